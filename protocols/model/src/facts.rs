@@ -1,0 +1,236 @@
+//! What a piece of SQL does: the result of analysing it against a catalog. Policies judge these facts, never the text.
+//!
+//! One text may hold several statements; each is a [`Part`]. A fact that could not be established is said to be unknown
+//! or opaque; nothing is ever assumed harmless because it was not understood.
+
+use crate::{ColumnRef, TableRef};
+
+/// What kind of statement a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// SELECT, VALUES, TABLE, cursor FETCH, EXECUTE of a SELECT.
+    Select,
+    /// INSERT, REPLACE.
+    Insert,
+    /// UPDATE.
+    Update,
+    /// DELETE.
+    Delete,
+    /// MERGE.
+    Merge,
+    /// TRUNCATE.
+    Truncate,
+    /// COPY … TO STDOUT.
+    CopyOut,
+    /// COPY … FROM STDIN, LOAD DATA LOCAL.
+    CopyIn,
+    /// CALL, DO.
+    Call,
+    /// CREATE, ALTER, DROP, GRANT, COMMENT, REINDEX …
+    Ddl,
+    /// SET, RESET, USE.
+    Set,
+    /// SHOW, DESCRIBE.
+    Show,
+    /// EXPLAIN.
+    Explain,
+    /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT …
+    Transaction,
+    /// PREPARE, DEALLOCATE, DECLARE, CLOSE, MOVE, LISTEN, NOTIFY, LOCK, DISCARD …
+    Session,
+    /// Nothing but white space and comments.
+    Empty,
+    /// Anything else, named in [`Part::opaque`].
+    Other,
+}
+
+impl Verb {
+    /// The name that rules (`verbs = ["select"]`) and the record use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Merge => "merge",
+            Self::Truncate => "truncate",
+            Self::CopyOut => "copy-out",
+            Self::CopyIn => "copy-in",
+            Self::Call => "call",
+            Self::Ddl => "ddl",
+            Self::Set => "set",
+            Self::Show => "show",
+            Self::Explain => "explain",
+            Self::Transaction => "transaction",
+            Self::Session => "session",
+            Self::Empty => "empty",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What a statement does to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Reads rows.
+    Read,
+    /// Changes rows.
+    Write,
+    /// Changes the table itself.
+    Define,
+}
+
+/// How a statement comes to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Named in the text.
+    Direct,
+    /// Through a view, rule, trigger, partition or inheritance.
+    Indirect,
+}
+
+/// A table that a statement touches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TableUse {
+    /// Which.
+    pub table: TableRef,
+    /// To do what.
+    pub access: Access,
+    /// How it gets there.
+    pub reach: Reach,
+}
+
+/// Where a column of the result comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lineage {
+    /// Exactly this column's values, unchanged, type included: a bare reference, through any number of aliases,
+    /// derived tables, CTEs and views.
+    Bare(ColumnRef),
+    /// Computed from, or influenced by, these columns (empty: constants only).
+    Derived(Vec<ColumnRef>),
+    /// Not proven, with the reason.
+    Unknown(String),
+}
+
+/// A column of the result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputColumn {
+    /// The name that the server will announce, where the analysis knows it.
+    pub name: Option<String>,
+    /// Where its values come from.
+    pub lineage: Lineage,
+}
+
+/// The columns of a statement's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// It returns no rows.
+    None,
+    /// It returns exactly these columns.
+    Known(Vec<OutputColumn>),
+    /// It may return rows whose columns could not be worked out, with the reason.
+    Unknown(String),
+}
+
+/// How a predicate, ordering or grouping uses a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Usage {
+    /// `column = literal or parameter`, or `IN` a list of them.
+    Equality,
+    /// Equality with another column (a join).
+    Join,
+    /// Any other comparison or expression in WHERE, HAVING, ON, CASE, LIMIT …
+    Comparison,
+    /// ORDER BY, DISTINCT, window order.
+    Order,
+    /// GROUP BY, PARTITION BY.
+    Group,
+}
+
+/// A column that influences which rows are returned or in which order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PredicateUse {
+    /// Which column.
+    pub column: ColumnRef,
+    /// How.
+    pub usage: Usage,
+}
+
+/// Data flowing into a stored column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteFlow {
+    /// The column written, or `None` when what is written is not a column (variable, file, large object).
+    pub target: Option<ColumnRef>,
+    /// The columns it is computed from. Literals and parameters leave it empty.
+    pub sources: Vec<ColumnRef>,
+}
+
+/// A routine that is called.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// `schema.name` as resolved, or the name as written.
+    pub name: String,
+    /// Whether it is known to compute only from its arguments.
+    pub pure: bool,
+}
+
+/// A construct whose effect the analysis cannot bound.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Opaque {
+    /// The construct (`DO block`, `function query_to_xml`, `unknown relation foo`).
+    pub what: String,
+    /// Whether it could reach any table at all, protected ones included. False where the analysis knows it reaches none.
+    pub reaches_data: bool,
+}
+
+/// A session setting that a statement changes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SettingChange {
+    /// Name, lower case.
+    pub name: String,
+    /// New value, if it is a constant.
+    pub value: Option<String>,
+}
+
+/// What one statement does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Kind of statement.
+    pub verb: Verb,
+    /// Tables touched, each access once.
+    pub tables: Vec<TableUse>,
+    /// Columns returned.
+    pub outputs: Outputs,
+    /// Columns that decide which rows are returned or in which order.
+    pub predicates: Vec<PredicateUse>,
+    /// Data flowing into storage.
+    pub writes: Vec<WriteFlow>,
+    /// Routines called, operators' functions excluded where the catalog knows them as pure.
+    pub calls: Vec<Call>,
+    /// Constructs that could not be bounded.
+    pub opaque: Vec<Opaque>,
+    /// Settings changed.
+    pub settings: Vec<SettingChange>,
+    /// Whether every table read has a condition (WHERE or ON) that can exclude rows.
+    pub filtered: bool,
+    /// Whether a LIMIT or FETCH FIRST bounds the result.
+    pub limited: bool,
+}
+
+/// What a text does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// One per statement, in order. Empty for an empty text.
+    pub parts: Vec<Part>,
+    /// Why the text could not be parsed, in words for its author. With this set, `parts` is not to be relied on.
+    pub unparsed: Option<String>,
+    /// The text with literals replaced by placeholders and white space folded.
+    pub normalized: String,
+    /// Hex SHA-256 prefix (16 characters) over `normalized`.
+    pub fingerprint: String,
+    /// Relations that the catalog snapshot did not know: a reason to refresh it and analyse again.
+    pub unknown_relations: Vec<String>,
+    /// Epoch of the catalog snapshot that was used.
+    pub catalog_epoch: u64,
+}

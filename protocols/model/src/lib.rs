@@ -1,0 +1,32 @@
+//! The common vocabulary of Affidavit: what an identity, a session, a statement, a column, a value, a row, a verdict
+//! and a refusal are, whichever engine they come from.
+//!
+//! This is floor 0: no I/O, no async, no clock, no policy. Everything above speaks in these types, so nothing here may
+//! know who uses it.
+
+mod column;
+mod facts;
+mod identity;
+mod outcome;
+mod refusal;
+mod repr;
+mod rows;
+mod session;
+mod statement;
+mod time;
+mod verdict;
+
+pub use column::{Column, ColumnRef, TableRef};
+pub use facts::{
+    Access, Call, Facts, Lineage, Opaque, OutputColumn, Outputs, Part, PredicateUse, Reach, SettingChange, TableUse,
+    Usage, Verb, WriteFlow,
+};
+pub use identity::{AuthMethod, Identity};
+pub use outcome::{Outcome, ServerMessage, Severity, Status};
+pub use refusal::{Refusal, RefusalKind};
+pub use repr::{Encoding, Kind, Repr};
+pub use rows::{Delimited, RowLayout};
+pub use session::{SessionId, SessionInfo};
+pub use statement::{Param, Phase, Statement, StatementId};
+pub use time::Timestamp;
+pub use verdict::{ApprovalNeed, ColumnMask, Decision, MaskSpec, OutputPlan, PolicyVersion, Verdict};

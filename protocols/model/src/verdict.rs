@@ -1,0 +1,117 @@
+//! The verdict on a statement: what policy decides, as data. `policies` builds it, the pipeline obeys it.
+
+use crate::{ColumnRef, Refusal};
+use std::fmt;
+
+/// Content hash (SHA-256) of the policy text in force.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicyVersion(pub [u8; 32]);
+
+impl fmt::Display for PolicyVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PolicyVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How a value is hidden. The names are those of policy files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum MaskSpec {
+    /// A constant that is valid for the column's type.
+    Redact,
+    /// NULL where the column may hold it, else as [`MaskSpec::Redact`].
+    Null,
+    /// The last `keep` characters stay; letters and digits before them become `*`.
+    Partial {
+        /// Characters kept.
+        keep: u32,
+    },
+    /// A keyed, deterministic pseudonym: equal values of one domain get equal tokens, on every engine.
+    Token {
+        /// Tokens are comparable within a domain and unrelated across domains.
+        domain: String,
+        /// Format-preserving: digits stay digits, separators stay in place.
+        keep_format: bool,
+    },
+    /// The first of January of the year (ages over 89 are aggregated).
+    Year,
+    /// The first three digits of a ZIP code, unless the area is small.
+    Zip3,
+    /// A keyed choice from a list of names.
+    FakeName,
+    /// Keyed hash, hexadecimal.
+    Hash,
+    /// Explicitly exempt: passes unchanged and is recorded as such.
+    Keep,
+    /// Replace identifiers that detectors find inside the text.
+    Detect {
+        /// Kinds looked for (`ssn`, `phone`, `email`, …).
+        find: Vec<String>,
+    },
+}
+
+/// What happens to one column of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnMask {
+    /// How, or `None` when the column passes untouched.
+    pub mask: Option<MaskSpec>,
+    /// The rule that says so (`ssn`), or the built-in reason (`unproven origin`).
+    pub rule: Option<String>,
+    /// Where the column's values come from, if proven.
+    pub source: Option<ColumnRef>,
+}
+
+/// What happens to the columns of one result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputPlan {
+    /// Nothing protected is involved: every column passes, whatever the server announces.
+    Untouched,
+    /// Exactly these columns must be announced; each is treated as planned.
+    Columns(Vec<ColumnMask>),
+    /// The columns are not known beforehand: whatever is announced is redacted, for this reason.
+    RedactAll(String),
+}
+
+/// What a statement must get before it may run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalNeed {
+    /// The rule that asks.
+    pub rule: String,
+    /// Groups whose members may decide.
+    pub approver_groups: Vec<String>,
+    /// How many different people must agree.
+    pub count: u32,
+    /// Seconds for which a grant is good.
+    pub valid_for_seconds: u64,
+}
+
+/// The decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It may run.
+    Allow,
+    /// It may not.
+    Deny(Refusal),
+    /// It may, once people agree.
+    Hold(ApprovalNeed),
+}
+
+/// The verdict on a statement's text: one plan per part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Allow, deny or hold.
+    pub decision: Decision,
+    /// The rule that decided, if one did.
+    pub rule: Option<String>,
+    /// The exact policy that decided.
+    pub policy: PolicyVersion,
+    /// One per [`crate::Part`], in order.
+    pub outputs: Vec<OutputPlan>,
+    /// Protected data is involved: texts of errors and notices are replaced by templates.
+    pub guard_messages: bool,
+}

@@ -1,0 +1,181 @@
+//! One session's protocol state after login: what each side's bytes mean, with no I/O of its own.
+//!
+//! The proxy calls [`Conversation::request`] with unread client bytes and [`Conversation::answer`] with unread upstream
+//! bytes, as often as either has a step to give. All slices handed out borrow the input, so bytes are looked at in
+//! place and copied once, into the outgoing buffer.
+
+use model::{Column, Outcome, Refusal, RowLayout, ServerMessage, Statement, StatementId};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The peer broke the protocol; the session ends. The text is for the log and, where possible, the client.
+#[derive(Debug, thiserror::Error)]
+#[error("protocol violation: {0}")]
+pub struct Violation(pub String);
+
+/// What a look at the input gave.
+#[derive(Debug)]
+pub enum Step<T> {
+    /// Nothing yet: the next frame needs at least this many more bytes.
+    Need(usize),
+    /// The first `consumed` bytes of the input are understood and mean `item`.
+    Got {
+        /// Bytes to drop from the front of the input.
+        consumed: usize,
+        /// What they mean.
+        item: T,
+    },
+}
+
+/// What the client wants.
+#[derive(Debug)]
+pub enum Request<'a> {
+    /// A statement. Nothing of it has been sent; it goes through judge, approve and execute, and then
+    /// [`Statement::wire`] is sent, or [`Conversation::refuse`] is called.
+    Statement(Box<Statement>),
+    /// Protocol housekeeping in its place in the order (Sync, Flush, Describe, Close, Execute of a bound portal): sent
+    /// as it is. It can start nothing that has not been permitted.
+    Forward(Cow<'a, [u8]>),
+    /// Bulk data of a permitted COPY IN or LOCAL INFILE: sent as it is and counted.
+    Data(&'a [u8]),
+    /// Consumed; nothing is sent (frames after a refused one, until Sync).
+    Absorb,
+    /// The client says goodbye; these bytes may be sent before closing.
+    Terminate(&'a [u8]),
+}
+
+/// Rows of one result of one statement.
+#[derive(Debug)]
+pub struct RowBatch<'a> {
+    /// The statement that they answer.
+    pub statement: StatementId,
+    /// Index of the result within the statement (several parts, multi-results), from 0.
+    pub result: u32,
+    /// The columns, formats included: the same `Arc` for every batch of a result.
+    pub columns: Arc<[Column]>,
+    /// Whole rows in this batch (a row counts where it ends).
+    pub rows: u64,
+    /// The frames as the upstream sent them. Unless [`Conversation::whole_rows`] was asked for, the last may be cut.
+    pub wire: &'a [u8],
+    /// How to take the journaled stream apart.
+    pub layout: RowLayout,
+}
+
+/// What the upstream says.
+#[derive(Debug)]
+pub enum Answer<'a> {
+    /// The columns of a result about to come. `wire` is empty when the client did not ask for them.
+    Columns {
+        /// The statement that they answer.
+        statement: StatementId,
+        /// Index of the result within the statement, from 0: the index of its part, where the adapter can tell.
+        result: u32,
+        /// The columns.
+        columns: Arc<[Column]>,
+        /// Frames for the client.
+        wire: Cow<'a, [u8]>,
+    },
+    /// Rows.
+    Rows(RowBatch<'a>),
+    /// A statement ended (or one part of it; `last` says which).
+    Done {
+        /// Which.
+        statement: StatementId,
+        /// How.
+        outcome: Outcome,
+        /// The message, when it failed at the upstream.
+        message: Option<ServerMessage>,
+        /// Whether the statement is over.
+        last: bool,
+        /// Frames for the client.
+        wire: Cow<'a, [u8]>,
+    },
+    /// A notice, warning or error that does not end a statement.
+    Message {
+        /// The statement that it belongs to, if any is running.
+        statement: Option<StatementId>,
+        /// What it is.
+        message: ServerMessage,
+        /// Frames for the client.
+        wire: Cow<'a, [u8]>,
+    },
+    /// Protocol housekeeping without data of any row: for the client as it is.
+    Forward(Cow<'a, [u8]>),
+    /// Nothing for the client (the answer to something that the adapter itself asked).
+    Absorb,
+}
+
+/// What a masked cell became. The bytes, if any, were appended to the scratch buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellAnswer {
+    /// Unchanged.
+    Keep,
+    /// NULL.
+    Null,
+    /// The bytes that were appended to `out`.
+    Replaced,
+}
+
+/// Masks the cells of one result. Given by the pipeline to [`Conversation::splice`].
+pub trait CellMasker {
+    /// Whether the column is masked at all; asked once per column and batch.
+    fn masks(&self, column: usize) -> bool;
+    /// Masks one cell, `None` being NULL. Appends the replacement, in the cell's own encoding, to `out`.
+    fn mask(&mut self, column: usize, cell: Option<&[u8]>, out: &mut Vec<u8>) -> CellAnswer;
+}
+
+/// Where [`Conversation::splice`] puts its two results.
+#[derive(Debug, Default)]
+pub struct Splice {
+    /// The frames for the client, masked.
+    pub wire: Vec<u8>,
+    /// The rows for the journal in the batch's layout, when they differ from `wire`; else empty.
+    pub journal: Vec<u8>,
+}
+
+/// One session's protocol state. See the module's documentation.
+pub trait Conversation: Send {
+    /// The next thing the client wants. Called in order; a returned statement must be settled (its wire sent, or
+    /// [`Conversation::permit`]/[`Conversation::refuse`] called) before the next call.
+    fn request<'a>(&mut self, input: &'a [u8]) -> Result<Step<Request<'a>>, Violation>;
+
+    /// The next thing the upstream says.
+    fn answer<'a>(&mut self, input: &'a [u8]) -> Result<Step<Answer<'a>>, Violation>;
+
+    /// The statement is permitted and its wire bytes are about to be sent. Bytes appended to `extra` are sent right
+    /// after them (a Describe of the adapter's own, whose answer it swallows).
+    fn permit(&mut self, statement: &Statement, extra: &mut Vec<u8>);
+
+    /// The statement is refused. What is appended to `upstream` is sent in its place, so that transaction state and
+    /// order stay true (a statement that must fail; its error is replaced by `refusal` when it comes back as
+    /// [`Answer::Done`]). What is appended to `client` answers at once, for protocols that have no order to keep.
+    fn refuse(&mut self, statement: &Statement, refusal: &Refusal, upstream: &mut Vec<u8>, client: &mut Vec<u8>);
+
+    /// From now on batches of this statement hold only whole rows, because cells of it will be masked. A row larger
+    /// than the adapter's limit is then a [`Violation`].
+    fn whole_rows(&mut self, statement: StatementId);
+
+    /// Rebuilds a batch with masked cells.
+    fn splice(&mut self, batch: &RowBatch<'_>, masker: &mut dyn CellMasker, out: &mut Splice) -> Result<(), Violation>;
+
+    /// The rows of an unmasked batch in the journal's layout, or `None` when the wire bytes already are that.
+    fn journal_rows(&mut self, batch: &RowBatch<'_>, out: &mut Vec<u8>) -> Result<Option<()>, Violation>;
+
+    /// Replaces the texts of an error or notice that may quote data by a template; code and severity stay.
+    fn template(&mut self, message: &ServerMessage, wire: &[u8], out: &mut Vec<u8>) -> Result<(), Violation>;
+
+    /// A notice for the client, if the protocol can carry one at this moment (PostgreSQL between frames).
+    fn notice(&mut self, text: &str, out: &mut Vec<u8>) -> bool;
+
+    /// The last words to the client before the proxy closes the session, if the protocol allows any now.
+    fn farewell(&mut self, refusal: &Refusal, out: &mut Vec<u8>);
+
+    /// The upstream's frames to close cleanly (Terminate, COM_QUIT).
+    fn goodbye(&self, out: &mut Vec<u8>);
+
+    /// Statements whose answer is still due, oldest first: they are recorded as interrupted if the session ends now.
+    fn unanswered(&self) -> Vec<StatementId>;
+
+    /// Analyses a statement again, after the catalog was refreshed.
+    fn reanalyse(&mut self, statement: &mut Statement);
+}

@@ -1,0 +1,136 @@
+//! A protocol and its datasources, as the registry lists them.
+
+use crate::{Conversation, Desk, LoginError, Transport};
+use async_trait::async_trait;
+use model::{Refusal, SessionInfo};
+use std::fmt;
+use std::sync::Arc;
+
+/// A secret that never shows in debug output.
+#[derive(Clone)]
+pub struct Secret(Arc<[u8]>);
+
+impl Secret {
+    /// Wraps the bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes, for the login that needs them.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// TLS towards an upstream.
+#[derive(Clone)]
+pub enum UpstreamTls {
+    /// Plain TCP.
+    Disabled,
+    /// TLS is required; the configuration says how the certificate is checked.
+    Required(Arc<rustls::ClientConfig>),
+}
+
+/// Where a datasource is and how to log in there.
+#[derive(Clone)]
+pub struct DatasourceSpec {
+    /// Configured name.
+    pub name: String,
+    /// `host:port`.
+    pub address: String,
+    /// Database at the upstream; `None` lets the protocol's default hold.
+    pub database: Option<String>,
+    /// User at the upstream.
+    pub user: String,
+    /// Password at the upstream, if it needs one.
+    pub password: Option<Secret>,
+    /// TLS.
+    pub tls: UpstreamTls,
+    /// Seconds after which connecting and logging in is given up.
+    pub connect_timeout: std::time::Duration,
+}
+
+/// A datasource cannot be set up as configured.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SpecError(pub String);
+
+/// One configured upstream, as its protocol sees it: credentials, cached keys, catalog snapshot.
+#[async_trait]
+pub trait Datasource: Send + Sync + std::any::Any {
+    /// What it was built from.
+    fn spec(&self) -> &DatasourceSpec;
+
+    /// Reads the catalog again (single flight); returns the epoch of the snapshot now in force.
+    async fn refresh_catalog(&self) -> Result<u64, Refusal>;
+
+    /// Epoch of the snapshot in force; 0 before the first.
+    fn catalog_epoch(&self) -> u64;
+
+    /// What `sql` does, by the catalog in force and default session settings. For `explain` and the console.
+    fn analyse(&self, sql: &str) -> Arc<model::Facts>;
+
+    /// Cancels what a session is running.
+    async fn cancel(&self, key: &[u8]) -> std::io::Result<()>;
+
+    /// Logs in and out again: the upstream's version, for `check` and health.
+    async fn probe(&self) -> Result<String, Refusal>;
+
+    /// For a protocol to get its own type back.
+    fn as_any(&self) -> &dyn std::any::Any;
+}
+
+/// A session whose login is complete on both sides. Nothing of the upstream has been sent to the client beyond login.
+pub struct Established {
+    /// The client's connection.
+    pub client: Transport,
+    /// The upstream's connection.
+    pub upstream: Transport,
+    /// Protocol state from here on.
+    pub conversation: Box<dyn Conversation>,
+    /// For the record.
+    pub info: SessionInfo,
+    /// Frames that tell the client it is in; sent once the opening is recorded.
+    pub greeting: Vec<u8>,
+    /// Bytes of the client already read beyond its login.
+    pub client_residue: Vec<u8>,
+    /// Bytes of the upstream already read beyond its login.
+    pub upstream_residue: Vec<u8>,
+    /// The datasource.
+    pub datasource: Arc<dyn Datasource>,
+}
+
+/// How a connection's first exchange ended.
+pub enum Login {
+    /// A session.
+    Session(Box<Established>),
+    /// Nothing more to do: a cancel request was served, a probe went away.
+    Finished,
+}
+
+/// A database protocol.
+#[async_trait]
+pub trait Protocol: Send + Sync {
+    /// Name in the configuration and the record.
+    fn name(&self) -> &'static str;
+
+    /// Port that clients of this protocol expect.
+    fn default_port(&self) -> u16;
+
+    /// Whether a listener may leave the datasource to the client's choice of database.
+    fn datasource_by_database(&self) -> bool;
+
+    /// Sets up a datasource. Does not connect.
+    fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError>;
+
+    /// Conducts a login over a fresh connection. The caller bounds the time.
+    async fn login(&self, client: Transport, desk: Arc<dyn Desk>) -> Result<Login, LoginError>;
+}

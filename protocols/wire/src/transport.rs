@@ -1,0 +1,136 @@
+//! A connection to a peer: plain TCP, or TLS in either role.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+/// A connection to a peer.
+pub enum Transport {
+    /// No TLS.
+    Plain(TcpStream),
+    /// TLS, we are the server.
+    Server(Box<server::TlsStream<TcpStream>>),
+    /// TLS, we are the client.
+    Client(Box<client::TlsStream<TcpStream>>),
+}
+
+impl Transport {
+    /// Connects to `host:port` without delay on small writes.
+    ///
+    /// # Errors
+    /// Whatever resolving and connecting gives.
+    pub async fn dial(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self::Plain(stream))
+    }
+
+    /// Answers the peer's TLS handshake.
+    ///
+    /// # Errors
+    /// The handshake's, or `InvalidInput` when TLS is on already.
+    pub async fn accept_tls(self, config: Arc<rustls::ServerConfig>) -> io::Result<Self> {
+        match self {
+            Self::Plain(stream) => Ok(Self::Server(Box::new(TlsAcceptor::from(config).accept(stream).await?))),
+            Self::Server(_) | Self::Client(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is on already")),
+        }
+    }
+
+    /// Starts a TLS handshake with the peer, which must prove to be `name` as far as `config` checks.
+    ///
+    /// # Errors
+    /// The handshake's, or `InvalidInput` when TLS is on already.
+    pub async fn connect_tls(
+        self,
+        config: Arc<rustls::ClientConfig>,
+        name: rustls_pki_types::ServerName<'static>,
+    ) -> io::Result<Self> {
+        match self {
+            Self::Plain(stream) => {
+                Ok(Self::Client(Box::new(TlsConnector::from(config).connect(name, stream).await?)))
+            }
+            Self::Server(_) | Self::Client(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is on already")),
+        }
+    }
+
+    /// The TLS version in use (`TLSv1_3`), if any.
+    #[must_use]
+    pub fn tls_version(&self) -> Option<String> {
+        let version = match self {
+            Self::Plain(_) => None,
+            Self::Server(stream) => stream.get_ref().1.protocol_version(),
+            Self::Client(stream) => stream.get_ref().1.protocol_version(),
+        };
+        version.and_then(|version| version.as_str().map(str::to_owned))
+    }
+
+    /// The ALPN protocol that was agreed on, if any.
+    #[must_use]
+    pub fn alpn(&self) -> Option<&[u8]> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Server(stream) => stream.get_ref().1.alpn_protocol(),
+            Self::Client(stream) => stream.get_ref().1.alpn_protocol(),
+        }
+    }
+
+    /// The peer's certificate (DER), where we are the client: SCRAM channel binding needs it.
+    #[must_use]
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        match self {
+            Self::Client(stream) => stream.get_ref().1.peer_certificates()?.first().map(AsRef::as_ref),
+            Self::Plain(_) | Self::Server(_) => None,
+        }
+    }
+
+    /// Looks at bytes without consuming them; only before TLS.
+    ///
+    /// # Errors
+    /// The socket's, or `InvalidInput` when TLS is on already.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.peek(buffer).await,
+            Self::Server(_) | Self::Client(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is on already")),
+        }
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Server(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Client(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Server(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Client(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Server(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Client(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Server(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Client(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
