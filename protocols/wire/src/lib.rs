@@ -11,9 +11,7 @@ mod frame;
 mod protocol;
 mod transport;
 
-pub use conversation::{
-    Answer, CellAnswer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation,
-};
+pub use conversation::{Answer, CellAnswer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
 pub use desk::{Admission, CancelTarget, Claim, Credential, Desk, Discovery, LoginError};
 pub use frame::{Cursor, Truncated};
 pub use protocol::{Datasource, DatasourceSpec, Established, Login, Protocol, Secret, SpecError, UpstreamTls};

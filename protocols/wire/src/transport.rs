@@ -50,9 +50,7 @@ impl Transport {
         name: rustls_pki_types::ServerName<'static>,
     ) -> io::Result<Self> {
         match self {
-            Self::Plain(stream) => {
-                Ok(Self::Client(Box::new(TlsConnector::from(config).connect(name, stream).await?)))
-            }
+            Self::Plain(stream) => Ok(Self::Client(Box::new(TlsConnector::from(config).connect(name, stream).await?))),
             Self::Server(_) | Self::Client(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is on already")),
         }
     }

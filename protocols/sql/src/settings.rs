@@ -1,0 +1,58 @@
+//! The session settings that change what a text means.
+
+/// Whose SQL it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL.
+    Mysql,
+    /// MariaDB.
+    MariaDb,
+}
+
+/// The parts of MySQL's `sql_mode` that change lexing and parsing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SqlMode {
+    /// `"x"` is an identifier.
+    pub ansi_quotes: bool,
+    /// A backslash is an ordinary character.
+    pub no_backslash_escapes: bool,
+    /// `||` concatenates.
+    pub pipes_as_concat: bool,
+    /// White space may stand between a function's name and its parenthesis.
+    pub ignore_space: bool,
+    /// MariaDB `sql_mode=ORACLE` or `MSSQL`: another grammar; nothing is analysed under it.
+    pub foreign_grammar: bool,
+}
+
+/// The session settings that change what a text means. Adapters keep them current.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// Schemas searched for unqualified names, in order, implicit ones included (PostgreSQL `pg_temp, pg_catalog, …`),
+    /// or the current database (MySQL).
+    pub search_path: Vec<String>,
+    /// PostgreSQL `standard_conforming_strings`.
+    pub standard_conforming_strings: bool,
+    /// The client's character set is one in which every byte below 0x80 is itself (UTF-8, Latin-1; not SJIS, GBK, BIG5).
+    pub ascii_safe_encoding: bool,
+    /// MySQL `sql_mode`.
+    pub sql_mode: SqlMode,
+    /// Server version as a number: PostgreSQL `150018`, MySQL `90700`, MariaDB `101100`.
+    pub server_version: u32,
+    /// Several statements in one text are allowed.
+    pub multi_statements: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            search_path: Vec::new(),
+            standard_conforming_strings: true,
+            ascii_safe_encoding: true,
+            sql_mode: SqlMode::default(),
+            server_version: 0,
+            multi_statements: true,
+        }
+    }
+}
