@@ -78,6 +78,9 @@ pub trait Datasource: Send + Sync + std::any::Any {
     /// What `sql` does, by the catalog in force and default session settings. For `explain` and the console.
     fn analyse(&self, sql: &str) -> Arc<model::Facts>;
 
+    /// The columns of a table or view in the catalog in force, in order; `None` for one it does not know.
+    fn columns(&self, table: &model::TableRef) -> Option<Vec<String>>;
+
     /// Cancels what a session is running.
     async fn cancel(&self, key: &[u8]) -> std::io::Result<()>;
 
