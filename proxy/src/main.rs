@@ -1,2 +1,3 @@
-//! (to be written)
+//! The `affidavit` binary.
+
 fn main() {}

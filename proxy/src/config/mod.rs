@@ -1,0 +1,1 @@
+//! The configuration file `affidavit.toml`, read strictly and turned into a validated setup.

@@ -1,0 +1,1 @@
+//! The policy files on disk and the policy in force.
