@@ -131,6 +131,11 @@ pub trait Protocol: Send + Sync {
     /// Whether a listener may leave the datasource to the client's choice of database.
     fn datasource_by_database(&self) -> bool;
 
+    /// ALPN protocols that a listener of this protocol offers over TLS, most preferred first.
+    fn alpn(&self) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
+
     /// Sets up a datasource. Does not connect.
     fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError>;
 
