@@ -1,0 +1,55 @@
+//! Approve: turns a verdict into a permit, a refusal, or a wait for people. Gives [`Permit`], the only thing that
+//! [`super::execute()`] takes.
+
+use super::Judged;
+use model::{ApprovalNeed, Decision, Refusal, Statement, Verdict};
+use std::sync::Arc;
+
+/// A statement that may run, with the very bytes that were judged. Built only here.
+pub(crate) struct Permit {
+    pub(super) statement: Box<Statement>,
+    pub(super) verdict: Arc<Verdict>,
+    pub(super) approval: Option<String>,
+}
+
+/// A statement that may not run. Built only here.
+pub(crate) struct Refused {
+    pub(super) statement: Box<Statement>,
+    pub(super) verdict: Arc<Verdict>,
+    pub(super) refusal: Refusal,
+}
+
+/// What approve made of a judged statement.
+pub(crate) enum Ruling {
+    /// It may run.
+    Permit(Permit),
+    /// It may not.
+    Refused(Refused),
+    /// People must agree first.
+    Held(Judged, ApprovalNeed),
+}
+
+/// Rules on a judged statement.
+pub(crate) fn approve(judged: Judged) -> Ruling {
+    match judged.verdict.decision.clone() {
+        Decision::Allow => {
+            Ruling::Permit(Permit { statement: judged.statement, verdict: judged.verdict, approval: None })
+        }
+        Decision::Deny(refusal) => Ruling::Refused(judged.refuse(refusal)),
+        Decision::Hold(need) => Ruling::Held(judged, need),
+    }
+}
+
+impl Judged {
+    /// Turns the statement away, whatever the verdict was: nobody approved, or the record cannot be written.
+    pub(crate) fn refuse(self, refusal: Refusal) -> Refused {
+        Refused { statement: self.statement, verdict: self.verdict, refusal }
+    }
+}
+
+impl Permit {
+    /// Takes the permit back: the record cannot be written.
+    pub(super) fn revoke(self, refusal: Refusal) -> Refused {
+        Refused { statement: self.statement, verdict: self.verdict, refusal }
+    }
+}

@@ -1,0 +1,8 @@
+//! A session: the relay between a client and its upstream, and the session's door to the record.
+
+mod inbox;
+mod recording;
+mod relay;
+
+pub(crate) use recording::Recording;
+pub(crate) use relay::{Ended, Held, Holds, Parts, Relay};
