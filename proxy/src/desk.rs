@@ -5,16 +5,118 @@ use crate::proxy::Proxy;
 use async_trait::async_trait;
 use model::{AuthMethod, Refusal, RefusalKind, SessionId};
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
 use wire::{Admission, CancelTarget, Claim, Credential, Datasource, Desk, Discovery};
 
 /// One connection's desk.
 pub(crate) struct ListenerDesk {
+    /// The whole.
     pub(crate) proxy: Arc<Proxy>,
     /// The listener's protocol.
     pub(crate) protocol: &'static str,
     /// The listener's own datasource, if it has one.
     pub(crate) datasource: Option<String>,
+    /// TLS for the client's side.
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// `address:port` of the client.
     pub(crate) client_addr: String,
+}
+
+impl ListenerDesk {
+    /// The datasource that a client gets: the listener's, else the one that its database names.
+    fn find(&self, database: Option<&str>) -> Result<Arc<dyn Datasource>, Refusal> {
+        let name = self.datasource.as_deref().or(database).ok_or_else(|| {
+            Refusal::new(RefusalKind::NotAllowed, "no datasource was asked for")
+                .hint("name the datasource as the database in your connection string")
+        })?;
+        self.proxy.datasource(self.protocol, name).ok_or_else(|| {
+            Refusal::new(RefusalKind::NotAllowed, format!("there is no datasource {name:?} on this listener"))
+                .hint("the database in your connection string names the datasource; ask whoever runs Affidavit for its name")
+        })
+    }
+
+    fn record_denial(&self, claim: &Claim, refusal: &Refusal, seen: Option<&crate::identity::Unverified>) {
+        let denial = evidence::LoginDenied {
+            session: Proxy::new_session_id(),
+            at: clock::now(),
+            claimed_user: claim.user.clone(),
+            database: claim.database.clone().unwrap_or_default(),
+            datasource: self.datasource.clone().or_else(|| claim.database.clone()).unwrap_or_default(),
+            client_addr: self.client_addr.clone(),
+            client_app: claim.application.clone(),
+            protocol: self.protocol.to_owned(),
+            unverified_issuer: seen.and_then(|seen| seen.issuer.clone()),
+            unverified_subject: seen.and_then(|seen| seen.subject.clone()),
+            refusal: refusal.clone(),
+        };
+        tracing::warn!(client = %self.client_addr, user = %claim.user, %refusal, "login refused");
+        if let Err(error) = self.proxy.recorder.login_denied(&denial) {
+            tracing::error!(%error, "a refused login could not be recorded");
+        }
+    }
+}
+
+#[async_trait]
+impl Desk for ListenerDesk {
+    fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.tls.clone()
+    }
+
+    fn datasource_before_login(&self, database: Option<&str>) -> Result<Arc<dyn Datasource>, Refusal> {
+        self.find(database)
+    }
+
+    async fn admit(&self, credential: Credential<'_>, claim: &Claim) -> Result<Admission, Refusal> {
+        let (token, method) = match credential {
+            Credential::Password(token) => (token, AuthMethod::TokenAsPassword),
+            Credential::Bearer(token) => (token, AuthMethod::OauthBearer),
+        };
+        let identity = match self.proxy.verifier.verify(token, method).await {
+            Ok(identity) => identity,
+            Err(denied) => {
+                self.record_denial(claim, &denied.refusal, Some(&denied.unverified));
+                return Err(denied.refusal);
+            }
+        };
+        let admitted = self.find(claim.database.as_deref()).and_then(|datasource| {
+            self.proxy.access.allow(&identity, &datasource.spec().name)?;
+            Ok(datasource)
+        });
+        match admitted {
+            Ok(datasource) => Ok(Admission { identity, datasource, session: Proxy::new_session_id() }),
+            Err(refusal) => {
+                let proven = crate::identity::Unverified {
+                    issuer: Some(identity.issuer),
+                    subject: Some(identity.subject),
+                    token_id: identity.token_id,
+                };
+                self.record_denial(claim, &refusal, Some(&proven));
+                Err(refusal)
+            }
+        }
+    }
+
+    fn discovery(&self) -> Option<Discovery> {
+        self.proxy.discovery.clone()
+    }
+
+    fn abandoned(&self, admission: &Admission, claim: &Claim, refusal: &Refusal) {
+        let proven = crate::identity::Unverified {
+            issuer: Some(admission.identity.issuer.clone()),
+            subject: Some(admission.identity.subject.clone()),
+            token_id: admission.identity.token_id.clone(),
+        };
+        self.record_denial(claim, refusal, Some(&proven));
+    }
+
+    fn offer_cancel(&self, session: SessionId, key: Vec<u8>, target: CancelTarget) {
+        self.proxy.sessions.offer_cancel(session, key, target);
+    }
+
+    fn find_cancel(&self, key: &[u8]) -> Option<CancelTarget> {
+        self.proxy.sessions.find_cancel(key)
+    }
+
+    fn client_addr(&self) -> String {
+        self.client_addr.clone()
+    }
 }
