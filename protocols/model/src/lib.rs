@@ -29,4 +29,4 @@ pub use rows::{Delimited, RowLayout};
 pub use session::{SessionId, SessionInfo};
 pub use statement::{Param, Phase, Statement, StatementId};
 pub use time::Timestamp;
-pub use verdict::{ApprovalNeed, ColumnMask, Decision, MaskSpec, OutputPlan, PolicyVersion, Verdict};
+pub use verdict::{ApprovalNeed, ColumnMask, Decision, Escalation, MaskSpec, OutputPlan, PolicyVersion, Verdict};
