@@ -1,9 +1,9 @@
 //! The desk: what the proxy offers a protocol during login (identity, access, datasource, cancel keys).
 
-use crate::clock;
+use crate::identity::Unverified;
 use crate::proxy::Proxy;
 use async_trait::async_trait;
-use model::{AuthMethod, Refusal, RefusalKind, SessionId};
+use model::{AuthMethod, Identity, Refusal, RefusalKind, SessionId};
 use std::sync::Arc;
 use wire::{Admission, CancelTarget, Claim, Credential, Datasource, Desk, Discovery};
 
@@ -34,24 +34,40 @@ impl ListenerDesk {
         })
     }
 
-    fn record_denial(&self, claim: &Claim, refusal: &Refusal, seen: Option<&crate::identity::Unverified>) {
+    /// Records a refused login. `proven` is the identity, where only the access was refused.
+    fn record_denial(&self, claim: &Claim, refusal: &Refusal, unverified: &Unverified, proven: Option<&Identity>) {
         let denial = evidence::LoginDenied {
-            session: Proxy::new_session_id(),
-            at: clock::now(),
+            session: evidence::new_session_id(),
             claimed_user: claim.user.clone(),
-            database: claim.database.clone().unwrap_or_default(),
-            datasource: self.datasource.clone().or_else(|| claim.database.clone()).unwrap_or_default(),
+            issuer: unverified.issuer.clone(),
+            subject: unverified.subject.clone(),
+            name: proven.and_then(|identity| identity.name.clone()),
+            groups: proven.map(|identity| identity.groups.clone()).unwrap_or_default(),
+            method: proven.map(|identity| identity.method),
+            token_id: unverified.token_id.clone(),
             client_addr: self.client_addr.clone(),
             client_app: claim.application.clone(),
             protocol: self.protocol.to_owned(),
-            unverified_issuer: seen.and_then(|seen| seen.issuer.clone()),
-            unverified_subject: seen.and_then(|seen| seen.subject.clone()),
-            refusal: refusal.clone(),
+            datasource: self.datasource.clone().or_else(|| claim.database.clone()),
+            database: claim.database.clone(),
+            tls_version: None,
+            reason: claim.reason.clone(),
+            ticket: claim.ticket.clone(),
+            refusal: refusal.message.clone(),
         };
         tracing::warn!(client = %self.client_addr, user = %claim.user, %refusal, "login refused");
         if let Err(error) = self.proxy.recorder.login_denied(&denial) {
             tracing::error!(%error, "a refused login could not be recorded");
         }
+    }
+
+    fn record_denial_of(&self, claim: &Claim, refusal: &Refusal, identity: &Identity) {
+        let known = Unverified {
+            issuer: Some(identity.issuer.clone()),
+            subject: Some(identity.subject.clone()),
+            token_id: identity.token_id.clone(),
+        };
+        self.record_denial(claim, refusal, &known, Some(identity));
     }
 }
 
@@ -73,7 +89,7 @@ impl Desk for ListenerDesk {
         let identity = match self.proxy.verifier.verify(token, method).await {
             Ok(identity) => identity,
             Err(denied) => {
-                self.record_denial(claim, &denied.refusal, Some(&denied.unverified));
+                self.record_denial(claim, &denied.refusal, &denied.unverified, None);
                 return Err(denied.refusal);
             }
         };
@@ -82,30 +98,20 @@ impl Desk for ListenerDesk {
             Ok(datasource)
         });
         match admitted {
-            Ok(datasource) => Ok(Admission { identity, datasource, session: Proxy::new_session_id() }),
+            Ok(datasource) => Ok(Admission { identity, datasource, session: evidence::new_session_id() }),
             Err(refusal) => {
-                let proven = crate::identity::Unverified {
-                    issuer: Some(identity.issuer),
-                    subject: Some(identity.subject),
-                    token_id: identity.token_id,
-                };
-                self.record_denial(claim, &refusal, Some(&proven));
+                self.record_denial_of(claim, &refusal, &identity);
                 Err(refusal)
             }
         }
     }
 
     fn discovery(&self) -> Option<Discovery> {
-        self.proxy.discovery.clone()
+        self.proxy.verifier.discovery()
     }
 
     fn abandoned(&self, admission: &Admission, claim: &Claim, refusal: &Refusal) {
-        let proven = crate::identity::Unverified {
-            issuer: Some(admission.identity.issuer.clone()),
-            subject: Some(admission.identity.subject.clone()),
-            token_id: admission.identity.token_id.clone(),
-        };
-        self.record_denial(claim, refusal, Some(&proven));
+        self.record_denial_of(claim, refusal, &admission.identity);
     }
 
     fn offer_cancel(&self, session: SessionId, key: Vec<u8>, target: CancelTarget) {

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -92,13 +93,15 @@ impl Listener {
             return;
         }
         tracing::info!(session = %id, user = %info.identity.subject, datasource = %info.datasource, client = %info.client_addr, "session open");
+        let activity = Arc::new(AtomicU64::new(0));
         let judge = Judge::new(&self.proxy, &info, established.datasource.clone());
         let parts = Parts {
             judge,
             keys: self.proxy.keys.clone(),
             recording,
             holds: self.proxy.approvals.holds(&info),
-            stop: stop(&info, killed),
+            stop: stop(&info, killed, activity.clone(), self.proxy.limits.idle_timeout),
+            activity,
         };
         let ended = Relay::new(established, parts).run().await;
         drop(listed);
@@ -110,6 +113,8 @@ impl Listener {
 fn stop(
     info: &SessionInfo,
     mut killed: watch::Receiver<Option<Refusal>>,
+    activity: Arc<AtomicU64>,
+    idle_timeout: Duration,
 ) -> Pin<Box<dyn Future<Output = Refusal> + Send>> {
     let left = time_left(info.identity.expires);
     Box::pin(async move {
@@ -118,12 +123,29 @@ fn stop(
                 Refusal::new(RefusalKind::SessionExpired, "the token that opened this session has expired")
                     .hint("connect again with a fresh token")
             }
+            () = idle(activity, idle_timeout) => {
+                Refusal::new(RefusalKind::SessionExpired, "the session was idle for too long")
+                    .hint("connect again; [limits] idle_timeout sets how long a session may be idle")
+            }
             refusal = killed.wait_for(Option::is_some) => match refusal {
                 Ok(refusal) => (*refusal).clone().unwrap_or_else(shutting_down),
                 Err(_) => shutting_down(),
             },
         }
     })
+}
+
+/// Resolves when nothing has moved for `timeout`, to within an eighth of it: looking now and then is cheaper than
+/// setting a timer at every statement.
+async fn idle(activity: Arc<AtomicU64>, timeout: Duration) {
+    let mut seen = activity.load(Ordering::Relaxed);
+    let mut still = 0;
+    while still < 8 {
+        tokio::time::sleep(timeout / 8).await;
+        let now = activity.load(Ordering::Relaxed);
+        still = if now == seen { still + 1 } else { 0 };
+        seen = now;
+    }
 }
 
 fn shutting_down() -> Refusal {

@@ -5,12 +5,12 @@ use crate::identity::{Access, Verifier};
 use crate::policy_store::PolicyStore;
 use crate::session::{Holds, Sessions};
 use evidence::Recorder;
-use model::{Refusal, SessionId, SessionInfo};
+use model::{Refusal, SessionInfo};
 use policies::Keys;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use wire::{Datasource, Discovery, Established};
+use wire::{Datasource, Established};
 
 /// What all sessions share. Built once by `serve`.
 pub(crate) struct Proxy {
@@ -22,7 +22,6 @@ pub(crate) struct Proxy {
     pub(crate) sessions: Arc<Sessions>,
     /// By protocol and name.
     pub(crate) datasources: HashMap<(String, String), Arc<dyn Datasource>>,
-    pub(crate) discovery: Option<Discovery>,
     pub(crate) limits: Limits,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) approvals: Arc<dyn Approvals>,
@@ -38,11 +37,6 @@ impl Proxy {
     /// A datasource of a protocol.
     pub(crate) fn datasource(&self, protocol: &str, name: &str) -> Option<Arc<dyn Datasource>> {
         self.datasources.get(&(protocol.to_owned(), name.to_owned())).cloned()
-    }
-
-    /// A new session id: a UUIDv7.
-    pub(crate) fn new_session_id() -> SessionId {
-        SessionId(uuid::Uuid::now_v7().into_bytes())
     }
 
     /// Tells a client whose login is complete that it cannot stay.

@@ -43,13 +43,26 @@ pub(crate) fn approve(judged: Judged) -> Ruling {
 impl Judged {
     /// Turns the statement away, whatever the verdict was: nobody approved, or the record cannot be written.
     pub(crate) fn refuse(self, refusal: Refusal) -> Refused {
-        Refused { statement: self.statement, verdict: self.verdict, refusal }
+        Refused::new(self.statement, &self.verdict, refusal)
+    }
+}
+
+impl Refused {
+    /// The verdict that goes into the record says what was really decided.
+    pub(super) fn new(statement: Box<Statement>, verdict: &Arc<Verdict>, refusal: Refusal) -> Self {
+        let same = matches!(&verdict.decision, Decision::Deny(denied) if *denied == refusal);
+        let verdict = if same {
+            verdict.clone()
+        } else {
+            Arc::new(Verdict { decision: Decision::Deny(refusal.clone()), ..(**verdict).clone() })
+        };
+        Self { statement, verdict, refusal }
     }
 }
 
 impl Permit {
     /// Takes the permit back: the record cannot be written.
     pub(super) fn revoke(self, refusal: Refusal) -> Refused {
-        Refused { statement: self.statement, verdict: self.verdict, refusal }
+        Refused::new(self.statement, &self.verdict, refusal)
     }
 }

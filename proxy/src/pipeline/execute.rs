@@ -5,7 +5,7 @@ use super::release::{SendError, send};
 use super::{ClientSink, Running};
 use crate::session::Recording;
 use evidence::{CannotRecord, Lsn, Recorder};
-use model::{Outcome, OutputPlan, Status};
+use model::OutputPlan;
 use std::task::{Context, Poll, ready};
 use wire::{Conversation, Transport};
 
@@ -49,7 +49,7 @@ pub(crate) fn execute(
     running: &mut Running,
     sink: &mut UpstreamSink,
 ) -> Result<(), Refused> {
-    let recorded = recording.intent(&permit.statement, &permit.verdict, None, permit.approval.as_deref());
+    let recorded = recording.intent(&permit.statement, &permit.verdict, permit.approval.as_deref());
     let lsn = match recorded {
         Ok(lsn) => lsn,
         Err(error) => return Err(permit.revoke(Recording::refusal(&error))),
@@ -77,16 +77,19 @@ pub(crate) fn refuse(
 ) -> Result<(), CannotRecord> {
     let Refused { statement, verdict, refusal } = refused;
     // When the record cannot be written the refusal goes out all the same: refusing needs no room, only passing does.
-    let recorded = recording.intent(&statement, &verdict, Some(&refusal), None);
+    let recorded = recording.intent(&statement, &verdict, None);
     let before = client.own_words().len();
     conversation.refuse(&statement, &refusal, &mut sink.pending, client.own_words());
     if client.own_words().len() > before {
         // Answered at once: no answer of the upstream will end it.
-        recording.refused(statement.id, &refusal)?;
+        recording.refused(statement.id)?;
     } else {
         running.started(statement.id, verdict);
     }
-    recorded.map(drop).or_else(|error| if error.is_fatal() { Err(error) } else { Ok(()) })
+    match recorded {
+        Err(error @ (CannotRecord::Poisoned(_) | CannotRecord::Closed)) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Queues housekeeping bytes of the client: they start nothing that was not permitted before.

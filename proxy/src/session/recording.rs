@@ -25,20 +25,14 @@ impl Recording {
         &self,
         statement: &Statement,
         verdict: &Verdict,
-        refusal: Option<&Refusal>,
         approval: Option<&str>,
     ) -> Result<Lsn, CannotRecord> {
-        self.recorder.intent(self.session, statement, verdict, refusal, approval)
+        self.recorder.intent(self.session, statement, verdict, approval)
     }
 
     /// A refused statement was answered at once.
-    pub(crate) fn refused(&self, statement: StatementId, refusal: &Refusal) -> Result<Lsn, CannotRecord> {
-        let outcome = Outcome {
-            status: Status::Refused,
-            tag: String::new(),
-            affected: None,
-            error_code: Some(refusal.message.clone()),
-        };
+    pub(crate) fn refused(&self, statement: StatementId) -> Result<Lsn, CannotRecord> {
+        let outcome = Outcome { status: Status::Refused, tag: String::new(), affected: None, error_code: None };
         self.done(statement, &outcome, true)
     }
 

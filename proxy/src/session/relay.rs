@@ -12,6 +12,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use wire::{Answer, Conversation, Datasource, Established, Request, Splice, Step, Transport, Violation};
 
@@ -86,6 +87,7 @@ pub(crate) struct Relay {
     /// Resolves when the session must end: expiry, operator, shutdown.
     stop: Pin<Box<dyn Future<Output = Refusal> + Send>>,
     stopping: Option<Refusal>,
+    activity: Arc<AtomicU64>,
 }
 
 /// Holds statements until people have decided.
@@ -114,6 +116,8 @@ pub(crate) struct Parts {
     pub(crate) holds: Arc<dyn Holds>,
     /// Resolves when the session must end.
     pub(crate) stop: Pin<Box<dyn Future<Output = Refusal> + Send>>,
+    /// Counts up as bytes move, for whoever watches for idleness.
+    pub(crate) activity: Arc<AtomicU64>,
 }
 
 impl Relay {
@@ -139,6 +143,7 @@ impl Relay {
             waiting: None,
             stop: parts.stop,
             stopping: None,
+            activity: parts.activity,
         }
     }
 
@@ -201,13 +206,20 @@ impl Relay {
         let client_clear = self.send_client(cx)?;
         let upstream_clear = self.send_upstream(cx)?;
         let mut moved = self.poll_waiting(cx)?;
-        if client_clear || self.to_client.backlog() < HIGH_WATER {
-            moved |= self.read_upstream(cx)?;
+        // A full journal stops the reading, so that what is read can always be recorded. One that takes nothing any more
+        // does not: its refusal has to reach the client.
+        if self.recording.recorder().poll_room(cx).is_ready() {
+            if client_clear || self.to_client.backlog() < HIGH_WATER {
+                moved |= self.read_upstream(cx)?;
+            }
+            if self.waiting.is_none() && (upstream_clear || self.to_upstream.backlog() < HIGH_WATER) {
+                moved |= self.read_client(cx)?;
+            } else if self.waiting.is_some() {
+                moved |= self.watch_held_client(cx)?;
+            }
         }
-        if self.waiting.is_none() && (upstream_clear || self.to_upstream.backlog() < HIGH_WATER) {
-            moved |= self.read_client(cx)?;
-        } else if self.waiting.is_some() {
-            moved |= self.watch_held_client(cx)?;
+        if moved {
+            self.activity.fetch_add(1, Ordering::Relaxed);
         }
         // What a look at either side queued goes out in the same wake-up.
         if !moved && (self.to_client.backlog() > 0 && client_clear || self.to_upstream.backlog() > 0 && upstream_clear) {
@@ -332,11 +344,14 @@ impl Relay {
                         }
                         Request::Absorb => None,
                         Request::Terminate(_) => return Err(Ended::Goodbye),
-                        Request::Statement(statement) => Some(statement),
+                        Request::Statement(statement) => Some((statement, None)),
+                        Request::Refused(statement, refusal) => Some((statement, Some(refusal))),
                     };
                     self.from_client.consume(consumed);
-                    if let Some(statement) = statement {
-                        self.consider(statement)?;
+                    match statement {
+                        None => {}
+                        Some((statement, None)) => self.consider(statement)?,
+                        Some((statement, Some(refusal))) => self.refuse(self.judge.out_of_hand(statement, refusal))?,
                     }
                 }
             }
