@@ -1,0 +1,314 @@
+//! The validated setup: what `affidavit.toml` means, in types that cannot hold a contradiction.
+
+use super::secret::Sourced;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use wire::{DatasourceSpec, UpstreamTls};
+
+/// A configuration that was checked as a whole.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The file it came from; relative paths were resolved against its folder.
+    pub file: PathBuf,
+    /// `[store]`
+    pub store: StoreSetup,
+    /// `[[issuers]]`, at least one, each issuer once.
+    pub issuers: Vec<IssuerSetup>,
+    /// `[[listeners]]`, at least one, each address once.
+    pub listeners: Vec<ListenerSetup>,
+    /// `[[datasources]]`, at least one, each name once.
+    pub datasources: Vec<DatasourceSetup>,
+    /// `[policies]`
+    pub policies: PoliciesSetup,
+    /// `[masking]`: needed by rules that make tokens, hashes and fake names.
+    pub masking: Option<MaskingSetup>,
+    /// `[approvals]`
+    pub approvals: ApprovalsSetup,
+    /// `[console]`: absent means none is served.
+    pub console: Option<ConsoleSetup>,
+    /// `[limits]`
+    pub limits: Limits,
+    /// What someone should look at, though the proxy runs.
+    pub warnings: Vec<super::Problem>,
+}
+
+/// Where the record is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorePlace {
+    /// A directory on this machine.
+    Local(PathBuf),
+    /// An object store, such as `s3://bucket/prefix`.
+    Remote(String),
+}
+
+impl fmt::Display for StorePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(path) => path.display().fmt(f),
+            Self::Remote(url) => f.write_str(url),
+        }
+    }
+}
+
+/// What an acknowledged record survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The proxy's death (`kill -9`), not the machine's.
+    Process,
+    /// The machine's death too: fsync before forwarding and before release.
+    Strict,
+}
+
+impl Durability {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+/// When a segment is sealed: whichever comes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentSetup {
+    /// Rows in it.
+    pub rows: u64,
+    /// Bytes journaled for it.
+    pub bytes: u64,
+    /// Time since its first record.
+    pub age: Duration,
+}
+
+/// `[store]`
+#[derive(Clone, Debug)]
+pub struct StoreSetup {
+    /// Where the record is kept.
+    pub place: StorePlace,
+    /// Local directory of the journal. `None` only for a local store, which keeps it inside its own directory.
+    pub journal: Option<PathBuf>,
+    /// Name of the transparency log (C2SP checkpoint origin).
+    pub origin: String,
+    /// The log's private signing key, as `evidence keys generate` wrote it.
+    pub signing_key: Sourced,
+    /// What an acknowledged record survives.
+    pub durability: Durability,
+    /// When a segment is sealed.
+    pub segment: SegmentSetup,
+}
+
+/// Which claims become which part of an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimNames {
+    /// Unique within the issuer. Default `sub`.
+    pub subject: String,
+    /// For people to read. Default `email`.
+    pub name: String,
+    /// Array of strings or space-separated string; may be a dotted path (`realm_access.roles`). Default `groups`.
+    pub groups: String,
+}
+
+/// One of `[[issuers]]`.
+#[derive(Clone, Debug)]
+pub struct IssuerSetup {
+    /// The issuer identifier, compared exactly with `iss`.
+    pub issuer: String,
+    /// Accepted audiences; a token must name one of them.
+    pub audience: Vec<String>,
+    /// Claim mapping.
+    pub claims: ClaimNames,
+    /// How far the issuer's clock may be ahead of ours (`nbf`, `iat`). At most 5 minutes.
+    pub skew: Duration,
+    /// Tokens that live longer than this are refused.
+    pub max_lifetime: Duration,
+    /// Keys older than this are fetched again in the background.
+    pub keys_fresh: Duration,
+    /// Keys older than this are not used any more, even if the issuer cannot be reached.
+    pub keys_keep: Duration,
+    /// Scopes that a client should ask for (RFC 7628 discovery).
+    pub scope: String,
+    /// Where people get a token, shown in refusals; else the issuer's URL is.
+    pub help: Option<String>,
+    /// TLS towards the issuer; `None` for a plain loopback issuer.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// The file of root certificates that replaces the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// TLS of a listener: certificate chain and key are loaded and fit each other.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// Certificate chain, PEM.
+    pub cert: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+    /// Ready to serve, without ALPN: whoever needs it clones and sets it.
+    pub config: Arc<rustls::ServerConfig>,
+}
+
+/// One of `[[listeners]]`.
+#[derive(Clone, Debug)]
+pub struct ListenerSetup {
+    /// Registered name of the protocol.
+    pub protocol: String,
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// The datasource behind it; `None` lets the requested database name it.
+    pub datasource: Option<String>,
+    /// `None` only on loopback and with `insecure_loopback = true`.
+    pub tls: Option<ServerTls>,
+}
+
+/// How the upstream's certificate is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamCheck {
+    /// `verify-full`: chain and host name.
+    Full,
+    /// `require`: encrypted, but to whoever answers.
+    EncryptOnly,
+    /// `disable`: plain TCP.
+    Plain,
+}
+
+impl UpstreamCheck {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "verify-full",
+            Self::EncryptOnly => "require",
+            Self::Plain => "disable",
+        }
+    }
+}
+
+/// Who may use a datasource: all of the named conditions hold, each by any of its entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowRule {
+    /// Any of these groups, exactly. Empty: no condition.
+    pub groups: Vec<String>,
+    /// The subject matches any of these globs (`*` is any run of characters). Empty: no condition.
+    pub subjects: Vec<String>,
+    /// The identity comes from this issuer.
+    pub issuer: Option<String>,
+}
+
+/// One of `[[datasources]]`.
+#[derive(Clone)]
+pub struct DatasourceSetup {
+    /// Its name: what clients ask for and rules mention.
+    pub name: String,
+    /// Registered name of the protocol.
+    pub protocol: String,
+    /// `host:port`.
+    pub address: String,
+    /// Database at the upstream.
+    pub database: Option<String>,
+    /// User at the upstream.
+    pub user: String,
+    /// Password at the upstream.
+    pub password: Option<Sourced>,
+    /// How the certificate is checked.
+    pub check: UpstreamCheck,
+    /// The file of root certificates that replaces the system's.
+    pub ca: Option<PathBuf>,
+    /// TLS, ready to use.
+    pub tls: UpstreamTls,
+    /// Connecting and logging in is given up after this.
+    pub connect_timeout: Duration,
+    /// Who may use it: any rule suffices; none means nobody.
+    pub allow: Vec<AllowRule>,
+    /// Whom a refused person should ask.
+    pub contact: Option<String>,
+}
+
+impl DatasourceSetup {
+    /// What its protocol needs to set it up.
+    #[must_use]
+    pub fn spec(&self) -> DatasourceSpec {
+        DatasourceSpec {
+            name: self.name.clone(),
+            address: self.address.clone(),
+            database: self.database.clone(),
+            user: self.user.clone(),
+            password: self.password.as_ref().map(|password| password.secret.clone()),
+            tls: self.tls.clone(),
+            connect_timeout: self.connect_timeout,
+        }
+    }
+}
+
+impl fmt::Debug for DatasourceSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatasourceSetup")
+            .field("name", &self.name)
+            .field("protocol", &self.protocol)
+            .field("address", &self.address)
+            .field("tls", &self.check.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// `[policies]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoliciesSetup {
+    /// The folder of `*.toml` policy files.
+    pub path: PathBuf,
+}
+
+/// `[masking]`
+#[derive(Clone, Debug)]
+pub struct MaskingSetup {
+    /// Master secret that token, hash and name keys are derived from; at least 32 bytes.
+    pub key: Sourced,
+    /// Tokens of different tenants are unrelated.
+    pub tenant: String,
+}
+
+/// What a client sees while its statement waits for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHold {
+    /// The connection waits.
+    Wait,
+    /// An error with the request's id; the client retries after approval.
+    Reject,
+}
+
+/// `[approvals]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalsSetup {
+    /// How long a statement is held.
+    pub wait: Duration,
+    /// What its client sees.
+    pub on_hold: OnHold,
+}
+
+/// `[console]`
+#[derive(Clone, Debug)]
+pub struct ConsoleSetup {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// `None` only on loopback.
+    pub tls: Option<ServerTls>,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions at a time. Default 10,000.
+    pub sessions: usize,
+    /// Connections that have not logged in yet. Default 512.
+    pub pending_logins: usize,
+    /// A login that takes longer is given up. Default 30 s.
+    pub login_timeout: Duration,
+    /// A session without traffic is closed after this. Default 8 h: a pooled connection may sleep over lunch.
+    pub idle_timeout: Duration,
+    /// Bytes in one message of a client, and in one row that is masked. Default 64 MiB.
+    pub message_bytes: u64,
+    /// How long sessions may finish after the order to stop. Default 10 s.
+    pub shutdown_grace: Duration,
+}
