@@ -9,7 +9,7 @@ import sys
 
 from . import install, tls
 from .paths import IS_ROOT, MARK, SID, TESTDATA
-from .process import alive, free_port, run, spawn, wait_until
+from .process import alive, port_for, run, spawn, wait_until
 
 PSQL = "/usr/lib/postgresql/15/bin/psql"
 SETTINGS = """
@@ -132,7 +132,7 @@ class Postgres:
                 out.write(settings)
             (home / "data/pg_hba.conf").write_text(HBA)
             cert, key = tls.certificate(state.directory, "server", owner=owner, into=home / "data")
-        port = free_port()
+        port = port_for(state.servers.get(self.name))
         environment = self.drop()
         user = (environment.pop("user"), environment.pop("group")) if "user" in environment else None
         environment.pop("extra_groups", None)

@@ -23,6 +23,19 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def port_for(entry):
+    """The port this server had last time when it is free still: who remembers it finds the server there again."""
+    if entry is not None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", entry["port"]))
+                return entry["port"]
+            except OSError:
+                pass
+    return free_port()
+
+
 def run(command, *, what, **options):
     """Run to the end; on failure show what was tried and the end of its output."""
     options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
