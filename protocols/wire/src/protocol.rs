@@ -81,6 +81,12 @@ pub trait Datasource: Send + Sync + std::any::Any {
     /// The columns of a table or view in the catalog in force, in order; `None` for one it does not know.
     fn columns(&self, table: &model::TableRef) -> Option<Vec<String>>;
 
+    /// Whether names of tables and columns are compared without regard to case (MySQL's columns are; so are its tables
+    /// on many systems, and protecting too much is the safe side).
+    fn folds_names(&self) -> bool {
+        false
+    }
+
     /// Cancels what a session is running.
     async fn cancel(&self, key: &[u8]) -> std::io::Result<()>;
 
