@@ -24,13 +24,32 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
     ("parquet", &["affidavit-evidence"], "the record's format has one owner"),
     ("pg_query", &["affidavit-sql"], "SQL is understood in one place"),
     ("sqlparser", &["affidavit-sql"], "SQL is understood in one place"),
-    ("tokio", &["affidavit", "affidavit-wire", "affidavit-postgres", "affidavit-mysql"], "the other floors do no I/O of their own"),
+    (
+        "tokio",
+        &["affidavit", "affidavit-wire", "affidavit-postgres", "affidavit-mysql"],
+        "the other floors do no I/O of their own",
+    ),
 ];
 
 /// What dependencies may be licensed under. Every one permits use in an Apache-2.0 work.
 const LICENCES: &[&str] = &[
-    "MIT", "MIT-0", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib",
-    "Unicode-3.0", "Unicode-DFS-2016", "CC0-1.0", "0BSD", "Unlicense", "BSL-1.0", "CDLA-Permissive-2.0", "NCSA", "PostgreSQL",
+    "MIT",
+    "MIT-0",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "Unicode-DFS-2016",
+    "CC0-1.0",
+    "0BSD",
+    "Unlicense",
+    "BSL-1.0",
+    "CDLA-Permissive-2.0",
+    "NCSA",
+    "PostgreSQL",
 ];
 
 /// Crates that may not be in the tree, with the reason.
@@ -42,7 +61,11 @@ const BANNED: &[(&str, &str)] = &[
 ];
 
 fn metadata() -> Metadata {
-    MetadataCommand::new().manifest_path(root().join("Cargo.toml")).other_options(["--locked".to_owned()]).exec().unwrap()
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .other_options(["--locked".to_owned()])
+        .exec()
+        .unwrap()
 }
 
 fn root() -> PathBuf {
@@ -129,8 +152,22 @@ fn every_file_begins_with_its_reason_and_stays_readable() {
 #[test]
 fn nothing_but_the_house_stands_at_top_level() {
     let allowed: BTreeSet<&str> = [
-        "Cargo.toml", "Cargo.lock", "proxy", "protocols", "evidence", "policies", "testdata", "compose", "README.md",
-        "LICENSE-APACHE", "CHANGELOG.md", "Makefile", "rust-toolchain.toml", "rustfmt.toml", "clippy.toml", "target",
+        "Cargo.toml",
+        "Cargo.lock",
+        "proxy",
+        "protocols",
+        "evidence",
+        "policies",
+        "testdata",
+        "compose",
+        "README.md",
+        "LICENSE-APACHE",
+        "CHANGELOG.md",
+        "Makefile",
+        "rust-toolchain.toml",
+        "rustfmt.toml",
+        "clippy.toml",
+        "target",
     ]
     .into();
     for entry in std::fs::read_dir(root()).unwrap() {
@@ -164,9 +201,7 @@ fn dependencies_have_known_licences_and_come_from_the_registry() {
 
 fn licence_allowed(expression: &str) -> bool {
     let expression = expression.replace(['(', ')'], " ").replace('/', " OR ");
-    expression
-        .split(" AND ")
-        .all(|all| all.split(" OR ").any(|one| LICENCES.contains(&one.trim())))
+    expression.split(" AND ").all(|all| all.split(" OR ").any(|one| LICENCES.contains(&one.trim())))
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
