@@ -1,6 +1,6 @@
 //! Dates and times of day: the proleptic Gregorian calendar that both engines count in, and their text forms.
 
-use std::fmt::Write as _;
+use std::fmt::Write;
 
 /// Days from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
 pub(super) const POSTGRES_EPOCH_DAYS: i64 = 10_957;
@@ -86,35 +86,39 @@ impl Date {
 }
 
 /// Appends `YYYY-MM-DD`, BC years by their number, without the suffix.
-pub(super) fn push_date(out: &mut String, date: Date) {
+pub(super) fn push_date(out: &mut impl Write, date: Date) {
     let year = if date.year > 0 || date.is_zero() { i64::from(date.year) } else { 1 - i64::from(date.year) };
     let _ = write!(out, "{year:04}-{:02}-{:02}", date.month, date.day);
 }
 
 /// Appends ` BC` where PostgreSQL does: at the very end of a value.
-pub(super) fn push_era(out: &mut String, date: Date) {
+pub(super) fn push_era(out: &mut impl Write, date: Date) {
     if date.year <= 0 && !date.is_zero() {
-        out.push_str(" BC");
+        let _ = out.write_str(" BC");
     }
 }
 
 /// Appends `HH:MM:SS` and the fraction without trailing zeros, as PostgreSQL writes it.
-pub(super) fn push_time(out: &mut String, micros: i64) {
+pub(super) fn push_time(out: &mut impl Write, micros: i64) {
     let seconds = micros / 1_000_000;
     let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     push_fraction(out, micros % 1_000_000);
 }
 
 /// Appends `.ffffff` without trailing zeros, or nothing for 0.
-pub(super) fn push_fraction(out: &mut String, micros: i64) {
+pub(super) fn push_fraction(out: &mut impl Write, micros: i64) {
     if micros != 0 {
-        let _ = write!(out, ".{:06}", micros.abs());
-        out.truncate(out.trim_end_matches('0').len());
+        let (mut fraction, mut width) = (micros.unsigned_abs(), 6);
+        while fraction.is_multiple_of(10) {
+            fraction /= 10;
+            width -= 1;
+        }
+        let _ = write!(out, ".{fraction:0width$}");
     }
 }
 
 /// Appends a zone as PostgreSQL writes it: `+HH`, then minutes and seconds only where they are not 0.
-pub(super) fn push_offset(out: &mut String, east: i32) {
+pub(super) fn push_offset(out: &mut impl Write, east: i32) {
     let size = east.unsigned_abs();
     let _ = write!(out, "{}{:02}", if east < 0 { '-' } else { '+' }, size / 3600);
     if !size.is_multiple_of(3600) {
@@ -126,9 +130,9 @@ pub(super) fn push_offset(out: &mut String, east: i32) {
 }
 
 /// Appends a date and time as PostgreSQL's ISO style writes it.
-pub(super) fn push_postgres_datetime(out: &mut String, value: DateTime) {
+pub(super) fn push_postgres_datetime(out: &mut impl Write, value: DateTime) {
     push_date(out, value.date);
-    out.push(' ');
+    let _ = out.write_char(' ');
     push_time(out, value.micros);
     if let Some(east) = value.offset {
         push_offset(out, east);

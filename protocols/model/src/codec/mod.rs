@@ -9,11 +9,16 @@ mod float;
 mod hex;
 mod mysql;
 mod nested;
+mod parse;
 mod postgres;
 mod reader;
+mod rebuild;
+mod value;
 
 pub use calendar::{Date, DateTime};
 pub use decimal::Decimal;
+pub use rebuild::{Element, rebuild_binary_array, rebuild_text_array};
+pub use value::{Unencodable, Value};
 
 use crate::{Encoding, Kind, Repr};
 

@@ -6,7 +6,7 @@
 use super::calendar::{self, Date, DateTime};
 use super::{float, hex};
 use crate::Kind;
-use std::fmt::Write as _;
+use std::fmt::Write;
 
 /// Appends the text; `None` (with `out` possibly begun) when the bytes are not this kind's.
 pub(super) fn render(kind: &Kind, cell: &[u8], out: &mut String) -> Option<()> {
@@ -106,14 +106,14 @@ fn clock_micros([hour, minute, second]: [u8; 3], max_hour: u8) -> Option<i64> {
 }
 
 /// Appends `YYYY-MM-DD HH:MM:SS` and, where there is one, the whole six-digit fraction.
-pub(super) fn push_datetime(out: &mut String, value: DateTime) {
+pub(super) fn push_datetime(out: &mut impl Write, value: DateTime) {
     calendar::push_date(out, value.date);
-    out.push(' ');
+    let _ = out.write_char(' ');
     push_time(out, value.micros);
 }
 
 /// Appends `[-]HH:MM:SS`, hours up to 838, and the six-digit fraction where there is one.
-pub(super) fn push_time(out: &mut String, micros: i64) {
+pub(super) fn push_time(out: &mut impl Write, micros: i64) {
     let size = micros.unsigned_abs();
     let seconds = size / 1_000_000;
     let sign = if micros < 0 { "-" } else { "" };

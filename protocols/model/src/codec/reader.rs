@@ -43,7 +43,6 @@ impl<'a> Reader<'a> {
     }
 
     big_endian! {
-        u8 u8;
         i16 i16;
         u16 u16;
         i32 i32;
