@@ -4,6 +4,7 @@
 //! This is floor 0: no I/O, no async, no clock, no policy. Everything above speaks in these types, so nothing here may
 //! know who uses it.
 
+pub mod codec;
 mod column;
 mod facts;
 mod identity;
