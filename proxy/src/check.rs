@@ -1,9 +1,8 @@
 //! `affidavit check`: the configuration's own report, with probes into the world.
 
-use crate::assembly::{self, Failure};
+use crate::assembly;
 use crate::config::{self, DatasourceSetup, IssuerSetup, PolicyFinding, Probes, Setup};
 use crate::identity::{SystemClock, Verifier};
-use crate::policy_store;
 use async_trait::async_trait;
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,7 +54,8 @@ impl Probes for World<'_> {
         if self.offline {
             return Ok("not asked (--offline)".to_owned());
         }
-        let verifier = Verifier::new(std::slice::from_ref(issuer), Arc::new(SystemClock)).map_err(|error| error.to_string())?;
+        let verifier = Verifier::new(std::slice::from_ref(issuer), Arc::new(SystemClock::default()))
+            .map_err(|error| error.to_string())?;
         match verifier.warm().await.into_iter().next() {
             Some((_, Ok(keys))) => Ok(format!("{keys} keys")),
             Some((_, Err(error))) => Err(error),
@@ -64,6 +64,11 @@ impl Probes for World<'_> {
     }
 
     async fn policies(&self) -> Result<PolicyFinding, Vec<String>> {
-        policy_store::finding(&self.setup.policies.path)
+        let policy = assembly::policy(self.setup).map_err(|failure| vec![failure.to_string()])?;
+        Ok(PolicyFinding {
+            version: policy.version().to_string(),
+            rules: policy.rules().len(),
+            need_key: assembly::rules_without_key(self.setup, &policy),
+        })
     }
 }

@@ -29,8 +29,9 @@ impl ListenerDesk {
                 .hint("name the datasource as the database in your connection string")
         })?;
         self.proxy.datasource(self.protocol, name).ok_or_else(|| {
-            Refusal::new(RefusalKind::NotAllowed, format!("there is no datasource {name:?} on this listener"))
-                .hint("the database in your connection string names the datasource; ask whoever runs Affidavit for its name")
+            Refusal::new(RefusalKind::NotAllowed, format!("there is no datasource {name:?} on this listener")).hint(
+                "the database in your connection string names the datasource; ask whoever runs Affidavit for its name",
+            )
         })
     }
 

@@ -45,7 +45,8 @@ impl Listener {
                     continue;
                 }
             };
-            let (Ok(login), Ok(slot)) = (logins.clone().try_acquire_owned(), sessions.clone().try_acquire_owned()) else {
+            let (Ok(login), Ok(slot)) = (logins.clone().try_acquire_owned(), sessions.clone().try_acquire_owned())
+            else {
                 tracing::warn!(%peer, "connection turned away: too many logins or sessions ([limits] in the configuration)");
                 continue;
             };
@@ -94,7 +95,7 @@ impl Listener {
         }
         tracing::info!(session = %id, user = %info.identity.subject, datasource = %info.datasource, client = %info.client_addr, "session open");
         let activity = Arc::new(AtomicU64::new(0));
-        let judge = Judge::new(&self.proxy, &info, established.datasource.clone());
+        let judge = Judge::new(&self.proxy.policies, &info, established.datasource.clone());
         let parts = Parts {
             judge,
             keys: self.proxy.keys.clone(),

@@ -1,3 +1,5 @@
 //! The `affidavit` binary.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    affidavit::cli::run()
+}

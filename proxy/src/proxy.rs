@@ -2,15 +2,19 @@
 
 use crate::config::Limits;
 use crate::identity::{Access, Verifier};
-use crate::policy_store::PolicyStore;
-use crate::session::{Holds, Sessions};
+use crate::pipeline::{Judged, Ruling};
+use crate::policy_store;
+use crate::session::{Held, Holds, Sessions};
 use evidence::Recorder;
-use model::{Refusal, SessionInfo};
+use model::{Refusal, RefusalKind, SessionInfo};
 use policies::Keys;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use wire::{Datasource, Established};
+
+/// The policies in force.
+pub(crate) type PolicyStore = policy_store::Store<policies::Policy>;
 
 /// What all sessions share. Built once by `serve`.
 pub(crate) struct Proxy {
@@ -54,5 +58,22 @@ impl Proxy {
             let _ = established.upstream.shutdown().await;
         };
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), tell).await;
+    }
+}
+
+/// Where nobody can be asked: a statement that needs approval is refused.
+pub(crate) struct NoApprovals;
+
+impl Approvals for NoApprovals {
+    fn holds(&self, _session: &Arc<SessionInfo>) -> Arc<dyn Holds> {
+        Arc::new(Self)
+    }
+}
+
+impl Holds for NoApprovals {
+    fn hold(&self, judged: Judged) -> Held {
+        let refusal = Refusal::new(RefusalKind::NeedsApproval, "this statement needs a person's approval")
+            .hint("nobody can be asked here: no approvers are set up");
+        Held { ruling: Box::pin(async move { Ruling::Refused(judged.refuse(refusal)) }), notice: None }
     }
 }

@@ -19,7 +19,7 @@ const CATALOG_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs the command. Exit code 3 when it could not run.
 #[must_use]
-pub fn serve(config: &Path) -> ExitCode {
+pub(crate) fn serve(config: &Path) -> ExitCode {
     init_tracing();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -65,7 +65,9 @@ async fn run(config: &Path) -> Result<(), Failure> {
             for (issuer, keys) in proxy.verifier.warm().await {
                 match keys {
                     Ok(keys) => tracing::info!(%issuer, keys, "issuer's keys loaded"),
-                    Err(error) => tracing::warn!(%issuer, %error, "issuer's keys cannot be loaded yet; logins will try again"),
+                    Err(error) => {
+                        tracing::warn!(%issuer, %error, "issuer's keys cannot be loaded yet; logins will try again")
+                    }
                 }
             }
         }
@@ -126,7 +128,8 @@ async fn keep_catalog(datasource: Arc<dyn Datasource>, mut stopping: watch::Rece
 
 /// Waits for a signal, or for the record to fail for good.
 async fn wait_for_the_end(proxy: &Arc<Proxy>) -> Result<(), Failure> {
-    let signals = |error: std::io::Error| Failure { what: format!("cannot wait for signals: {error}"), fix: String::new() };
+    let signals =
+        |error: std::io::Error| Failure { what: format!("cannot wait for signals: {error}"), fix: String::new() };
     let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
     let mut pulse = tokio::time::interval(Duration::from_secs(1));
@@ -148,7 +151,8 @@ async fn wait_for_the_end(proxy: &Arc<Proxy>) -> Result<(), Failure> {
 /// Ends the sessions and waits until they have.
 async fn wind_down(proxy: &Arc<Proxy>, grace: Duration) {
     tracing::info!(sessions = proxy.sessions.count(), "stopping");
-    let refusal = Refusal::new(RefusalKind::ShuttingDown, "Affidavit is shutting down").hint("connect again in a moment");
+    let refusal =
+        Refusal::new(RefusalKind::ShuttingDown, "Affidavit is shutting down").hint("connect again in a moment");
     proxy.sessions.end_all(&refusal);
     let gone = async {
         while proxy.sessions.count() > 0 {

@@ -2,7 +2,7 @@
 //! [`super::execute()`] takes.
 
 use super::Judged;
-use model::{ApprovalNeed, Decision, Refusal, Statement, Verdict};
+use model::{Decision, Refusal, Statement, Verdict};
 use std::sync::Arc;
 
 /// A statement that may run, with the very bytes that were judged. Built only here.
@@ -26,7 +26,7 @@ pub(crate) enum Ruling {
     /// It may not.
     Refused(Refused),
     /// People must agree first.
-    Held(Judged, ApprovalNeed),
+    Held(Judged),
 }
 
 /// Rules on a judged statement.
@@ -36,7 +36,7 @@ pub(crate) fn approve(judged: Judged) -> Ruling {
             Ruling::Permit(Permit { statement: judged.statement, verdict: judged.verdict, approval: None })
         }
         Decision::Deny(refusal) => Ruling::Refused(judged.refuse(refusal)),
-        Decision::Hold(need) => Ruling::Held(judged, need),
+        Decision::Hold(_) => Ruling::Held(judged),
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) trait Protection {
 /// What of an answer concerns the record.
 pub(super) enum Matter<'a> {
     Nothing,
-    Columns { statement: StatementId, result: u32 },
+    Columns { statement: StatementId },
     Rows { statement: StatementId, result: u32, replan: bool, layout: RowLayout, rows: u64, journal: Option<&'a [u8]> },
     Done { statement: StatementId, outcome: Outcome, last: bool },
 }
@@ -49,7 +49,7 @@ pub(crate) fn mask<'a>(
         Answer::Columns { statement, result, columns, wire } => {
             let entry = entry_of(running, statement)?;
             entry.plan = Some(plan(entry, result, columns, protection, keys)?);
-            Ok(Masked { matter: Matter::Columns { statement, result }, wire })
+            Ok(Masked { matter: Matter::Columns { statement }, wire })
         }
         Answer::Rows(batch) => mask_rows(&batch, running, conversation, protection, keys, splice),
         Answer::Done { statement, outcome, message, last, wire } => {
@@ -72,7 +72,9 @@ pub(crate) fn mask<'a>(
 }
 
 fn entry_of(running: &mut Running, statement: StatementId) -> Result<&mut Entry, Violation> {
-    running.get(statement).ok_or_else(|| Violation(format!("an answer to statement {}, which is not running", statement.0)))
+    running
+        .get(statement)
+        .ok_or_else(|| Violation(format!("an answer to statement {}, which is not running", statement.0)))
 }
 
 fn mask_rows<'a>(
@@ -85,8 +87,10 @@ fn mask_rows<'a>(
 ) -> Result<Masked<'a>, Violation> {
     let statement = batch.statement;
     let entry = entry_of(running, statement)?;
-    let replan =
-        !entry.plan.as_ref().is_some_and(|plan| plan.result == batch.result && Arc::ptr_eq(&plan.columns, &batch.columns));
+    let replan = !entry
+        .plan
+        .as_ref()
+        .is_some_and(|plan| plan.result == batch.result && Arc::ptr_eq(&plan.columns, &batch.columns));
     if replan {
         entry.plan = Some(plan(entry, batch.result, batch.columns.clone(), protection, keys)?);
     }
@@ -137,7 +141,7 @@ fn plan(
     keys: &Keys,
 ) -> Result<ResultPlan, Violation> {
     let index = usize::try_from(result).unwrap_or(usize::MAX);
-    let masks = match entry.verdict.outputs.get(index) {
+    let masks: Vec<ColumnMask> = match entry.verdict.outputs.get(index) {
         Some(OutputPlan::Untouched) => columns.iter().map(|column| untouched(column, protection)).collect(),
         Some(OutputPlan::Columns(masks)) if masks.len() == columns.len() => {
             masks.iter().zip(columns.iter()).map(|(mask, column)| cross_check(mask, column, protection)).collect()
@@ -167,15 +171,15 @@ fn untouched(column: &Column, protection: &dyn Protection) -> ColumnMask {
     cross_check(&open, column, protection)
 }
 
-/// The upstream's announcement is a cross-check: a column that is to pass, but is announced as a protected one other
-/// than the one it was proven to be, does not pass.
+/// The upstream's announcement is a cross-check: a column that is announced as a protected one, but is not to be
+/// treated as that one is, is redacted.
 fn cross_check(mask: &ColumnMask, column: &Column, protection: &dyn Protection) -> ColumnMask {
-    let exempt = mask.rule.is_some() && mask.source == column.announced;
-    match &column.announced {
-        Some(announced) if mask.mask.is_none() && !exempt && protection.mask_of(announced).is_some() => {
-            redact("announced as a protected column")
-        }
-        _ => mask.clone(),
+    let Some(wanted) = column.announced.as_ref().and_then(|announced| protection.mask_of(announced)) else {
+        return mask.clone();
+    };
+    match &mask.mask {
+        Some(planned) if *planned == wanted || *planned == MaskSpec::Redact => mask.clone(),
+        Some(_) | None => redact("announced as another protected column"),
     }
 }
 

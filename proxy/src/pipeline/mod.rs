@@ -5,8 +5,8 @@
 //! client ←release─ Recorded ←record─ Masked ←mask─ answer ←──────────────────────────┘
 //! ```
 //!
-//! The proofs' fields are private to their stage, so a statement cannot reach the upstream without a [`Permit`], and no
-//! byte of an answer can reach [`ClientSink`] without having been [`Masked`] and [`Recorded`]: skipping a stage does
+//! The proofs' fields are private to their stage, so a statement cannot reach the upstream without a `Permit`, and no
+//! byte of an answer can reach [`ClientSink`] without having been `Masked` and `Recorded`: skipping a stage does
 //! not compile.
 
 mod approve;
@@ -17,10 +17,10 @@ mod record;
 mod release;
 mod running;
 
-pub(crate) use approve::{Permit, Refused, Ruling, approve};
+pub(crate) use approve::{Refused, Ruling, approve};
 pub(crate) use execute::{UpstreamSink, execute, forward, refuse};
-pub(crate) use judge::{Judge, Judged};
-pub(crate) use mask::{Masked, mask};
-pub(crate) use record::{Recorded, record};
-pub(crate) use release::{ClientSink, release};
+pub(crate) use judge::{Columns, Judge, Judged, names};
+pub(crate) use mask::mask;
+pub(crate) use record::record;
+pub(crate) use release::{ClientSink, SendError, release};
 pub(crate) use running::Running;

@@ -1,7 +1,7 @@
 //! Record: journals what the client is about to see. Gives [`Recorded`], the only thing that release takes.
 
-use super::mask::{Masked, Matter};
 use super::Running;
+use super::mask::{Masked, Matter};
 use crate::session::Recording;
 use evidence::{CannotRecord, Lsn};
 use std::borrow::Cow;
@@ -33,7 +33,7 @@ pub(crate) fn record<'a>(
     let Masked { matter, wire } = masked;
     let lsn = match matter {
         Matter::Nothing => None,
-        Matter::Columns { statement, .. } => columns(recording, running, statement)?,
+        Matter::Columns { statement } => columns(recording, running, statement)?,
         Matter::Rows { statement, result, replan, layout, rows, journal } => {
             if replan {
                 columns(recording, running, statement)?;

@@ -1,6 +1,6 @@
 //! Release: the only writer to the client. Takes [`Recorded`] answers and the proxy's own words, nothing else.
 
-use super::Recorded;
+use super::record::Recorded;
 use evidence::{CannotRecord, Lsn, Recorder};
 use std::io;
 use std::pin::Pin;

@@ -1,6 +1,5 @@
 //! Statements between execute and their last answer: their verdicts and the plans for their results.
 
-use evidence::Lsn;
 use model::{Column, ColumnMask, StatementId, Verdict};
 use policies::Masker;
 use std::collections::VecDeque;
@@ -29,8 +28,6 @@ pub(crate) struct Entry {
 #[derive(Default)]
 pub(crate) struct Running {
     entries: VecDeque<Entry>,
-    /// The youngest record of this session.
-    pub(super) last: Option<Lsn>,
 }
 
 impl Running {
@@ -54,10 +51,5 @@ impl Running {
     /// Statements that never got their last answer.
     pub(crate) fn unanswered(&self) -> Vec<StatementId> {
         self.entries.iter().map(|entry| entry.statement).collect()
-    }
-
-    /// Whether nothing is due.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.entries.is_empty()
     }
 }

@@ -100,8 +100,7 @@ impl Inbox {
             self.start = 0;
         }
         if self.buffer.is_empty() {
-            self.buffer =
-                SPARES.with(|spares| spares.borrow_mut().pop()).unwrap_or_else(|| vec![0; CHUNK]);
+            self.buffer = SPARES.with(|spares| spares.borrow_mut().pop()).unwrap_or_else(|| vec![0; CHUNK]);
         }
         if self.buffer.len().saturating_sub(self.end) < CHUNK / 2 {
             let grown = self.end.saturating_add(self.wanted.min(self.end).max(CHUNK));

@@ -23,7 +23,7 @@ struct Live {
 
 /// The sessions that are running now.
 #[derive(Default)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     cancels: Mutex<HashMap<SessionId, Cancel>>,
     live: Mutex<HashMap<SessionId, Live>>,
 }
@@ -63,12 +63,12 @@ impl Sessions {
     }
 
     /// Ends a session. False when it is not running.
-    pub fn end(&self, session: SessionId, refusal: Refusal) -> bool {
+    pub(crate) fn end(&self, session: SessionId, refusal: Refusal) -> bool {
         self.live.lock().get(&session).is_some_and(|live| live.stop.send(Some(refusal)).is_ok())
     }
 
     /// Ends all sessions.
-    pub fn end_all(&self, refusal: &Refusal) {
+    pub(crate) fn end_all(&self, refusal: &Refusal) {
         for live in self.live.lock().values() {
             let _ = live.stop.send(Some(refusal.clone()));
         }
@@ -76,7 +76,7 @@ impl Sessions {
 
     /// The running sessions, oldest first.
     #[must_use]
-    pub fn running(&self) -> Vec<Arc<SessionInfo>> {
+    pub(crate) fn running(&self) -> Vec<Arc<SessionInfo>> {
         let mut running: Vec<_> = self.live.lock().values().map(|live| live.info.clone()).collect();
         running.sort_by_key(|info| info.id);
         running
@@ -84,7 +84,7 @@ impl Sessions {
 
     /// How many sessions are running.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.live.lock().len()
     }
 

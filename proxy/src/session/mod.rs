@@ -1,8 +1,10 @@
 //! A session: the relay between a client and its upstream, and the session's door to the record.
 
 mod inbox;
+mod live;
 mod recording;
 mod relay;
 
+pub(crate) use live::Sessions;
 pub(crate) use recording::Recording;
-pub(crate) use relay::{Ended, Held, Holds, Parts, Relay};
+pub(crate) use relay::{Held, Holds, Parts, Relay};

@@ -1,7 +1,9 @@
 //! One session's door to the record: the recorder with the session's id filled in.
 
 use evidence::{CannotRecord, Lsn, Recorder};
-use model::{Column, ColumnMask, Outcome, Refusal, RefusalKind, RowLayout, SessionId, Statement, StatementId, Status, Verdict};
+use model::{
+    Column, ColumnMask, Outcome, Refusal, RefusalKind, RowLayout, SessionId, Statement, StatementId, Status, Verdict,
+};
 
 /// The recorder, for one session.
 pub(crate) struct Recording {
@@ -79,7 +81,10 @@ impl Recording {
 
     /// What a client is told when the record cannot be written.
     pub(crate) fn refusal(error: &CannotRecord) -> Refusal {
-        Refusal::new(RefusalKind::CannotRecord, format!("the audit record cannot be written, so nothing may pass: {error}"))
-            .hint("tell whoever runs Affidavit; your statement was not run")
+        Refusal::new(
+            RefusalKind::CannotRecord,
+            format!("the audit record cannot be written, so nothing may pass: {error}"),
+        )
+        .hint("tell whoever runs Affidavit; your statement was not run")
     }
 }

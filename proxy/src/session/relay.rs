@@ -5,7 +5,7 @@
 
 use super::Recording;
 use super::inbox::{Filled, Inbox};
-use crate::pipeline::{self, ClientSink, Judge, Judged, Protection, Refused, Ruling, Running, SendError, UpstreamSink};
+use crate::pipeline::{self, ClientSink, Judge, Judged, Refused, Ruling, Running, SendError, UpstreamSink};
 use model::{Refusal, RefusalKind, Statement};
 use policies::Keys;
 use std::future::Future;
@@ -159,12 +159,12 @@ impl Relay {
     async fn last_words(&mut self, ended: &Ended) {
         let refusal = match ended {
             Ended::Closed(refusal) => Some(refusal.clone()),
-            Ended::Violation(violation, side) => Some(
-                Refusal::new(RefusalKind::ProtocolViolation, violation.to_string()).hint(match side {
+            Ended::Violation(violation, side) => {
+                Some(Refusal::new(RefusalKind::ProtocolViolation, violation.to_string()).hint(match side {
                     Side::Client => "the client sent something that its protocol does not allow",
                     Side::Upstream => "the database answered something unexpected; nothing of it was passed on",
-                }),
-            ),
+                }))
+            }
             Ended::UpstreamGone(Some(error)) => {
                 Some(Refusal::new(RefusalKind::UpstreamUnavailable, format!("the database connection broke: {error}")))
             }
@@ -222,7 +222,8 @@ impl Relay {
             self.activity.fetch_add(1, Ordering::Relaxed);
         }
         // What a look at either side queued goes out in the same wake-up.
-        if !moved && (self.to_client.backlog() > 0 && client_clear || self.to_upstream.backlog() > 0 && upstream_clear) {
+        if !moved && (self.to_client.backlog() > 0 && client_clear || self.to_upstream.backlog() > 0 && upstream_clear)
+        {
             moved = true;
         }
         Ok(moved)
@@ -351,7 +352,10 @@ impl Relay {
                     match statement {
                         None => {}
                         Some((statement, None)) => self.consider(statement)?,
-                        Some((statement, Some(refusal))) => self.refuse(self.judge.out_of_hand(statement, refusal))?,
+                        Some((statement, Some(refusal))) => {
+                            let refused = self.judge.out_of_hand(statement, refusal);
+                            self.refuse(refused)?;
+                        }
                     }
                 }
             }
@@ -389,7 +393,7 @@ impl Relay {
                 sent.or_else(|refused| self.refuse(refused))
             }
             Ruling::Refused(refused) => self.refuse(refused),
-            Ruling::Held(judged, _) => {
+            Ruling::Held(judged) => {
                 let held = self.holds.hold(judged);
                 if let Some(notice) = held.notice {
                     self.conversation.notice(&notice, self.to_client.own_words());
