@@ -12,8 +12,6 @@ mod key_cache;
 mod keys;
 mod strict_json;
 #[cfg(test)]
-mod test_issuer;
-#[cfg(test)]
 mod tests;
 mod token;
 mod verifier;
