@@ -133,7 +133,7 @@ INSERT INTO analytics.type_zoo VALUES
 (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
  NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 (4, true, 1, -1, 1, -0.0, 1e22, 1e-20, 10000, repeat('long ', 2000), 'x', 'sixsix', decode(repeat('ab', 5000), 'hex'), '0001-01-01 BC',
- '24:00', '12:00-08', '0001-01-01 00:00:00', '9999-12-31 23:59:59+00', '0', 'ffffffff-ffff-4fff-bfff-ffffffffffff', '1', '"s"',
+ '12:00', '12:00-08', '0001-01-01 00:00:00', '9999-12-31 23:59:59+00', '0', 'ffffffff-ffff-4fff-bfff-ffffffffffff', '1', '"s"',
  '0.0.0.0/0', '::/0', '00:00:00:00:00:01', B'11111', B'111111111', 'alarm', ROW(1, 2, 'epoch'), 100, '[0:1]={7,8}', '{x}', '{{5}}',
  '{2000-01-01}', '(,5]', 'empty', '(NaN,Infinity)', 'text', 'x', 1, 'n');
 
