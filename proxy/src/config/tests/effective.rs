@@ -72,4 +72,7 @@ async fn what_fails_is_named_and_a_missing_masking_key_fails_only_when_a_rule_ne
         "{report}"
     );
     assert_eq!(report.to_json()["findings"][3]["passed"], false);
+    let remote = BASE.replace("path = \"./audit\"", "url = \"s3://bucket\"\njournal = \"./journal\"");
+    let report = check(&folder.parse(&remote).unwrap(), &World { database: Ok("x"), need_key: Vec::new() }).await;
+    assert!(report.to_string().contains("FAIL store: s3://bucket cannot be written to yet"), "{report}");
 }

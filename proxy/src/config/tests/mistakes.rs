@@ -34,6 +34,7 @@ fn each_mistake_says_what_where_and_what_to_do() {
         ("path = \"./audit\"", "", "[store].path: is missing | write path = \"./audit\""),
         ("path = \"./audit\"", "path = 7", "affidavit.toml:3: [store].path: is an integer, not a text in quotes"),
         ("path = \"./audit\"", "path = \"a\"\nurl = \"s3://b\"", "[store].url: is given beside path"),
+        ("path = \"./audit\"", "path = \"a\"\njournal = \"b\"", "[store].journal: is for remote stores"),
         ("path = \"./audit\"", "url = \"ftp://b\"", "\"ftp://b\" is not the address of an object store"),
         ("path = \"./audit\"", "url = \"s3://b\"", "[store].journal: is missing"),
         ("audit.example.org/ehr", "audit example", "[store].origin: \"audit example\" cannot name a log"),
