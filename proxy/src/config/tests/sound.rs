@@ -93,6 +93,20 @@ shutdown_grace = "0s"
     assert_eq!(setup.warnings, []);
 }
 
+/// The example is the reference of the format: it must be sound, and what it calls a default must be one.
+#[test]
+fn the_example_is_sound_and_its_defaults_are_the_defaults() {
+    const EXAMPLE: &str = include_str!("../../../affidavit.example.toml");
+    let folder = Folder::new();
+    let full = folder.parse(EXAMPLE).unwrap();
+    assert_eq!(full.warnings, []);
+    let bare = EXAMPLE.lines().filter(|line| !line.contains("# default")).collect::<Vec<_>>().join("\n");
+    assert!(EXAMPLE.lines().count() - bare.lines().count() > 15, "the comments are what this test goes by");
+    let bare = folder.parse(&bare).unwrap();
+    let shown = |setup| format!("{:#?}", crate::config::effective::blocks(setup));
+    assert_eq!(shown(&full), shown(&bare));
+}
+
 #[test]
 fn a_file_is_loaded_with_paths_relative_to_it() {
     let folder = Folder::new();
