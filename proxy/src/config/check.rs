@@ -1,7 +1,7 @@
 //! `affidavit check`: everything that can be known before serving, in one report.
 
 use super::effective::{self, Block};
-use super::{DatasourceSetup, IssuerSetup, Problem, Setup};
+use super::{DatasourceSetup, IssuerSetup, Problem, Setup, StorePlace};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::fmt;
@@ -51,6 +51,12 @@ pub struct Report {
 /// Validates beyond the file: reachability, policies, and what they need.
 pub async fn check(setup: &Setup, probes: &dyn Probes) -> Report {
     let mut findings = Vec::new();
+    if let StorePlace::Remote(url) = &setup.store.place {
+        let outcome = Err(format!(
+            "{url} cannot be written to yet: this version keeps the record in a local directory; write path = \"./audit\""
+        ));
+        findings.push(Finding { what: "store".to_owned(), outcome });
+    }
     for issuer in &setup.issuers {
         let outcome = probes.issuer(issuer).await;
         findings.push(Finding { what: format!("issuer {}", issuer.issuer), outcome });

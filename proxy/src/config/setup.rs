@@ -89,7 +89,7 @@ pub struct SegmentSetup {
 pub struct StoreSetup {
     /// Where the record is kept.
     pub place: StorePlace,
-    /// Local directory of the journal. `None` only for a local store, which keeps it inside its own directory.
+    /// Local directory of a remote store's journal; a local store keeps it inside its own directory.
     pub journal: Option<PathBuf>,
     /// Name of the transparency log (C2SP checkpoint origin).
     pub origin: String,

@@ -25,6 +25,13 @@ pub(crate) fn store(root: &Section<'_>, around: &Surroundings<'_>) -> Option<Sto
             "write journal = \"./journal\", on a disk that outlives the process",
         );
     }
+    if journal.is_some() && matches!(place, Some(StorePlace::Local(_))) {
+        section.wrong(
+            "journal",
+            "is for remote stores: a local store keeps its journal inside its own directory",
+            "remove journal, or put the whole store on the disk that you mean",
+        );
+    }
     let origin = origin(&section);
     if !section.has("signing_key") {
         let name = origin.as_deref().unwrap_or("NAME");

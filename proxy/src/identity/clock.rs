@@ -1,7 +1,7 @@
 //! Time, as something that is passed in: tests decide what time it is.
 
 use model::Timestamp;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Two clocks: one tells what time it is, the other how much has passed.
 pub trait Clock: Send + Sync {
@@ -25,8 +25,7 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        crate::clock::now()
     }
 
     fn monotonic(&self) -> Duration {

@@ -1,6 +1,7 @@
 //! Tokens against a real verifier, which asks a small issuer on loopback for its keys.
 
 mod discovery;
+mod encrypted;
 mod issuer;
 mod key_life;
 mod mapping;

@@ -175,6 +175,28 @@ async fn signatures_that_are_wrong() {
 }
 
 #[tokio::test]
+async fn every_change_of_one_character_is_refused() {
+    let stage = Stage::new().await;
+    let good = stage.token(&json!({}));
+    assert!(stage.verify(&good).await.is_ok());
+    for at in 0..good.len() {
+        for other in [b'A', b'B', b'_', b'.', b'=', b' ', 0, 0xff] {
+            let mut bytes = good.clone().into_bytes();
+            if std::mem::replace(&mut bytes[at], other) != other {
+                let result = stage.verifier.verify(&bytes, AuthMethod::TokenAsPassword).await;
+                assert!(result.is_err(), "byte {at} as {other} is let through: {}", String::from_utf8_lossy(&bytes));
+            }
+        }
+    }
+    for end in 0..good.len() {
+        assert!(
+            stage.verifier.verify(good[..end].as_bytes(), AuthMethod::TokenAsPassword).await.is_err(),
+            "cut at {end}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_the_token_brings_along_is_ignored() {
     let stage = Stage::new().await;
     let attacker = Signer::p256("mine");
