@@ -1,6 +1,6 @@
 //! The configuration file `affidavit.toml`, read strictly and turned into a validated [`Setup`].
 //!
-//! Reading has two steps: [`document`] walks the TOML so that every complaint knows its line and key, and the section
+//! Reading has two steps: `document` walks the TOML so that every complaint knows its line and key, and the section
 //! files turn raw keys into types that cannot hold a contradiction. All problems are found at once; a secret appears in
 //! none of them.
 

@@ -46,7 +46,9 @@ pub(crate) fn check(claims: &Claims, issuer: &IssuerSetup, now: i64) -> Result<(
     }
     let lifetime = between_seconds(issued.or(not_before).unwrap_or(now), expires);
     if lifetime > issuer.max_lifetime {
-        let (long, most) = (lasting(lifetime), lasting(issuer.max_lifetime));
+        let most = lasting(issuer.max_lifetime);
+        let long = Some(lasting(lifetime)).filter(|long| *long != most);
+        let long = long.unwrap_or_else(|| format!("{} seconds", lifetime.as_secs()));
         let message = format!("the token is valid for {long}; this proxy accepts at most {most}");
         return Err(refuse(issuer, message).hint("ask the issuer for a token with a shorter life"));
     }

@@ -34,7 +34,7 @@ async fn claims_that_are_wrong() {
         (json!({"nbf": "x"}), "the token's nbf is not a time"),
         (json!({"iat": at(300)}), "the token was issued in the future (2027-01-15T08:05:00Z, 5 minutes from now)"),
         (json!({"iat": "x"}), "the token's iat is not a time"),
-        (json!({"iat": at(-10), "exp": at(86_400)}), "valid for 24 hours; this proxy accepts at most 24 hours"),
+        (json!({"iat": at(-10), "exp": at(86_400)}), "valid for 86410 seconds; this proxy accepts at most 24 hours"),
         (
             json!({"iat": null, "exp": at(30 * 86_400)}),
             "the token is valid for 30 days; this proxy accepts at most 24 hours",
