@@ -53,7 +53,8 @@ pub async fn check(setup: &Setup, probes: &dyn Probes) -> Report {
     let mut findings = Vec::new();
     if let StorePlace::Remote(url) = &setup.store.place {
         let outcome = Err(format!(
-            "{url} cannot be written to yet: this version keeps the record in a local directory; write path = \"./audit\""
+            "{url} cannot be written to yet: this version keeps the record in a local directory; write path = \
+             \"./audit\""
         ));
         findings.push(Finding { what: "store".to_owned(), outcome });
     }
@@ -72,7 +73,8 @@ pub async fn check(setup: &Setup, probes: &dyn Probes) -> Report {
             findings.push(Finding { what: "policies".to_owned(), outcome });
             if setup.masking.is_none() && !policy.need_key.is_empty() {
                 let rules = policy.need_key.join(", ");
-                let fix = "run openssl rand -hex 32 > masking.key, chmod 600 it, and add [masking] key = { file = \"masking.key\" }";
+                let fix = "run openssl rand -hex 32 > masking.key, chmod 600 it, and add [masking] key = { file \
+                    = \"masking.key\" }";
                 let outcome = Err(format!("rules that need the masking key, which is not configured: {rules}; {fix}"));
                 findings.push(Finding { what: "masking key".to_owned(), outcome });
             }
@@ -125,7 +127,8 @@ impl Report {
                 Err(detail) => json!({ "what": finding.what, "passed": false, "detail": detail }),
             })
             .collect();
-        json!({ "file": self.file, "passed": self.passed(), "effective": effective, "warnings": warnings, "findings": findings })
+        json!({ "file": self.file, "passed": self.passed(), "effective": effective, "warnings": warnings,
+            "findings": findings })
     }
 }
 

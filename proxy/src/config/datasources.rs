@@ -132,7 +132,12 @@ fn upstream_tls(section: &Section<'_>, around: &Surroundings<'_>, address: Optio
         }
         "require" => {
             if !loopback {
-                section.warn("tls", "\"require\" encrypts but does not check who answers: someone on the way could pose as the database", "use \"verify-full\" with ca = \"…\" where you can");
+                section.warn(
+                    "tls",
+                    "\"require\" encrypts but does not check who answers: someone on the way \
+                    could pose as the database",
+                    "use \"verify-full\" with ca = \"…\" where you can",
+                );
             }
             (UpstreamCheck::EncryptOnly, None, tls::client_unverified(section, "tls").map(UpstreamTls::Required))
         }

@@ -128,7 +128,12 @@ fn server_tls(
             "write tls = { cert = \"server.crt\", key = \"server.key\" }",
         );
     } else if insecure != Some(true) {
-        section.wrong("tls", "is missing", "write tls = { cert = \"server.crt\", key = \"server.key\" }, or insecure_loopback = true if only this machine connects");
+        section.wrong(
+            "tls",
+            "is missing",
+            "write tls = { cert = \"server.crt\", key = \"server.key\" }, or \
+            insecure_loopback = true if only this machine connects",
+        );
     }
     None
 }

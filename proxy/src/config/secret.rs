@@ -46,7 +46,8 @@ pub(crate) enum Exposure {
     Forbidden,
 }
 
-/// Reads `key = { file = "…" }` or `{ env = "…" }` of `section`; `None` when absent or wrong (which is complained about).
+/// Reads `key = { file = "…" }` or `{ env = "…" }` of `section`; `None` when absent or wrong (which is complained
+/// about).
 pub(crate) fn secret(
     section: &Section<'_>,
     key: &'static str,

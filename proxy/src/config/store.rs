@@ -35,7 +35,14 @@ pub(crate) fn store(root: &Section<'_>, around: &Surroundings<'_>) -> Option<Sto
     let origin = origin(&section);
     if !section.has("signing_key") {
         let name = origin.as_deref().unwrap_or("NAME");
-        section.wrong("signing_key", "is missing", format!("run evidence keys generate --origin {name} --out log.key, then write signing_key = {{ file = \"log.key\" }}"));
+        section.wrong(
+            "signing_key",
+            "is missing",
+            format!(
+                "run evidence keys generate --origin {name} --out \
+            log.key, then write signing_key = {{ file = \"log.key\" }}"
+            ),
+        );
     }
     let signing_key = secret(&section, "signing_key", around, Exposure::Forbidden);
     let durability = match section.text("durability").as_deref() {
@@ -80,7 +87,8 @@ fn place(section: &Section<'_>, around: &Surroundings<'_>) -> Option<StorePlace>
     }
 }
 
-/// The name of the log: <https://c2sp.org/tlog-checkpoint> and <https://c2sp.org/signed-note> forbid white space and `+`.
+/// The name of the log: <https://c2sp.org/tlog-checkpoint> and <https://c2sp.org/signed-note> forbid white space and
+/// `+`.
 fn origin(section: &Section<'_>) -> Option<String> {
     let origin = section.required("origin", "\"audit.example.org/ehr\"")?;
     if origin.len() > 255 || origin.chars().any(|letter| letter.is_whitespace() || letter.is_control() || letter == '+')
@@ -128,7 +136,15 @@ pub(crate) fn policies(root: &Section<'_>, around: &Surroundings<'_>) -> Option<
             }
             Ok(metadata) => {
                 if let Some(mode) = writable_by_world(&metadata) {
-                    section.warn("path", format!("{} can be written by anyone (mode {mode:03o}): whoever writes there decides what is masked", path.display()), format!("chmod o-w {}", path.display()));
+                    section.warn(
+                        "path",
+                        format!(
+                            "{} can be written by anyone (mode {mode:03o}): whoever writes \
+                        there decides what is masked",
+                            path.display()
+                        ),
+                        format!("chmod o-w {}", path.display()),
+                    );
                 }
             }
             Err(error) => {

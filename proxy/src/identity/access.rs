@@ -32,7 +32,10 @@ impl Access {
         let shown = super::wording::shown(datasource);
         let Some(gate) = self.datasources.get(datasource) else {
             return Err(Refusal::new(RefusalKind::NotAllowed, format!("there is no datasource named {shown} here"))
-                .hint("the database name you ask for must be the name of a datasource; ask whoever runs this proxy which there are"));
+                .hint(
+                    "the database name you ask for must be the name of a datasource; ask whoever runs this \
+                    proxy which there are",
+                ));
         };
         if gate.rules.iter().any(|rule| admits(rule, identity)) {
             return Ok(());
@@ -140,7 +143,8 @@ mod tests {
         assert_eq!(refusal.kind, RefusalKind::NotAllowed);
         assert_eq!(
             refusal.to_string(),
-            "\"s\" may not use datasource \"ehr\": neither their groups nor their subject give access (ask data@clinic.example for access)"
+            "\"s\" may not use datasource \"ehr\": neither their groups nor their subject give access (ask \
+             data@clinic.example for access)"
         );
         let refusal = access.allow(&identity("i", "s", &["secret-group"]), "billing").unwrap_err();
         assert!(refusal.message.contains("no datasource named \"billing\""), "{refusal}");

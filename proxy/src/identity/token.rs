@@ -78,7 +78,8 @@ fn parts(credential: &[u8]) -> Result<Parts<'_>, Refusal> {
     let password = || {
         refuse(
             "this looks like a password, not a token",
-            "send an OIDC token (three parts with dots between them) where the driver asks for a password; the database's own passwords are not used here",
+            "send an OIDC token (three parts with dots between them) where the driver asks for a password; the \
+             database's own passwords are not used here",
         )
     };
     let text = std::str::from_utf8(text).map_err(|_| password())?;

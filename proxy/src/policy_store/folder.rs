@@ -30,7 +30,8 @@ struct PolicyFile {
     path: PathBuf,
 }
 
-/// The `*.toml` files of the folder itself, by name. Hidden files are not policies: editors and Kubernetes keep theirs so.
+/// The `*.toml` files of the folder itself, by name. Hidden files are not policies: editors and Kubernetes keep theirs
+/// so.
 fn files(folder: &Path) -> Result<Vec<PolicyFile>, String> {
     let cannot = |path: &Path, error: &std::io::Error| {
         format!("{}: cannot be read: {error}; let the user that runs affidavit read it", path.display())
@@ -67,7 +68,8 @@ pub(super) fn read(folder: &Path) -> Result<Vec<(String, String)>, Vec<String>> 
     if files.is_empty() {
         let shown = folder.display();
         return Err(vec![format!(
-            "{shown}: holds no *.toml file; an empty policy would protect nothing, so put one there (policies/rules has examples)"
+            "{shown}: holds no *.toml file; an empty policy would protect nothing, so put one there \
+             (policies/rules has examples)"
         )]);
     }
     let (mut texts, mut problems, mut total) = (Vec::new(), Vec::new(), 0_u64);

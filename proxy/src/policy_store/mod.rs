@@ -221,7 +221,8 @@ impl<P: Policy> Store<P> {
     fn reject(&self, watching: &mut Watching, rejected: Rejected) -> Looked {
         if watching.rejected.as_ref() != Some(&rejected) {
             let in_force = self.current.load().version();
-            tracing::error!(folder = %self.folder.display(), %in_force, problems = %rejected, "the new policy is refused; the old one stays in force");
+            tracing::error!(folder = %self.folder.display(), %in_force, problems = %rejected, "the new policy \
+                is refused; the old one stays in force");
         }
         watching.rejected = Some(rejected);
         Looked::Rejected
