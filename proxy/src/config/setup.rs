@@ -140,7 +140,7 @@ pub struct IssuerSetup {
 }
 
 /// TLS of a listener: certificate chain and key are loaded and fit each other.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServerTls {
     /// Certificate chain, PEM.
     pub cert: PathBuf,
@@ -148,6 +148,12 @@ pub struct ServerTls {
     pub key: PathBuf,
     /// Ready to serve, without ALPN: whoever needs it clones and sets it.
     pub config: Arc<rustls::ServerConfig>,
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTls").field("cert", &self.cert).field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 /// One of `[[listeners]]`.

@@ -13,6 +13,8 @@ use std::time::Duration;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// One answer (bytes).
 const MAX_ANSWER: usize = 1 << 20;
+/// Key sets have a type of their own (RFC 7517, section 8.5), which strict servers insist on.
+const ACCEPT: &str = "application/json, application/jwk-set+json";
 /// Redirects that are followed, within the same scheme, host and port.
 const MAX_REDIRECTS: usize = 3;
 
@@ -82,13 +84,8 @@ impl HttpSource {
     }
 
     async fn get(&self, url: &Url) -> Result<Map<String, Value>, String> {
-        let mut answer = self
-            .client
-            .get(url.clone())
-            .header("accept", "application/json")
-            .send()
-            .await
-            .map_err(|error| explain(&error))?;
+        let mut answer =
+            self.client.get(url.clone()).header("accept", ACCEPT).send().await.map_err(|error| explain(&error))?;
         if answer.status() != reqwest::StatusCode::OK {
             return Err(format!("{url} answered {}", answer.status()));
         }

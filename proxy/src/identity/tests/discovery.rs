@@ -118,3 +118,12 @@ async fn an_issuer_that_is_not_there_is_named() {
         format!("http://{free}/.well-known/openid-configuration")
     );
 }
+
+#[tokio::test]
+async fn an_issuer_that_does_not_answer_is_given_up_in_time() {
+    let stage = Stage::new().await;
+    stage.issuer.take_time(std::time::Duration::from_secs(60));
+    let before = std::time::Instant::now();
+    unavailable(&stage, "no answer within 5 seconds").await;
+    assert!(before.elapsed() < std::time::Duration::from_secs(8), "{:?}", before.elapsed());
+}
