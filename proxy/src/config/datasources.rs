@@ -3,8 +3,8 @@
 use super::Surroundings;
 use super::document::Section;
 use super::listeners::protocol;
+use super::peers::{AllowRule, DatasourceSetup, IssuerSetup, UpstreamCheck};
 use super::secret::{Exposure, secret};
-use super::setup::{AllowRule, DatasourceSetup, IssuerSetup, UpstreamCheck};
 use super::tls;
 use std::path::Path;
 use std::time::Duration;

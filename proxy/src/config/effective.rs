@@ -1,7 +1,8 @@
 //! The effective setup, for people and for programs: every value in force, defaults included, secrets by their source.
 
+use super::peers::{AllowRule, DatasourceSetup, IssuerSetup, ListenerSetup, ServerTls};
 use super::quantity::{show_duration, show_size};
-use super::setup::{AllowRule, DatasourceSetup, IssuerSetup, ListenerSetup, OnHold, ServerTls, Setup, StoreSetup};
+use super::setup::{OnHold, Setup, StoreSetup};
 use serde_json::{Value, json};
 
 /// A titled list of values, in the order in which they are shown.

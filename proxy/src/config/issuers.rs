@@ -2,7 +2,7 @@
 
 use super::Surroundings;
 use super::document::Section;
-use super::setup::{ClaimNames, IssuerSetup};
+use super::peers::{ClaimNames, IssuerSetup};
 use super::tls;
 use std::time::Duration;
 

@@ -2,7 +2,8 @@
 
 use super::datasources::Declared;
 use super::document::{Section, nearest};
-use super::setup::{ConsoleSetup, ListenerSetup, ServerTls};
+use super::peers::{ListenerSetup, ServerTls};
+use super::setup::ConsoleSetup;
 use super::{Surroundings, tls};
 use std::net::SocketAddr;
 

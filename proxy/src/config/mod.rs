@@ -10,6 +10,7 @@ mod document;
 mod effective;
 mod issuers;
 mod listeners;
+mod peers;
 mod problem;
 mod quantity;
 mod secret;
@@ -21,12 +22,12 @@ mod tests;
 mod tls;
 
 pub use check::{Finding, PolicyFinding, Probes, Report, check};
+pub use peers::{AllowRule, ClaimNames, DatasourceSetup, IssuerSetup, ListenerSetup, ServerTls, UpstreamCheck};
 pub use problem::{Gravity, Problem, Problems};
 pub use secret::{SecretSource, Sourced};
 pub use setup::{
-    AllowRule, ApprovalsSetup, ClaimNames, ConsoleSetup, DatasourceSetup, Durability, IssuerSetup, Limits,
-    ListenerSetup, MaskingSetup, OnHold, PoliciesSetup, SegmentSetup, ServerTls, Setup, StorePlace, StoreSetup,
-    UpstreamCheck,
+    ApprovalsSetup, ConsoleSetup, Durability, Limits, MaskingSetup, OnHold, PoliciesSetup, SegmentSetup, Setup,
+    StorePlace, StoreSetup,
 };
 
 use document::{Notes, Section};

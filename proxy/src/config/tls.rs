@@ -2,8 +2,8 @@
 
 use super::Surroundings;
 use super::document::Section;
+use super::peers::ServerTls;
 use super::secret::readable_by_others;
-use super::setup::ServerTls;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
