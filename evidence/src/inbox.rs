@@ -118,11 +118,7 @@ pub(crate) fn ask_to_seal(layout: &Layout, patience: Duration) -> Result<SealRep
                 serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(answer_path.display(), error))?;
             return match answer.error {
                 Some(error) => Err(StoreError::Config(format!("the proxy could not seal: {error}"))),
-                None => Ok(SealReport {
-                    segment: answer.segment,
-                    sealed: answer.sealed,
-                    tree_size: answer.tree_size,
-                }),
+                None => Ok(SealReport { segment: answer.segment, sealed: answer.sealed, tree_size: answer.tree_size }),
             };
         }
         if start.elapsed() > patience {

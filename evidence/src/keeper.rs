@@ -100,9 +100,9 @@ pub(crate) struct Keeper {
     layout: Layout,
     sealer: Sealer,
     boot: [u8; 16],
-    sealed_bytes: u64,
-    sealed_rows: u64,
     oldest: Option<Instant>,
+    /// The last sealing failed half-way: what is on the disk decides how to go on.
+    reopen: bool,
 }
 
 impl Keeper {
@@ -124,7 +124,7 @@ impl Keeper {
             Box::new(move || waker.rotated()),
         )?;
         journal.set_free(free_bytes(&layout)?);
-        let keeper = Self { config, layout, sealer, boot, sealed_bytes: 0, sealed_rows: 0, oldest: None };
+        let keeper = Self { config, layout, sealer, boot, oldest: None, reopen: false };
         Ok(OpenedStore { keeper, journal, signal, lock, found })
     }
 
@@ -162,14 +162,24 @@ impl Keeper {
         let bytes = journal.bytes.load(Ordering::Relaxed);
         let rows = journal.rows.load(Ordering::Relaxed);
         let until = journal.backlog().last_lsn;
-        let report = self.sealer.seal(until)?;
+        if self.reopen {
+            self.sealer = Sealer::open(&self.config, &self.layout, self.boot)?;
+            self.reopen = false;
+        }
+        let report = self.sealer.seal(until).inspect_err(|_| self.reopen = true)?;
         journal.recycle(self.sealer.sealed());
         journal.bytes.fetch_sub(bytes, Ordering::Relaxed);
         journal.rows.fetch_sub(rows, Ordering::Relaxed);
         self.oldest = None;
-        self.sealed_bytes += bytes;
-        self.sealed_rows += rows;
         Ok(report)
+    }
+
+    /// A leaf, when there was none for long or the writer stops.
+    fn heartbeat(&mut self, journal: &Journal, closing: bool) -> Result<SealReport, StoreError> {
+        if self.reopen {
+            return Ok(self.sealer.report());
+        }
+        self.sealer.heartbeat(journal.backlog().last_lsn, closing).inspect_err(|_| self.reopen = true)
     }
 
     fn due(&mut self, journal: &Journal) -> bool {
@@ -216,6 +226,10 @@ pub(crate) fn spawn(mut keeper: Keeper, inner: &Arc<Inner>) -> std::io::Result<J
             let (wanted, stop) = wait(&signal);
             turn(&mut keeper, &inner.journal, &signal, wanted, &mut rest_until);
             if stop {
+                if let Err(error) = keeper.heartbeat(&inner.journal, true) {
+                    tracing::warn!(%error, "the store's stop could not be noted in the log");
+                }
+                signal.set(keeper.sealer.report(), None);
                 break;
             }
         }
@@ -246,7 +260,7 @@ fn turn(keeper: &mut Keeper, journal: &Journal, signal: &Signal, wanted: u64, re
     let result = if asked || (keeper.due(journal) && Instant::now() >= *rest_until) {
         keeper.seal(journal)
     } else {
-        keeper.sealer.heartbeat(journal.backlog().last_lsn)
+        keeper.heartbeat(journal, false)
     };
     let error = result.err().or(tended.err()).map(|error| error.to_string());
     if let Some(error) = &error {
@@ -291,8 +305,7 @@ fn lock(layout: &Layout) -> Result<File, StoreError> {
 
 /// Bytes that an unprivileged user may still write on the store's file system.
 fn free_bytes(layout: &Layout) -> Result<u64, StoreError> {
-    let stat = rustix::fs::statvfs(layout.root())
-        .map_err(std::io::Error::from)
-        .at(layout.root(), "reading the free space")?;
+    let stat =
+        rustix::fs::statvfs(layout.root()).map_err(std::io::Error::from).at(layout.root(), "reading the free space")?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -13,6 +13,7 @@
 //! ```
 
 use crate::error::{At, StoreError};
+use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -80,12 +81,8 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StoreError>
     std::fs::create_dir_all(folder).at(folder, "making a folder of the store")?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = folder.join(format!(".{name}.draft"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&draft)
-        .at(&draft, "making a file")?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).open(&draft).at(&draft, "making a file")?;
     file.write_all(bytes).and_then(|()| file.sync_all()).at(&draft, "writing a file")?;
     std::fs::rename(&draft, path).at(path, "putting a file in its place")?;
     sync_folder(folder)
@@ -94,4 +91,34 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StoreError>
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     File::open(folder).and_then(|file| file.sync_all()).at(folder, "syncing a folder")
+}
+
+/// What `store.json` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct About {
+    /// Version of the store's layout.
+    pub(crate) format: u32,
+    /// Name of the log.
+    pub(crate) origin: String,
+    /// This store's writer, in every record.
+    pub(crate) writer: String,
+    /// The log's verification key. For convenience: a key that lies beside what it verifies proves nothing.
+    pub(crate) vkey: String,
+}
+
+impl About {
+    /// Reads it, or `None` when the store is new.
+    pub(crate) fn read(layout: &Layout) -> Result<Option<Self>, StoreError> {
+        let path = layout.about();
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| StoreError::damaged(path.display(), e)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StoreError::Io { path, doing: "reading", source }),
+        }
+    }
+
+    pub(crate) fn write(&self, layout: &Layout) -> Result<(), StoreError> {
+        let bytes = serde_json::to_vec_pretty(self).map_err(|error| StoreError::Config(error.to_string()))?;
+        write_durably(&layout.about(), &bytes)
+    }
 }

@@ -19,12 +19,8 @@ impl MappedFile {
     /// Makes a file of `bytes` zeros. They are written and synced, so that the disk space is really there: a mapped
     /// write into a hole of a full disk would kill the process.
     pub(crate) fn create(path: &Path, bytes: u64) -> Result<Self, StoreError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(path)
-            .at(path, "making a journal file")?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create_new(true).open(path).at(path, "making a journal file")?;
         let filled = (|| {
             let zeros = vec![0; 1 << 20];
             let mut left = usize::try_from(bytes).map_err(|_| std::io::ErrorKind::InvalidInput)?;

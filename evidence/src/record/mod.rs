@@ -7,7 +7,7 @@ mod session;
 mod statement;
 
 pub(crate) use other::{Access, Approval, Boot, Policy, access, approval, boot, policy};
-pub(crate) use session::{Closed, Denied, Opened, closed, denied, opened};
+pub(crate) use session::{Closed, Denied, Opened, Who, closed, denied, opened};
 pub(crate) use statement::{
     Columns, Done, Intent, Plan, ResultColumn, RowsHead, columns, done, intent, read_layout, rows_head, write_layout,
 };
