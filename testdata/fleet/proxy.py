@@ -11,9 +11,10 @@ from pathlib import Path
 
 from . import tls
 from .paths import ROOT, TESTDATA
-from .process import Failed, alive, answers, free_port, spawn, stop, wait_until
+from .process import Failed, alive, answers, free_port, spawn, wait_until
 
 PROTOCOLS = {"postgres": "postgres", "mariadb": "mysql", "mysql": "mysql"}
+SEGMENT = '{ age = "2s" }'  # sealed soon, so that tests see segments and not only the journal
 ALLOW = '[{ groups = ["ci-agents", "treating-clinicians", "analysts", "bench"] }]'
 
 
@@ -69,7 +70,7 @@ class Proxy:
         cert, key = tls.certificate(self.home, "proxy")
         lines = [
             "[store]", f'path = "{self.store}"', 'origin = "audit.test/hospital"', 'signing_key = { file = "keys/log.key" }',
-            f'segment = {self.extra.get("segment", "{ age = \"2s\" }")}', f'durability = "{self.extra.get("durability", "process")}"',
+            f"segment = {self.extra.get('segment', SEGMENT)}", f'durability = "{self.extra.get("durability", "process")}"',
             "", "[[issuers]]", f'issuer = "{self.issuer}"', 'audience = ["affidavit"]',
             'claims = { subject = "sub", name = "email", groups = "groups" }', "",
             "[policies]", 'path = "policies"', "", "[masking]", 'key = { file = "keys/masking.key" }', "",
@@ -168,6 +169,3 @@ class Proxy:
                 return found
             time.sleep(0.1)
         raise AssertionError(f"nothing like {pattern!r} in {self.log} within {patience:.0f} s:\n{self.log.read_text(errors='replace')[-2000:]}")
-
-
-__all__ = ["Proxy", "binaries", "stop"]

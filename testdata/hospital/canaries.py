@@ -22,7 +22,7 @@ def canaries(count, variant=0):
 def disguises(value):
     """The forms under which `value` would still be a leak: as it is, digits only, reversed, hex, base64; lower case."""
     plain = value.lower()
-    forms = {plain, plain[::-1], plain.encode().hex()}
+    forms = {plain, plain[::-1], plain.encode().hex(), value.encode().hex()}
     # Base64 depends on what stands before: of the three alignments keep the characters that depend on the value alone.
     for lead in range(3):
         coded = base64.b64encode(b"\0" * lead + value.encode()).decode()

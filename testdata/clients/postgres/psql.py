@@ -32,7 +32,7 @@ STEPS = {
     "copy out text": "COPY (SELECT id, v_text, v_bytea, v_int4_array FROM analytics.type_zoo ORDER BY id) TO STDOUT;",
     "copy out csv": "COPY analytics.icd10 TO STDOUT WITH (FORMAT csv, HEADER, FORCE_QUOTE *);",
     "backslash copy": r"\copy analytics.departments TO STDOUT WITH (FORMAT csv)",
-    "copy in": "DELETE FROM analytics.scratch WHERE id BETWEEN 910 AND 919;\nCOPY analytics.scratch FROM STDIN;\n910\tone\t1.00\t\\N\n911\ttwo\\ttabs\t2.50\t2024-01-01 00:00:00+00\n\\.\nSELECT * FROM analytics.scratch WHERE id BETWEEN 910 AND 919 ORDER BY id;\nDELETE FROM analytics.scratch WHERE id BETWEEN 910 AND 919;",
+    "copy in": "COPY analytics.scratch FROM STDIN;\n910\tone\t1.00\t\\N\n911\ttwo\\ttabs\t2.50\t2024-01-01 00:00:00+00\n\\.\nSELECT * FROM analytics.scratch WHERE id BETWEEN 910 AND 919 ORDER BY id;\nDELETE FROM analytics.scratch WHERE id BETWEEN 910 AND 919;",
     "copy in with an error": "COPY analytics.scratch FROM STDIN;\nnot a number\tx\t1\t\\N\n\\.\nSELECT 'still here';",
     "describe table": r"\d analytics.departments",
     "describe protected table": r"\d patients",
@@ -71,6 +71,7 @@ def psql(script, *flags):
     return done.returncode, *clean
 
 
+psql("DELETE FROM analytics.scratch WHERE id BETWEEN 900 AND 919;")
 for name, script in STEPS.items():
     code, out, err = psql(script + "\n")
     emit(name, {"exit": code, "out": out.splitlines(), "err": err.splitlines()})
