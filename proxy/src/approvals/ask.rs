@@ -2,7 +2,7 @@
 
 use super::request::{ApprovalId, Binding, Person, Picture, Request, ShownColumn, Terms, TouchedTable};
 use model::{
-    Access, ApprovalNeed, Encoding, Lineage, MaskSpec, OutputPlan, Outputs, Param, Part, Reach, Refusal, RefusalKind,
+    Access, ApprovalNeed, Lineage, MaskSpec, OutputPlan, Outputs, Param, Part, Reach, Refusal, RefusalKind,
     SessionInfo, Statement, Timestamp, Verdict,
 };
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// A longer statement cannot be read by a person before they decide (bytes).
 const MOST_SQL: usize = 128 * 1024;
-/// A longer parameter is shown by its beginning, size and hash (bytes).
+/// A longer parameter is shown by its beginning, size and hash (characters).
 const MOST_PARAM: usize = 2048;
 /// Parameters shown one by one; the rest is counted.
 const MOST_PARAMS: usize = 200;
@@ -243,13 +243,11 @@ fn shown_params(params: &[Param]) -> Vec<Option<String>> {
 
 fn shown_param(param: &Param) -> Option<String> {
     let value = param.value.as_ref()?;
-    let (head, tail) = match value.get(..MOST_PARAM) {
-        None => (&value[..], String::new()),
-        Some(head) => (head, format!("… ({} bytes, SHA-256 {})", value.len(), hex(Sha256::digest(value)))),
-    };
-    let text = match param.repr.encoding {
-        Encoding::PostgresText | Encoding::MysqlText => String::from_utf8_lossy(head).into_owned(),
-        Encoding::PostgresBinary | Encoding::MysqlBinary => format!("\\x{}", hex(head)),
-    };
-    Some(text + &tail)
+    let mut text = String::new();
+    param.repr.render(value, &mut text);
+    if let Some((cut, _)) = text.char_indices().nth(MOST_PARAM) {
+        text.truncate(cut);
+        text.push_str(&format!("… ({} bytes, SHA-256 {})", value.len(), hex(Sha256::digest(value))));
+    }
+    Some(text)
 }

@@ -14,6 +14,7 @@ mod entry;
 mod event;
 mod grant;
 mod hold;
+mod in_session;
 mod log;
 mod micros;
 mod request;
