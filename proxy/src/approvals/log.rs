@@ -1,8 +1,8 @@
 //! The door to the audit record: every step is recorded there before it takes effect.
 
 use super::entry::{Entry, Step};
-use super::grant::Scope;
 use super::event::State;
+use super::grant::Scope;
 use super::state::Approval;
 use evidence::{AccessEvent, ApprovalEvent, ApprovalStep, Recorder};
 use model::{PolicyVersion, SessionId, StatementId};

@@ -2,8 +2,8 @@
 
 use super::datasources::Declared;
 use super::document::{Section, nearest};
-use super::setup::{ConsoleSetup, ListenerSetup, ServerTls};
-use super::{Surroundings, tls};
+use super::setup::{ConsoleSetup, IssuerSetup, ListenerSetup, ServerTls};
+use super::{Surroundings, console, tls};
 use std::net::SocketAddr;
 
 /// Datasources are read first: a listener names one.
@@ -133,7 +133,7 @@ fn server_tls(
     None
 }
 
-pub(crate) fn console(root: &Section<'_>, around: &Surroundings<'_>) -> Option<ConsoleSetup> {
+pub(crate) fn console(root: &Section<'_>, around: &Surroundings<'_>, issuers: &[IssuerSetup]) -> Option<ConsoleSetup> {
     let section = root.section("console");
     if !section.present() {
         return None;
@@ -147,6 +147,9 @@ pub(crate) fn console(root: &Section<'_>, around: &Surroundings<'_>) -> Option<C
             "write tls = { cert = \"server.crt\", key = \"server.key\" }, or listen on 127.0.0.1 behind a TLS proxy",
         );
     }
+    let public_url = console::public_url(&section, address, tls.is_some());
+    let login = console::login(&section, around, issuers);
+    let roles = console::roles(&section);
     section.finish();
-    Some(ConsoleSetup { address: address?, tls })
+    Some(ConsoleSetup { address: address?, tls, public_url, login, roles })
 }

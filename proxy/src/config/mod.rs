@@ -5,6 +5,7 @@
 //! none of them.
 
 mod check;
+mod console;
 mod datasources;
 mod document;
 mod effective;
@@ -24,9 +25,9 @@ pub use check::{Finding, PolicyFinding, Probes, Report, check};
 pub use problem::{Gravity, Problem, Problems};
 pub use secret::{SecretSource, Sourced};
 pub use setup::{
-    AllowRule, ApprovalsSetup, ClaimNames, ConsoleSetup, DatasourceSetup, Durability, IssuerSetup, Limits,
-    ListenerSetup, MaskingSetup, OnHold, PoliciesSetup, SegmentSetup, ServerTls, Setup, StorePlace, StoreSetup,
-    UpstreamCheck,
+    AllowRule, ApprovalsSetup, ClaimNames, ConsoleLogin, ConsoleRoles, ConsoleSetup, DatasourceSetup, Durability,
+    IssuerSetup, Limits, ListenerSetup, MaskingSetup, OnHold, PoliciesSetup, SegmentSetup, ServerTls, Setup,
+    StorePlace, StoreSetup, UpstreamCheck, WebhookFormat, WebhookSetup,
 };
 
 use document::{Notes, Section};
@@ -114,7 +115,8 @@ pub fn parse(path: &Path, text: &str, around: &Surroundings<'_>) -> Result<Setup
     let policies = store::policies(&root, around);
     let masking = store::masking(&root, around);
     let approvals = service::approvals(&root);
-    let console = listeners::console(&root, around);
+    let console = listeners::console(&root, around, &issuers);
+    let webhooks = console::webhooks(&root, around);
     let limits = service::limits(&root);
     root.finish();
 
@@ -131,6 +133,7 @@ pub fn parse(path: &Path, text: &str, around: &Surroundings<'_>) -> Result<Setup
             masking,
             approvals,
             console,
+            webhooks,
             limits,
             warnings,
         }),
