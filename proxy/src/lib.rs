@@ -1,6 +1,7 @@
 //! The proxy: configuration, identity, policies in force, and the pipeline that every statement goes through. The
 //! `affidavit` binary is a thin shell around it.
 
+pub mod approvals;
 mod assembly;
 mod check;
 pub mod cli;

@@ -1,6 +1,7 @@
 //! The effective setup, for people and for programs: every value in force, defaults included, secrets by their source.
 
 use super::peers::{AllowRule, DatasourceSetup, IssuerSetup, ListenerSetup, ServerTls};
+use super::console::shown;
 use super::quantity::{show_duration, show_size};
 use super::setup::{OnHold, Setup, StoreSetup};
 use serde_json::{Value, json};
@@ -35,8 +36,23 @@ pub(crate) fn blocks(setup: &Setup) -> Vec<Block> {
     if let Some(console) = &setup.console {
         blocks.push(block(
             "console",
-            vec![("address", json!(console.address.to_string())), ("tls", server_tls(console.tls.as_ref()))],
+            vec![
+                ("address", json!(console.address.to_string())),
+                ("tls", server_tls(console.tls.as_ref())),
+                ("public_url", json!(console.public_url)),
+                ("login", console.login.as_ref().map_or(Value::Null, |login| json!(login.issuer.issuer))),
+                ("client_secret", shown(console.login.as_ref().and_then(|login| login.client_secret.as_ref()))),
+                ("viewer", json!(console.roles.viewer)),
+                ("approver", json!(console.roles.approver)),
+                ("auditor", json!(console.roles.auditor)),
+                ("operator", json!(console.roles.operator)),
+            ],
         ));
+    }
+    for webhook in &setup.webhooks {
+        // The address may carry a secret, so only its host shows.
+        let host = reqwest::Url::parse(&webhook.url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        blocks.push(block("webhooks", vec![("host", json!(host)), ("secret", shown(webhook.secret.as_ref()))]));
     }
     let limits = &setup.limits;
     blocks.push(block(

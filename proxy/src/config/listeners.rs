@@ -2,9 +2,9 @@
 
 use super::datasources::Declared;
 use super::document::{Section, nearest};
-use super::peers::{ListenerSetup, ServerTls};
+use super::peers::{IssuerSetup, ListenerSetup, ServerTls};
 use super::setup::ConsoleSetup;
-use super::{Surroundings, tls};
+use super::{Surroundings, console, tls};
 use std::net::SocketAddr;
 
 /// Datasources are read first: a listener names one.
@@ -139,7 +139,7 @@ fn server_tls(
     None
 }
 
-pub(crate) fn console(root: &Section<'_>, around: &Surroundings<'_>) -> Option<ConsoleSetup> {
+pub(crate) fn console(root: &Section<'_>, around: &Surroundings<'_>, issuers: &[IssuerSetup]) -> Option<ConsoleSetup> {
     let section = root.section("console");
     if !section.present() {
         return None;
@@ -153,6 +153,9 @@ pub(crate) fn console(root: &Section<'_>, around: &Surroundings<'_>) -> Option<C
             "write tls = { cert = \"server.crt\", key = \"server.key\" }, or listen on 127.0.0.1 behind a TLS proxy",
         );
     }
+    let public_url = console::public_url(&section, address, tls.is_some());
+    let login = console::login(&section, around, issuers);
+    let roles = console::roles(&section);
     section.finish();
-    Some(ConsoleSetup { address: address?, tls })
+    Some(ConsoleSetup { address: address?, tls, public_url, login, roles })
 }

@@ -5,6 +5,7 @@
 //! none of them.
 
 mod check;
+mod console;
 mod datasources;
 mod document;
 mod effective;
@@ -26,8 +27,8 @@ pub use peers::{AllowRule, ClaimNames, DatasourceSetup, IssuerSetup, ListenerSet
 pub use problem::{Gravity, Problem, Problems};
 pub use secret::{SecretSource, Sourced};
 pub use setup::{
-    ApprovalsSetup, ConsoleSetup, Durability, Limits, MaskingSetup, OnHold, PoliciesSetup, SegmentSetup, Setup,
-    StorePlace, StoreSetup,
+    ApprovalsSetup, ConsoleLogin, ConsoleRoles, ConsoleSetup, Durability, Limits, MaskingSetup, OnHold, PoliciesSetup,
+    SegmentSetup, Setup, StorePlace, StoreSetup, WebhookFormat, WebhookSetup,
 };
 
 use document::{Notes, Section};
@@ -115,7 +116,8 @@ pub fn parse(path: &Path, text: &str, around: &Surroundings<'_>) -> Result<Setup
     let policies = store::policies(&root, around);
     let masking = store::masking(&root, around);
     let approvals = service::approvals(&root);
-    let console = listeners::console(&root, around);
+    let console = listeners::console(&root, around, &issuers);
+    let webhooks = console::webhooks(&root, around);
     let limits = service::limits(&root);
     root.finish();
 
@@ -132,6 +134,7 @@ pub fn parse(path: &Path, text: &str, around: &Surroundings<'_>) -> Result<Setup
             masking,
             approvals,
             console,
+            webhooks,
             limits,
             warnings,
         }),

@@ -28,6 +28,8 @@ pub struct Setup {
     pub approvals: ApprovalsSetup,
     /// `[console]`: absent means none is served.
     pub console: Option<ConsoleSetup>,
+    /// `[[webhooks]]`: who is told of requests and decisions.
+    pub webhooks: Vec<WebhookSetup>,
     /// `[limits]`
     pub limits: Limits,
     /// What someone should look at, though the proxy runs.
@@ -141,6 +143,62 @@ pub struct ConsoleSetup {
     pub address: SocketAddr,
     /// `None` only on loopback.
     pub tls: Option<ServerTls>,
+    /// What people type into their browser, without a slash at the end. Default: the address.
+    pub public_url: String,
+    /// How people log in; `None` leaves only the API with bearer tokens.
+    pub login: Option<ConsoleLogin>,
+    /// Which groups may do what.
+    pub roles: ConsoleRoles,
+}
+
+/// Login to the console: OpenID Connect, authorization code with PKCE.
+#[derive(Clone, Debug)]
+pub struct ConsoleLogin {
+    /// The issuer, with the console's client id as its only audience.
+    pub issuer: IssuerSetup,
+    /// The console's client id there.
+    pub client_id: String,
+    /// Its secret; `None` for a public client.
+    pub client_secret: Option<Sourced>,
+    /// Scopes asked for.
+    pub scope: String,
+    /// How long a login lasts; groups are read again after it. Default 1 h.
+    pub lasts: Duration,
+}
+
+/// Which groups hold which role in the console. Whoever may decide a request by its rule sees that request anyway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConsoleRoles {
+    /// Sees requests, live sessions, policies and health.
+    pub viewer: Vec<String>,
+    /// As a viewer; decides where a rule names the group.
+    pub approver: Vec<String>,
+    /// As a viewer; searches and replays recordings.
+    pub auditor: Vec<String>,
+    /// As a viewer; ends sessions.
+    pub operator: Vec<String>,
+}
+
+/// Shape of a webhook's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookFormat {
+    /// Our own JSON, signed with HMAC-SHA256.
+    Json,
+    /// What Slack's incoming webhooks take.
+    Slack,
+}
+
+/// One of `[[webhooks]]`
+#[derive(Clone, Debug)]
+pub struct WebhookSetup {
+    /// Where messages go. For Slack it is a secret by itself.
+    pub url: String,
+    /// Key of the signature.
+    pub secret: Option<Sourced>,
+    /// Shape of the message.
+    pub format: WebhookFormat,
+    /// TLS towards it; `None` for plain loopback.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// `[limits]`

@@ -2,6 +2,7 @@
 //! [`super::execute()`] takes.
 
 use super::Judged;
+use crate::approvals::Grant;
 use model::{Decision, Refusal, Statement, Verdict};
 use std::sync::Arc;
 
@@ -41,6 +42,12 @@ pub(crate) fn approve(judged: Judged) -> Ruling {
 }
 
 impl Judged {
+    /// Lets a held statement run, by the grant that people gave for it: the record names the approval.
+    pub(crate) fn permit_with(self, grant: Grant) -> Permit {
+        let approval = Some(grant.approval().to_string());
+        Permit { statement: self.statement, verdict: self.verdict, approval }
+    }
+
     /// Turns the statement away, whatever the verdict was: nobody approved, or the record cannot be written.
     pub(crate) fn refuse(self, refusal: Refusal) -> Refused {
         Refused::new(self.statement, &self.verdict, refusal)

@@ -8,3 +8,6 @@ mod relay;
 pub(crate) use live::Sessions;
 pub(crate) use recording::Recording;
 pub(crate) use relay::{Held, Holds, Parts, Relay};
+
+#[cfg(test)]
+mod tests;
