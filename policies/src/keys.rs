@@ -14,6 +14,9 @@ pub(crate) type Keyed = Hmac<Sha256>;
 /// them (<https://www.hhs.gov/hipaa/for-professionals/special-topics/de-identification/index.html>).
 const SMALL_ZIP_AREAS: [u16; 17] = [36, 59, 63, 102, 203, 556, 692, 790, 821, 823, 830, 831, 878, 879, 884, 890, 893];
 
+/// Taken for the year when nobody tells it: late enough to aggregate too many people rather than too few.
+const YEAR_UNTOLD: i32 = 2035;
+
 /// What masking needs beside the rule: secrets, the year, the small ZIP areas.
 #[derive(Clone)]
 pub struct Keys {
@@ -23,23 +26,28 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Derives from a master secret (any length; 32 random bytes are right) for one tenant. `now` decides which years of
-    /// birth are those of people over 89.
+    /// Derives from a master secret (any length; 32 random bytes are right) for one tenant.
     #[must_use]
-    pub fn new(master: &[u8], tenant: &str, now: Timestamp) -> Self {
+    pub fn new(master: &[u8], tenant: &str) -> Self {
         let mut extract = keyed(tenant.as_bytes());
         extract.update(master);
-        let days = now.0.div_euclid(86_400_000_000);
-        let year = model::codec::Date::from_unix_days(days).map_or(1970, |date| date.year);
-        Self { root: keyed(&extract.finalize().into_bytes()), year, small_zip_areas: SMALL_ZIP_AREAS.to_vec() }
+        let root = keyed(&extract.finalize().into_bytes());
+        Self { root, year: YEAR_UNTOLD, small_zip_areas: SMALL_ZIP_AREAS.to_vec() }
     }
 
-    /// Uses a policy's own list of small ZIP areas, if it has one.
+    /// Tells the time, which decides what years of birth are those of people over 89. Without it more years than needed
+    /// are taken together: those before 1946.
     #[must_use]
-    pub fn for_policy(mut self, policy: &crate::Policy) -> Self {
-        if let Some(areas) = policy.small_zip_areas() {
-            self.small_zip_areas = areas.to_vec();
-        }
+    pub fn at(mut self, now: Timestamp) -> Self {
+        let days = now.0.div_euclid(86_400_000_000);
+        self.year = model::codec::Date::from_unix_days(days).map_or(YEAR_UNTOLD, |date| date.year);
+        self
+    }
+
+    /// Replaces the list of three-digit ZIP areas of 20,000 people or fewer (by default those of the 2000 census).
+    #[must_use]
+    pub fn small_zip_areas(mut self, areas: Vec<u16>) -> Self {
+        self.small_zip_areas = areas;
         self
     }
 
@@ -60,7 +68,8 @@ impl Keys {
         self.year - 90
     }
 
-    pub(crate) fn small_zip_areas(&self) -> &[u16] {
+    /// Three digits each.
+    pub(crate) fn small_areas(&self) -> &[u16] {
         &self.small_zip_areas
     }
 }
@@ -82,7 +91,7 @@ mod tests {
 
     #[test]
     fn keys_differ_by_purpose_domain_tenant_and_master() {
-        let keys = |master: &[u8], tenant| Keys::new(master, tenant, Timestamp(0));
+        let keys = |master: &[u8], tenant| Keys::new(master, tenant);
         let of = |keys: Keys, purpose, domain| keys.derive(purpose, domain);
         let base = of(keys(b"m", "t"), "token", "ssn");
         assert_eq!(base, of(keys(b"m", "t"), "token", "ssn"));
@@ -95,6 +104,8 @@ mod tests {
         ] {
             assert_ne!(base, other);
         }
+        assert_eq!(keys(b"m", "t").oldest_year(), 1945);
+        assert_eq!(keys(b"m", "t").at(Timestamp::from_unix_seconds(1_767_225_600)).oldest_year(), 1936);
         assert!(!format!("{:?}", keys(b"secret", "t")).contains("secret"));
     }
 }

@@ -5,7 +5,7 @@ use crate::glob::Names;
 use crate::rule::{Guard, MaskRule, Origin};
 use crate::who::any_matches;
 use crate::{PolicyError, Rule, RuleKind};
-use model::{ColumnMask, ColumnRef, Identity, MaskSpec, PolicyVersion};
+use model::{ColumnRef, Identity, MaskSpec, PolicyVersion};
 use sha2::{Digest as _, Sha256};
 
 /// A policy, ready to judge.
@@ -57,10 +57,11 @@ impl Policy {
         &self.canonical
     }
 
-    /// ZIP areas of 20,000 people or fewer (three digits each), if the policy names its own list.
+    /// The rules whose masks need a secret that stays the same (tokens, hashes, fake names), by name.
     #[must_use]
-    pub fn small_zip_areas(&self) -> Option<&[u16]> {
-        self.rules.small_zip_areas.as_deref()
+    pub fn needs_key(&self) -> Vec<String> {
+        let stable = |spec: &MaskSpec| matches!(spec, MaskSpec::Token { .. } | MaskSpec::Hash | MaskSpec::FakeName);
+        self.rules.masks.iter().filter(|rule| stable(&rule.spec)).map(|rule| rule.name.clone()).collect()
     }
 
     /// Whether some column of the datasource may be protected, judged by the rules' patterns alone.
@@ -75,19 +76,6 @@ impl Policy {
     pub fn mask_of(&self, identity: &Identity, datasource: &str, column: &ColumnRef, names: Names) -> Option<MaskSpec> {
         let rule = self.rule_for(datasource, column, names)?;
         (rule.protects() && !any_matches(&rule.unless, identity)).then(|| rule.spec.clone())
-    }
-
-    /// What happens to a column that is returned as it is, with the rule that says so.
-    #[must_use]
-    pub fn column_mask(&self, identity: &Identity, datasource: &str, column: &ColumnRef, names: Names) -> ColumnMask {
-        let source = Some(column.clone());
-        match self.rule_for(datasource, column, names) {
-            None => ColumnMask { mask: None, rule: None, source },
-            Some(rule) if any_matches(&rule.unless, identity) => {
-                ColumnMask { mask: Some(MaskSpec::Keep), rule: Some(rule.name.clone()), source }
-            }
-            Some(rule) => ColumnMask { mask: Some(rule.spec.clone()), rule: Some(rule.name.clone()), source },
-        }
     }
 
     /// The classification of a column, if the rule that covers it names one.

@@ -3,7 +3,7 @@
 use crate::glob::{ColumnGlob, Names, TableGlob};
 use crate::when::When;
 use crate::who::Who;
-use model::{ColumnRef, MaskSpec, TableRef};
+use model::{ColumnRef, Escalation, MaskSpec, TableRef};
 
 /// Where a rule stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,10 @@ pub(crate) struct Approvers {
     pub(crate) groups: Vec<String>,
     pub(crate) count: u32,
     pub(crate) valid_for_seconds: u64,
+    /// An approver may open a window for every statement of the fingerprint.
+    pub(crate) window: bool,
+    pub(crate) break_glass: bool,
+    pub(crate) escalation: Option<Escalation>,
 }
 
 /// `[[deny]]` (no approvers) or `[[approve]]`.

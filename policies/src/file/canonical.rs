@@ -7,16 +7,11 @@ use crate::rule::{Approvers, Guard, MaskRule, Predicates};
 use crate::when::{USAGES, VerbClass, When};
 use crate::who::Who;
 use crate::window;
-use model::MaskSpec;
+use model::{Escalation, MaskSpec};
 use std::fmt::Write as _;
 
 pub(crate) fn canonical(rules: &Rules) -> String {
     let mut out = String::new();
-    if let Some(areas) = &rules.small_zip_areas {
-        let areas: Vec<String> = areas.iter().map(|area| format!("{area:03}")).collect();
-        let _ = writeln!(out, "[zip3]");
-        list(&mut out, "small_areas", &areas);
-    }
     rules.masks.iter().for_each(|rule| mask(&mut out, rule));
     rules.denials.iter().for_each(|rule| guard(&mut out, "deny", rule));
     rules.approvals.iter().for_each(|rule| guard(&mut out, "approve", rule));
@@ -67,9 +62,16 @@ fn guard(out: &mut String, kind: &str, rule: &Guard) {
     if let Some(hint) = &rule.hint {
         let _ = writeln!(out, "hint = {}", quoted(hint));
     }
-    if let Some(Approvers { groups, count, valid_for_seconds }) = &rule.approvers {
+    if let Some(Approvers { groups, count, valid_for_seconds, window, break_glass, escalation }) = &rule.approvers {
         let _ = writeln!(out, "approvers = {{ groups = {}, count = {count} }}", quoted_list(groups));
         let _ = writeln!(out, "valid_for = \"{valid_for_seconds}s\"");
+        for (key, _) in [("window", window), ("break_glass", break_glass)].iter().filter(|(_, set)| **set) {
+            let _ = writeln!(out, "{key} = true");
+        }
+        if let Some(Escalation { after_seconds, groups }) = escalation {
+            let groups = quoted_list(groups);
+            let _ = writeln!(out, "escalation = {{ after = \"{after_seconds}s\", groups = {groups} }}");
+        }
     }
 }
 

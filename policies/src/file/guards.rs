@@ -6,10 +6,12 @@ use crate::rule::{Approvers, Guard};
 use crate::when::{USAGES, VerbClass, When};
 use crate::who::Who;
 use crate::window::{self, Window};
+use model::Escalation;
 use regex::Regex;
 
 pub(super) const DENY_KEYS: [&str; 4] = ["name", "when", "unless", "hint"];
-pub(super) const APPROVE_KEYS: [&str; 6] = ["name", "when", "unless", "hint", "approvers", "valid_for"];
+pub(super) const APPROVE_KEYS: [&str; 9] =
+    ["name", "when", "unless", "hint", "approvers", "valid_for", "window", "break_glass", "escalation"];
 const WHO_KEYS: [&str; 3] = ["groups", "subjects", "issuers"];
 const WHEN_KEYS: [&str; 18] = [
     "verbs",
@@ -41,7 +43,14 @@ pub(super) fn deny(entry: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Gu
 
 pub(super) fn approve(entry: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Guard> {
     let help = "write approvers = { groups = [\"privacy-office\"], count = 1 }";
-    let mut approvers = Approvers { groups: Vec::new(), count: 1, valid_for_seconds: VALID_FOR_SECONDS };
+    let mut approvers = Approvers {
+        groups: Vec::new(),
+        count: 1,
+        valid_for_seconds: duration(entry, "valid_for", report).unwrap_or(VALID_FOR_SECONDS),
+        window: entry.boolean("window", report).unwrap_or(false),
+        break_glass: entry.boolean("break_glass", report).unwrap_or(false),
+        escalation: None,
+    };
     match entry.table("approvers", &["groups", "count"], report) {
         Some(table) => {
             approvers.groups = table.owned_strings("groups", report);
@@ -65,13 +74,14 @@ pub(super) fn approve(entry: &Fields<'_, '_>, report: &mut Report<'_>) -> Option
         }
         None => {}
     }
-    if let Some(text) = entry.string("valid_for", report) {
-        approvers.valid_for_seconds = seconds(text).unwrap_or_else(|| {
-            let span = entry.get("valid_for").map_or(0..0, toml::Spanned::span);
-            let help = "write a number and a unit: \"90s\", \"30m\", \"8h\" or \"2d\"";
-            report.error(&entry.key("valid_for"), &span, format!("{text:?} is not a duration"), help);
-            VALID_FOR_SECONDS
-        });
+    if let Some(table) = entry.table("escalation", &["after", "groups"], report) {
+        let groups = table.owned_strings("groups", report);
+        let after = duration(&table, "after", report);
+        if table.get("groups").is_none() || table.get("after").is_none() {
+            let help = "write escalation = { after = \"10m\", groups = [\"security\"] }";
+            report.error(&table.path, &table.span, "the escalation says not after what time, or to whom", help);
+        }
+        approvers.escalation = after.map(|after_seconds| Escalation { after_seconds, groups });
     }
     guard(entry, Some(approvers), report)
 }
@@ -188,6 +198,17 @@ pub(super) fn whos(entry: &Fields<'_, '_>, key: &str, report: &mut Report<'_>) -
             report.error(&path, &item.span(), "this entry would be everybody", help.clone());
         }
         found.push(who);
+    }
+    found
+}
+
+fn duration(fields: &Fields<'_, '_>, key: &str, report: &mut Report<'_>) -> Option<u64> {
+    let text = fields.string(key, report)?;
+    let found = seconds(text);
+    if found.is_none() {
+        let span = fields.get(key).map_or(0..0, toml::Spanned::span);
+        let help = "write a number and a unit: \"90s\", \"30m\", \"8h\" or \"2d\"";
+        report.error(&fields.key(key), &span, format!("{text:?} is not a duration"), help);
     }
     found
 }

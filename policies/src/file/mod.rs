@@ -21,11 +21,9 @@ pub(crate) struct Rules {
     pub(crate) masks: Vec<MaskRule>,
     pub(crate) denials: Vec<Guard>,
     pub(crate) approvals: Vec<Guard>,
-    /// ZIP areas of 20,000 people or fewer, if the files name their own.
-    pub(crate) small_zip_areas: Option<Vec<u16>>,
 }
 
-const SECTIONS: [&str; 5] = ["mask", "detect", "approve", "deny", "zip3"];
+const SECTIONS: [&str; 4] = ["mask", "detect", "approve", "deny"];
 
 /// Reads the files in the order of their names.
 pub(crate) fn parse(files: &[(String, String)]) -> Result<Rules, Vec<PolicyError>> {
@@ -62,24 +60,6 @@ fn read_file(table: &DeTable<'_>, rules: &mut Rules, detects: &mut Vec<MaskRule>
     }
     for entry in entries(&file, "approve", &guards::APPROVE_KEYS, report) {
         rules.approvals.extend(guards::approve(&entry, report));
-    }
-    if let Some(zip3) = file.table("zip3", &["small_areas"], report) {
-        let areas = zip3.strings("small_areas", report);
-        let mut read = Vec::new();
-        for (text, span) in areas {
-            match (text.len(), text.parse::<u16>()) {
-                (3, Ok(area)) => read.push(area),
-                _ => report.error(
-                    &zip3.key("small_areas"),
-                    &span,
-                    format!("{text:?} is not a three-digit area"),
-                    "write the first three digits of its ZIP codes, like \"036\"",
-                ),
-            }
-        }
-        if rules.small_zip_areas.replace(read).is_some() {
-            report.error("zip3", &zip3.span, "the small areas are listed a second time", "list them in one file");
-        }
     }
 }
 

@@ -50,11 +50,10 @@ fn copy_out(scene: &Scene<'_>) -> Option<Refusal> {
 
 /// Protected data that would be stored where it is not protected. Whoever is exempt from a mask is not exempt here:
 /// others would read the copy.
-fn copied(scene: &Scene<'_>, flow: &WriteFlow) -> Option<Refusal> {
-    let covering = |column| scene.rule_for(column).filter(|rule| rule.protects());
-    let kept_safe = flow.target.as_ref().and_then(covering);
+fn copied<'a>(scene: &Scene<'a>, flow: &'a WriteFlow) -> Option<Refusal> {
+    let kept_safe = flow.target.as_ref().and_then(|target| scene.protecting(target));
     let (source, rule) = flow.sources.iter().find_map(|source| {
-        let rule = covering(source)?;
+        let rule = scene.protecting(source)?;
         (!kept_safe.is_some_and(|target| is_as_safe(target, rule))).then_some((source, rule))
     })?;
     let into = match &flow.target {

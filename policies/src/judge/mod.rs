@@ -162,9 +162,17 @@ fn denial(guard: &Guard) -> Refusal {
 }
 
 fn need(guard: &Guard) -> ApprovalNeed {
-    let (groups, count, seconds) = guard
-        .approvers
-        .as_ref()
-        .map_or((Vec::new(), 1, 0), |who| (who.groups.clone(), who.count, who.valid_for_seconds));
-    ApprovalNeed { rule: guard.name.clone(), approver_groups: groups, count, valid_for_seconds: seconds }
+    let rule = guard.name.clone();
+    match &guard.approvers {
+        Some(approvers) => ApprovalNeed {
+            rule,
+            approver_groups: approvers.groups.clone(),
+            count: approvers.count,
+            valid_for_seconds: approvers.valid_for_seconds,
+            window: approvers.window,
+            break_glass: approvers.break_glass,
+            escalation: approvers.escalation.clone(),
+        },
+        None => ApprovalNeed { rule, count: 1, ..ApprovalNeed::default() },
+    }
 }

@@ -24,7 +24,7 @@ pub(super) fn plan(scene: &Scene<'_>) -> OutputPlan {
     }
 }
 
-fn column(scene: &Scene<'_>, output: &OutputColumn, doubt: bool) -> ColumnMask {
+fn column<'a>(scene: &Scene<'a>, output: &'a OutputColumn, doubt: bool) -> ColumnMask {
     match &output.lineage {
         Lineage::Bare(source) => scene.mask(source),
         Lineage::Derived(sources) => match sources.iter().find_map(|source| scene.hiding(source)) {
@@ -37,7 +37,7 @@ fn column(scene: &Scene<'_>, output: &OutputColumn, doubt: bool) -> ColumnMask {
 }
 
 /// Computed from columns of which none is hidden from this identity: it passes, under the exemption's name if one holds.
-fn exempt(scene: &Scene<'_>, sources: &[model::ColumnRef]) -> ColumnMask {
+fn exempt<'a>(scene: &Scene<'a>, sources: &'a [model::ColumnRef]) -> ColumnMask {
     let rule = sources.iter().find_map(|source| scene.rule_for(source)).map(|rule| rule.name.clone());
     ColumnMask { mask: rule.is_some().then_some(MaskSpec::Keep), rule, source: None }
 }

@@ -4,7 +4,7 @@ use super::Question;
 use crate::Policy;
 use crate::rule::MaskRule;
 use crate::who::any_matches;
-use model::{ColumnRef, Lineage, Outputs, Part, TableRef, Verb};
+use model::{ColumnMask, ColumnRef, Lineage, MaskSpec, Outputs, Part, TableRef, Verb};
 
 /// A table that the statement touches, and whether it holds something protected.
 pub(super) struct Involved<'a> {
@@ -84,19 +84,33 @@ impl<'a> Scene<'a> {
         rule.protects() && !any_matches(&rule.unless, self.identity)
     }
 
-    /// The rule that covers a column, if any does.
-    pub(super) fn rule_for(&self, column: &ColumnRef) -> Option<&'a MaskRule> {
-        self.policy.rule_for(self.datasource, column, self.names)
+    /// The rules that cover a column: its own, and those of the columns that hold the same values.
+    fn rules_for(&self, column: &'a ColumnRef) -> impl Iterator<Item = &'a MaskRule> {
+        let own = std::iter::once(column);
+        let kin = self.part.kin.iter().filter(move |kin| kin.column == *column).map(|kin| &kin.also);
+        own.chain(kin).filter_map(|column| self.policy.rule_for(self.datasource, column, self.names))
+    }
+
+    /// The rule that decides on a column: one that hides it from this identity before one that does not.
+    pub(super) fn rule_for(&self, column: &'a ColumnRef) -> Option<&'a MaskRule> {
+        self.hiding(column).or_else(|| self.rules_for(column).next())
     }
 
     /// The rule that hides the column from this identity.
-    pub(super) fn hiding(&self, column: &ColumnRef) -> Option<&'a MaskRule> {
-        self.rule_for(column).filter(|rule| self.hides(rule))
+    pub(super) fn hiding(&self, column: &'a ColumnRef) -> Option<&'a MaskRule> {
+        self.rules_for(column).find(|rule| self.hides(rule))
+    }
+
+    /// The rule that hides the column from anybody at all.
+    pub(super) fn protecting(&self, column: &'a ColumnRef) -> Option<&'a MaskRule> {
+        self.rules_for(column).find(|rule| rule.protects())
     }
 
     /// What happens to the column if it is returned as it is.
-    pub(super) fn mask(&self, column: &ColumnRef) -> model::ColumnMask {
-        self.policy.column_mask(self.identity, self.datasource, column, self.names)
+    pub(super) fn mask(&self, column: &'a ColumnRef) -> ColumnMask {
+        let rule = self.rule_for(column);
+        let mask = rule.map(|rule| if self.hides(rule) { rule.spec.clone() } else { MaskSpec::Keep });
+        ColumnMask { mask, rule: rule.map(|rule| rule.name.clone()), source: Some(column.clone()) }
     }
 
     /// The first table with something that is hidden from this identity.

@@ -37,7 +37,7 @@ impl Transform {
                 Self::Token(Box::new(token::Token::new(keys, domain, *keep_format)))
             }
             MaskSpec::Year => Self::Year { oldest: keys.oldest_year() },
-            MaskSpec::Zip3 => Self::Zip3 { small: keys.small_zip_areas().to_vec() },
+            MaskSpec::Zip3 => Self::Zip3 { small: keys.small_areas().to_vec() },
             MaskSpec::FakeName => Self::FakeName(keyed(&keys.derive("fake name", ""))),
             MaskSpec::Hash => Self::Hash(keyed(&keys.derive("hash", ""))),
             MaskSpec::Detect { find } => Self::Detect(Box::new(Scanner::new(find)?)),
