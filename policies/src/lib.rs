@@ -1,31 +1,72 @@
-//! stub to compile against
-#![allow(missing_docs, unused)]
-use model::*;
-pub enum Names { Exact, Folded }
-impl Clone for Names { fn clone(&self) -> Self { *self } } impl Copy for Names {}
-pub trait Schema { fn columns(&self, table: &TableRef) -> Option<Vec<String>>; }
-pub struct Question<'a> { pub identity: &'a Identity, pub client_app: &'a str, pub datasource: &'a str, pub names: Names, pub sql: &'a [u8], pub facts: &'a Facts, pub schema: &'a dyn Schema, pub now: Timestamp, pub estimated_rows: Option<u64> }
-pub struct Policy;
-#[derive(Debug)] pub struct PolicyError;
-impl std::fmt::Display for PolicyError { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { Ok(()) } }
-#[derive(Clone, Copy)] pub enum RuleKind { Mask }
-impl RuleKind { pub fn as_str(self) -> &'static str { "" } }
-pub struct Rule { pub kind: RuleKind, pub name: String, pub file: String, pub line: usize, pub about: String }
-impl Policy {
- pub fn parse(f: &[(String,String)]) -> Result<Self, Vec<PolicyError>> { Ok(Policy) }
- pub fn version(&self) -> PolicyVersion { PolicyVersion([0;32]) }
- pub fn canonical(&self) -> &str { "" }
- pub fn judge(&self, q: &Question<'_>) -> Verdict { Verdict { decision: Decision::Allow, rule: None, policy: self.version(), outputs: vec![], guard_messages: false } }
- pub fn looks_at_time(&self) -> bool { false } pub fn looks_at_text(&self) -> bool { false }
- pub fn protects(&self, d: &str, n: Names) -> bool { true }
- pub fn mask_of(&self, i: &Identity, d: &str, c: &ColumnRef, n: Names) -> Option<MaskSpec> { None }
- pub fn rules(&self) -> Vec<Rule> { vec![] } pub fn needs_key(&self) -> Vec<String> { vec![] }
+//! Policies: which statement may run, who must agree first, and how each column of its answer is hidden.
+//!
+//! A pure engine: files come in as text, the time comes in with the question, the catalog is asked through [`Schema`].
+//! Everything fails closed: what is not understood counts as touching whatever is protected.
+//!
+//! - [`Policy::parse`] reads rules, [`Policy::judge`] gives the [`model::Verdict`] on a statement's facts;
+//! - [`Masker::compile`] turns one column's [`model::MaskSpec`] into something that masks its cells.
+
+mod detect;
+mod error;
+mod file;
+mod glob;
+mod judge;
+mod keys;
+mod masker;
+mod policy;
+mod rule;
+mod transform;
+mod when;
+mod who;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::PolicyError;
+pub use glob::Names;
+pub use judge::{Question, Schema};
+pub use keys::Keys;
+pub use masker::{CellAnswer, Masker, Unmaskable};
+pub use policy::{IdentityClass, Policy};
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RuleKind {
+    /// Hides columns.
+    Mask,
+    /// Hides identifiers inside free text.
+    Detect,
+    /// Holds statements until people agree.
+    Approve,
+    /// Refuses statements.
+    Deny,
 }
-pub struct Keys;
-impl Keys { pub fn new(_: &[u8], _: &str) -> Self { Keys } }
-pub enum CellAnswer { Keep, Null, Replaced }
-#[derive(Debug)] pub struct Unmaskable;
-impl std::fmt::Display for Unmaskable { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { Ok(()) } }
-pub struct Masker;
-impl Masker { pub fn compile(_: &model::MaskSpec, _: &model::Column, _: &crate::Keys) -> Result<Self, Unmaskable> { Ok(Masker) }
- pub fn apply(&mut self, _: Option<&[u8]>, _: &mut Vec<u8>) -> CellAnswer { CellAnswer::Null } }
+
+impl RuleKind {
+    /// The section of policy files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mask => "mask",
+            Self::Detect => "detect",
+            Self::Approve => "approve",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// A rule, for people: what `check`, `explain` and the console list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// What it does.
+    pub kind: RuleKind,
+    /// Its name.
+    pub name: String,
+    /// The file it stands in.
+    pub file: String,
+    /// The line it begins at, from 1.
+    pub line: usize,
+    /// What it says, in one line.
+    pub about: String,
+}
