@@ -18,8 +18,8 @@ mod verdict;
 
 pub use column::{Column, ColumnRef, TableRef};
 pub use facts::{
-    Access, Call, Facts, Lineage, Opaque, OutputColumn, Outputs, Part, PredicateUse, Reach, SettingChange, TableUse,
-    Usage, Verb, WriteFlow,
+    Access, Call, Facts, Kin, Lineage, Opaque, OutputColumn, Outputs, Part, PredicateUse, Reach, SettingChange,
+    TableUse, Usage, Verb, WriteFlow,
 };
 pub use identity::{AuthMethod, Identity};
 pub use outcome::{Outcome, ServerMessage, Severity, Status};
