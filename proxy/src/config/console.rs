@@ -1,8 +1,9 @@
 //! What `[console]` says beyond its address, and `[[webhooks]]`: who logs in to decide, and who is told.
 
 use super::document::Section;
+use super::peers::IssuerSetup;
 use super::secret::{Exposure, Sourced, secret};
-use super::setup::{ConsoleLogin, ConsoleRoles, IssuerSetup, WebhookFormat, WebhookSetup};
+use super::setup::{ConsoleLogin, ConsoleRoles, WebhookFormat, WebhookSetup};
 use super::{Surroundings, tls};
 use reqwest::Url;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! The effective setup, for people and for programs: every value in force, defaults included, secrets by their source.
 
-use super::peers::{AllowRule, DatasourceSetup, IssuerSetup, ListenerSetup, ServerTls};
 use super::console::shown;
+use super::peers::{AllowRule, DatasourceSetup, IssuerSetup, ListenerSetup, ServerTls};
 use super::quantity::{show_duration, show_size};
 use super::setup::{OnHold, Setup, StoreSetup};
 use serde_json::{Value, json};

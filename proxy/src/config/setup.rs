@@ -5,6 +5,7 @@ use super::secret::Sourced;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A configuration that was checked as a whole.
