@@ -32,7 +32,7 @@ pub(crate) struct Session {
     undoable: bool,
 }
 
-/// Version as a number: `15.18 (Debian…)` is 150018, `18beta1` is 180001.
+/// Version as a number: `15.18 (Debian…)` is 150018, `18beta1` is 180000.
 pub(crate) fn server_version(text: &str) -> u32 {
     let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse::<u32>().unwrap_or(0));
     let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn versions() {
         assert_eq!(server_version("15.18 (Debian 15.18-0+deb12u1)"), 150_018);
-        assert_eq!(server_version("18beta1"), 180_001);
+        assert_eq!(server_version("18beta1"), 180_000);
         assert_eq!(server_version(""), 0);
     }
 
