@@ -64,6 +64,10 @@ impl<'a, 'i> Fields<'a, 'i> {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&'a Spanned<DeValue<'i>>> {
         self.table.get(name)
     }

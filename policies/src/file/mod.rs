@@ -110,3 +110,6 @@ fn identify(entry: &Fields<'_, '_>, report: &mut Report<'_>) -> (String, Origin)
     };
     (name, origin)
 }
+
+#[cfg(test)]
+mod tests;
