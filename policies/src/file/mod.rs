@@ -9,6 +9,7 @@ mod transform;
 
 use crate::rule::{Guard, MaskRule, Origin};
 use crate::{PolicyError, detect};
+pub(crate) use fields::nearest;
 use fields::{Fields, Report};
 use toml::de::{DeTable, DeValue};
 
