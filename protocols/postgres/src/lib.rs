@@ -43,6 +43,10 @@ impl Protocol for Postgres {
         true
     }
 
+    fn alpn(&self) -> Vec<Vec<u8>> {
+        vec![startup::ALPN.to_vec()]
+    }
+
     fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError> {
         for (what, value) in [("user", Some(&spec.user)), ("database", spec.database.as_ref())] {
             if value.is_some_and(|value| value.contains('\0') || value.is_empty()) {
