@@ -21,6 +21,12 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// Of these relations.
+    #[cfg(test)]
+    pub(crate) fn of(relations: Vec<Relation>) -> Self {
+        Self { catalog: Catalog::new(1, relations, Vec::new()), ..Self::default() }
+    }
+
     /// Whether the column may hold NULL, where that is known.
     pub(crate) fn nullable(&self, relation: u32, number: i16) -> Option<bool> {
         self.nullable.get(&(relation, number)).copied()

@@ -16,6 +16,8 @@ mod link;
 mod login;
 mod message;
 mod names;
+#[cfg(test)]
+mod scripted;
 mod session;
 mod startup;
 mod upstream;
