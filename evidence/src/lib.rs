@@ -1,1 +1,29 @@
-//! (to be written)
+//! The one owner of the record's format: journal, segment, manifest, log, signatures, verification, search, export.
+//!
+//! The proxy records through a [`Recorder`]. A record goes into the journal (a copy into mapped memory), background
+//! threads seal the journal into Parquet files, list those in a signed manifest, and put the manifest into an append-only
+//! transparency log whose signed head ([C2SP tlog-checkpoint](https://c2sp.org/tlog-checkpoint)) anyone may keep.
+
+mod assemble;
+mod config;
+mod durable;
+mod error;
+mod event;
+mod inbox;
+mod journal;
+mod keeper;
+mod log;
+mod record;
+mod recorder;
+mod seal;
+mod sign;
+mod store;
+mod table;
+
+pub use config::{Durability, JournalLimits, SegmentLimits, SigningKeySource, StoreConfig};
+pub use error::{CannotRecord, StoreError};
+pub use event::{
+    AccessEvent, ApprovalEvent, ApprovalStep, LoginDenied, Lsn, PolicyEvent, PolicyOrigin, new_session_id,
+};
+pub use recorder::{Health, Recorder, Recovery, SealReport};
+pub use sign::{Checkpoint, LogKey, VerifierKey};

@@ -1,2 +1,5 @@
-//! (to be written)
-fn main() {}
+//! The `affidavit` binary.
+
+fn main() -> std::process::ExitCode {
+    affidavit::cli::run()
+}

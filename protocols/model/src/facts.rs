@@ -193,6 +193,16 @@ pub struct SettingChange {
     pub value: Option<String>,
 }
 
+/// Two columns that hold the same values: a view's column and the one it shows, a table's column and the inherited one of
+/// a partition, child or parent. What protects `also` protects `column`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kin {
+    /// A column that other facts of the part name.
+    pub column: ColumnRef,
+    /// A column whose rules apply to it as well.
+    pub also: ColumnRef,
+}
+
 /// What one statement does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -212,6 +222,8 @@ pub struct Part {
     pub opaque: Vec<Opaque>,
     /// Settings changed.
     pub settings: Vec<SettingChange>,
+    /// Further columns whose rules apply to the columns named above.
+    pub kin: Vec<Kin>,
     /// Whether every table read has a condition (WHERE or ON) that can exclude rows.
     pub filtered: bool,
     /// Whether a LIMIT or FETCH FIRST bounds the result.

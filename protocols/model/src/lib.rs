@@ -4,6 +4,7 @@
 //! This is floor 0: no I/O, no async, no clock, no policy. Everything above speaks in these types, so nothing here may
 //! know who uses it.
 
+pub mod codec;
 mod column;
 mod facts;
 mod identity;
@@ -18,8 +19,8 @@ mod verdict;
 
 pub use column::{Column, ColumnRef, TableRef};
 pub use facts::{
-    Access, Call, Facts, Lineage, Opaque, OutputColumn, Outputs, Part, PredicateUse, Reach, SettingChange, TableUse,
-    Usage, Verb, WriteFlow,
+    Access, Call, Facts, Kin, Lineage, Opaque, OutputColumn, Outputs, Part, PredicateUse, Reach, SettingChange,
+    TableUse, Usage, Verb, WriteFlow,
 };
 pub use identity::{AuthMethod, Identity};
 pub use outcome::{Outcome, ServerMessage, Severity, Status};
@@ -29,4 +30,4 @@ pub use rows::{Delimited, RowLayout};
 pub use session::{SessionId, SessionInfo};
 pub use statement::{Param, Phase, Statement, StatementId};
 pub use time::Timestamp;
-pub use verdict::{ApprovalNeed, ColumnMask, Decision, MaskSpec, OutputPlan, PolicyVersion, Verdict};
+pub use verdict::{ApprovalNeed, ColumnMask, Decision, Escalation, MaskSpec, OutputPlan, PolicyVersion, Verdict};

@@ -78,7 +78,7 @@ pub enum OutputPlan {
 }
 
 /// What a statement must get before it may run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApprovalNeed {
     /// The rule that asks.
     pub rule: String,
@@ -88,6 +88,21 @@ pub struct ApprovalNeed {
     pub count: u32,
     /// Seconds for which a grant is good.
     pub valid_for_seconds: u64,
+    /// Whether an approver may open a window for every statement of the same fingerprint, instead of one use.
+    pub window: bool,
+    /// Emergency access: opened at once, loudly, and reviewed afterwards by the approver groups.
+    pub break_glass: bool,
+    /// Who else may decide when nobody has for a while.
+    pub escalation: Option<Escalation>,
+}
+
+/// What happens to a request that nobody decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Escalation {
+    /// Seconds after which it is escalated.
+    pub after_seconds: u64,
+    /// Groups whose members may decide from then on, beside the first ones.
+    pub groups: Vec<String>,
 }
 
 /// The decision.

@@ -1,1 +1,64 @@
-//! (to be written)
+//! The PostgreSQL adapter: login on both sides, then a state machine over the bytes of both.
+//!
+//! The folders: `message` (one small family of messages a file), `startup` and `auth` (until a session exists), `client`
+//! (what requests mean), `upstream` (whose each answer is), `copy` (rows inside COPY), `values` and `catalog` (types and
+//! relations), `errors` (refusals, and what of an error may be told). The protocol's version is 3:
+//! <https://www.postgresql.org/docs/current/protocol.html>.
+
+mod auth;
+mod catalog;
+mod client;
+mod conversation;
+mod copy;
+mod datasource;
+mod errors;
+mod link;
+mod login;
+mod message;
+mod names;
+mod session;
+mod startup;
+mod upstream;
+mod values;
+
+use async_trait::async_trait;
+use std::sync::Arc;
+use wire::{Datasource, DatasourceSpec, Desk, Login, LoginError, Protocol, SpecError, Transport};
+
+/// The PostgreSQL protocol.
+#[derive(Debug, Default)]
+pub struct Postgres;
+
+#[async_trait]
+impl Protocol for Postgres {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn default_port(&self) -> u16 {
+        5432
+    }
+
+    fn datasource_by_database(&self) -> bool {
+        true
+    }
+
+    fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError> {
+        for (what, value) in [("user", Some(&spec.user)), ("database", spec.database.as_ref())] {
+            if value.is_some_and(|value| value.contains('\0') || value.is_empty()) {
+                return Err(SpecError(format!(
+                    "datasource \"{}\": {what} must not be empty or contain NUL",
+                    spec.name
+                )));
+            }
+        }
+        if !spec.address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+            return Err(SpecError(format!("datasource \"{}\": address must be host:port", spec.name)));
+        }
+        Ok(Arc::new(datasource::PostgresDatasource(Arc::new(datasource::Source::new(spec)))))
+    }
+
+    async fn login(&self, client: Transport, desk: Arc<dyn Desk>) -> Result<Login, LoginError> {
+        login::login(client, desk).await
+    }
+}

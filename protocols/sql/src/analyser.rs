@@ -1,33 +1,177 @@
 //! The entry: analyses a text, or finds that a text of the same shape was analysed before.
 
+use crate::lift::{self, Lexis, Lifted};
+use crate::lineage::Draft;
+use crate::memory::Memory;
 use crate::{Catalog, Dialect, Settings};
-use model::Facts;
+use model::{ColumnRef, Facts, Kin, Lineage, Outputs, Part};
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Longest text that is analysed, in bytes.
+pub const LONGEST_TEXT: usize = 4 << 20;
+/// Syntax trees deeper than this are not built.
+const DEEPEST_TREE: usize = 20_000;
+/// Up to this depth the caller's stack is used.
+const SHALLOW_TREE: usize = 150;
+
+/// What a front end made of a text.
+pub(crate) struct Parsed {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) unknown_relations: Vec<String>,
+}
 
 /// Analyses texts of one dialect and remembers the facts by shape.
 #[derive(Debug)]
 pub struct Analyser {
     dialect: Dialect,
+    memory: Mutex<Memory>,
 }
 
 impl Analyser {
     /// An analyser with an empty memory.
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect }
+        Self { dialect, memory: Mutex::new(Memory::default()) }
     }
 
     /// What `sql` does. Never fails: what cannot be understood is said in [`Facts::unparsed`] or as opaque.
+    ///
+    /// Facts are shared between texts that differ only in literals which decide nothing.
     #[must_use]
     pub fn analyse(&self, sql: &[u8], catalog: &Catalog, settings: &Settings) -> Arc<Facts> {
-        let _ = (sql, settings, self.dialect);
-        Arc::new(Facts {
-            parts: Vec::new(),
-            unparsed: Some("the analyser does not read SQL yet".to_owned()),
-            normalized: String::new(),
-            fingerprint: String::new(),
-            unknown_relations: Vec::new(),
-            catalog_epoch: catalog.epoch(),
+        if sql.len() > LONGEST_TEXT {
+            let why =
+                format!("the text is longer than {} MiB, which is not analysed: send it in pieces", LONGEST_TEXT >> 20);
+            return Arc::new(unparsed(why, String::new(), catalog));
+        }
+        let lexis = Lexis::new(self.dialect, settings);
+        let lifted = lift::lift(sql, lexis, true);
+        if let Some(facts) = self.memory.lock().find(&lifted.key, catalog.epoch(), settings) {
+            return facts;
+        }
+        let facts = Arc::new(self.fresh(sql, &lifted, lexis, catalog, settings));
+        if lifted.refused.is_none() {
+            self.memory.lock().keep(lifted.key, catalog.epoch(), settings, &facts);
+        }
+        facts
+    }
+
+    fn fresh(&self, sql: &[u8], lifted: &Lifted, lexis: Lexis, catalog: &Catalog, settings: &Settings) -> Facts {
+        let normalized = lift::readable(&lift::lift(sql, lexis, false).key);
+        let text = match self.readable(sql, lifted, settings) {
+            Ok(text) => text,
+            Err(why) => return unparsed(why, normalized, catalog),
+        };
+        let parsed = if lifted.nesting <= SHALLOW_TREE {
+            self.parse(&text, catalog, settings)
+        } else {
+            self.parse_deep(&text, lifted.nesting, catalog, settings)
+        };
+        match parsed {
+            Ok(parsed) => Facts {
+                parts: parsed.parts,
+                unparsed: None,
+                fingerprint: fingerprint(&normalized),
+                normalized,
+                unknown_relations: parsed.unknown_relations,
+                catalog_epoch: catalog.epoch(),
+            },
+            Err(why) => unparsed(why, normalized, catalog),
+        }
+    }
+
+    /// The text as the parser may have it, or why not.
+    fn readable(&self, sql: &[u8], lifted: &Lifted, settings: &Settings) -> Result<String, String> {
+        if let Some(why) = lifted.refused {
+            return Err(why.to_owned());
+        }
+        if self.dialect == Dialect::Postgres && !settings.standard_conforming_strings {
+            return Err("standard_conforming_strings is off: set it to on".to_owned());
+        }
+        if lifted.nesting > DEEPEST_TREE {
+            return Err("the text nests too deeply: simplify it or send it in pieces".to_owned());
+        }
+        if lifted.statements > 1 && !settings.multi_statements {
+            return Err("several statements in one text are not enabled: send them one by one".to_owned());
+        }
+        match std::str::from_utf8(sql) {
+            Ok(text) if text.is_ascii() || settings.ascii_safe_encoding => Ok(text.to_owned()),
+            Ok(_) => Err("the client's character set hides where characters end: use UTF-8".to_owned()),
+            // Every byte below 0x80 is itself, so only the spelling of names and literals is lost.
+            Err(_) if settings.ascii_safe_encoding => Ok(sql.iter().map(|byte| char::from(*byte)).collect()),
+            Err(_) => Err("the text is not UTF-8 and the client's character set hides where characters end".to_owned()),
+        }
+    }
+
+    fn parse(&self, text: &str, catalog: &Catalog, settings: &Settings) -> Result<Parsed, String> {
+        let work = || match self.dialect {
+            Dialect::Postgres => crate::postgres::analyse(text, catalog, settings),
+            Dialect::Mysql | Dialect::MariaDb => crate::mysql::analyse(self.dialect, text, catalog, settings),
+        };
+        // The parsers are other people's: a panic of theirs is a text that is not understood.
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err("the parser failed on this text: rewrite it".to_owned()))
+    }
+
+    /// Parsers and their trees recurse: deep texts get a stack of their own.
+    fn parse_deep(&self, text: &str, depth: usize, catalog: &Catalog, settings: &Settings) -> Result<Parsed, String> {
+        let stack = (4 << 20) + depth * (24 << 10);
+        std::thread::scope(|scope| {
+            let work = || self.parse(text, catalog, settings);
+            match std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, work) {
+                Ok(thread) => thread.join().unwrap_or_else(|_| Err("the parser failed on this text".to_owned())),
+                Err(_) => Err("no thread could be had to read a text of this depth: try again".to_owned()),
+            }
         })
     }
+}
+
+fn unparsed(why: String, normalized: String, catalog: &Catalog) -> Facts {
+    Facts {
+        parts: Vec::new(),
+        unparsed: Some(why),
+        fingerprint: fingerprint(&normalized),
+        normalized,
+        unknown_relations: Vec::new(),
+        catalog_epoch: catalog.epoch(),
+    }
+}
+
+fn fingerprint(normalized: &str) -> String {
+    let digest = Sha256::digest(normalized.as_bytes());
+    hex::encode(digest.get(..8).unwrap_or_default())
+}
+
+/// Completes a part: lists the kin of every column that it names.
+pub(crate) fn complete(finished: crate::lineage::Finished, catalog: &Catalog, parsed: &mut Parsed) {
+    let mut part = finished.part;
+    let mut named: BTreeSet<ColumnRef> = part.predicates.iter().map(|predicate| predicate.column.clone()).collect();
+    if let Outputs::Known(columns) = &part.outputs {
+        for column in columns {
+            match &column.lineage {
+                Lineage::Bare(column) => drop(named.insert(column.clone())),
+                Lineage::Derived(columns) => named.extend(columns.iter().cloned()),
+                Lineage::Unknown(_) => {}
+            }
+        }
+    }
+    for write in &part.writes {
+        named.extend(write.sources.iter().chain(&write.target).cloned());
+    }
+    for column in &named {
+        let shown = finished.shown.iter().filter(|(base, _)| base == column).map(|(_, view)| view.clone());
+        let kin: BTreeSet<ColumnRef> = shown.chain(catalog.kin(column)).collect();
+        part.kin.extend(kin.into_iter().map(|also| Kin { column: column.clone(), also }));
+    }
+    parsed.parts.push(part);
+    parsed.unknown_relations.extend(finished.unknown_relations);
+}
+
+/// A draft that front ends fill for statements without rows.
+pub(crate) fn simple(verb: model::Verb) -> Parsed {
+    let finished = Draft::default().finish(verb, Outputs::None, true, false);
+    Parsed { parts: vec![finished.part], unknown_relations: Vec::new() }
 }

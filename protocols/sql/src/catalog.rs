@@ -1,7 +1,7 @@
 //! A snapshot of an upstream's catalog: relations, their columns, view texts, inheritance, routines.
 
 use model::{ColumnRef, TableRef};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a relation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +42,8 @@ pub struct Relation {
     pub kind: RelationKind,
     /// Its columns in order, dropped ones left out.
     pub columns: Vec<CatalogColumn>,
-    /// The query of a view, as the engine prints it.
+    /// The query of a view, as the engine prints it with an empty search path (PostgreSQL: `SET search_path = ''` before
+    /// `pg_get_viewdef`), so that every name in it is qualified.
     pub definition: Option<String>,
     /// Tables that it inherits from or is a partition of.
     pub parents: Vec<TableRef>,
@@ -85,6 +86,9 @@ pub struct Catalog {
     relations: HashMap<TableRef, Relation>,
     names_by_id: HashMap<u32, TableRef>,
     routines: HashMap<String, Vec<Routine>>,
+    children: HashMap<TableRef, Vec<TableRef>>,
+    folded: HashMap<(String, String), TableRef>,
+    user_operators: HashSet<String>,
 }
 
 impl Catalog {
@@ -97,12 +101,32 @@ impl Catalog {
         for routine in routines {
             by_name.entry(routine.name.clone()).or_default().push(routine);
         }
+        let mut children: HashMap<TableRef, Vec<TableRef>> = HashMap::new();
+        let mut folded = HashMap::new();
+        for relation in &relations {
+            for parent in &relation.parents {
+                children.entry(parent.clone()).or_default().push(relation.name.clone());
+            }
+            let key = (relation.name.schema.to_lowercase(), relation.name.table.to_lowercase());
+            folded.insert(key, relation.name.clone());
+        }
         Self {
+            children,
+            folded,
+            user_operators: HashSet::new(),
             epoch,
             relations: relations.into_iter().map(|relation| (relation.name.clone(), relation)).collect(),
             names_by_id,
             routines: by_name,
         }
+    }
+
+    /// Adds the names of operators that are not the engine's own (PostgreSQL: `pg_operator.oid >= 16384`): expressions
+    /// with an operator of such a name are opaque.
+    #[must_use]
+    pub fn with_user_operators(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.user_operators.extend(names);
+        self
     }
 
     /// Its epoch.
@@ -134,5 +158,59 @@ impl Catalog {
         let name = self.names_by_id.get(&relation)?;
         let column = self.relations.get(name)?.columns.iter().find(|column| column.number == number)?;
         Some(ColumnRef { schema: name.schema.clone(), table: name.table.clone(), column: column.name.clone() })
+    }
+
+    pub(crate) fn has_user_operator(&self, name: &str) -> bool {
+        self.user_operators.contains(name)
+    }
+
+    /// A relation by its full name, however it is capitalised.
+    pub(crate) fn relation_ignoring_case(&self, name: &TableRef) -> Option<&Relation> {
+        let key = (name.schema.to_lowercase(), name.table.to_lowercase());
+        self.relations.get(self.folded.get(&key)?)
+    }
+
+    /// A column's type.
+    pub(crate) fn type_of(&self, column: &ColumnRef) -> Option<&str> {
+        let relation = self.relations.get(&column.table())?;
+        relation.columns.iter().find(|own| own.name == column.column).map(|own| own.type_name.as_str())
+    }
+
+    /// Every table that this one inherits from, directly or not.
+    pub(crate) fn ancestors(&self, table: &TableRef) -> Vec<TableRef> {
+        self.closure(table, |name| self.relations.get(name).map_or(&[], |relation| relation.parents.as_slice()))
+    }
+
+    /// Every table that inherits from this one, directly or not.
+    pub(crate) fn descendants(&self, table: &TableRef) -> Vec<TableRef> {
+        self.closure(table, |name| self.children.get(name).map_or(&[], Vec::as_slice))
+    }
+
+    fn closure<'a>(&'a self, table: &TableRef, next: impl Fn(&TableRef) -> &'a [TableRef]) -> Vec<TableRef> {
+        let mut found: Vec<TableRef> = Vec::new();
+        let mut seen: HashSet<&TableRef> = HashSet::new();
+        let mut pending: Vec<&TableRef> = next(table).iter().collect();
+        while let Some(name) = pending.pop() {
+            if name != table && seen.insert(name) {
+                found.push(name.clone());
+                pending.extend(next(name));
+            }
+        }
+        found
+    }
+
+    /// Columns of other tables whose rules apply to this one: those it inherits and those that inherit it.
+    pub(crate) fn kin(&self, column: &ColumnRef) -> Vec<ColumnRef> {
+        let table = column.table();
+        let mut related = self.ancestors(&table);
+        related.extend(self.descendants(&table));
+        let has = |name: &TableRef| {
+            self.relations.get(name).is_some_and(|r| r.columns.iter().any(|own| own.name == column.column))
+        };
+        related
+            .into_iter()
+            .filter(has)
+            .map(|name| ColumnRef { schema: name.schema, table: name.table, column: column.column.clone() })
+            .collect()
     }
 }

@@ -2,11 +2,30 @@
 //! comes from ([`model::Facts`]).
 //!
 //! No I/O: protocols fill the [`Catalog`] from their upstream and keep the [`Settings`] of their session.
+//!
+//! One way through: the scanner (`lift`) gives the key under which facts are remembered and refuses what no parser should
+//! see; a front end (`postgres`, `mysql`) lowers the parser's tree to one internal representation (`ir`); `lineage`
+//! works out the facts on that. What is not understood on any of these steps is unknown or opaque, never harmless.
 
 mod analyser;
 mod catalog;
+mod ir;
+mod lift;
+mod lineage;
+mod memory;
+mod mysql;
+mod postgres;
 mod settings;
+mod systems;
 
-pub use analyser::Analyser;
+pub use analyser::{Analyser, LONGEST_TEXT};
 pub use catalog::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
 pub use settings::{Dialect, Settings, SqlMode};
+
+/// The query of a view's definition.
+fn view_query(dialect: Dialect, definition: &str) -> Result<ir::Query, String> {
+    match dialect {
+        Dialect::Postgres => postgres::view_query(definition),
+        Dialect::Mysql | Dialect::MariaDb => mysql::view_query(dialect, definition),
+    }
+}

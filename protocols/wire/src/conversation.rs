@@ -16,7 +16,9 @@ pub struct Violation(pub String);
 /// What a look at the input gave.
 #[derive(Debug)]
 pub enum Step<T> {
-    /// Nothing yet: the next frame needs at least this many more bytes.
+    /// Nothing yet: the next frame needs at least this many more bytes. From [`Conversation::request`], 0 means that the
+    /// client's next frame waits for the upstream: ask again after the next answer, and do not read the client without
+    /// bound until then.
     Need(usize),
     /// The first `consumed` bytes of the input are understood and mean `item`.
     Got {
@@ -33,6 +35,9 @@ pub enum Request<'a> {
     /// A statement. Nothing of it has been sent; it goes through judge, approve and execute, and then
     /// [`Statement::wire`] is sent, or [`Conversation::refuse`] is called.
     Statement(Box<Statement>),
+    /// A statement or command that the adapter can let pass under no policy (replication, another session's KILL, a
+    /// text it cannot attribute results to). It is recorded as refused, then [`Conversation::refuse`] is called.
+    Refused(Box<Statement>, Refusal),
     /// Protocol housekeeping in its place in the order (Sync, Flush, Describe, Close, Execute of a bound portal): sent
     /// as it is. It can start nothing that has not been permitted.
     Forward(Cow<'a, [u8]>),

@@ -78,6 +78,15 @@ pub trait Datasource: Send + Sync + std::any::Any {
     /// What `sql` does, by the catalog in force and default session settings. For `explain` and the console.
     fn analyse(&self, sql: &str) -> Arc<model::Facts>;
 
+    /// The columns of a table or view in the catalog in force, in order; `None` for one it does not know.
+    fn columns(&self, table: &model::TableRef) -> Option<Vec<String>>;
+
+    /// Whether names of tables and columns are compared without regard to case (MySQL's columns are; so are its tables
+    /// on many systems, and protecting too much is the safe side).
+    fn folds_names(&self) -> bool {
+        false
+    }
+
     /// Cancels what a session is running.
     async fn cancel(&self, key: &[u8]) -> std::io::Result<()>;
 
@@ -127,6 +136,11 @@ pub trait Protocol: Send + Sync {
 
     /// Whether a listener may leave the datasource to the client's choice of database.
     fn datasource_by_database(&self) -> bool;
+
+    /// ALPN protocols that a listener of this protocol offers over TLS, most preferred first.
+    fn alpn(&self) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
 
     /// Sets up a datasource. Does not connect.
     fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError>;

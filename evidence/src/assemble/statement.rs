@@ -1,0 +1,299 @@
+//! Statements: from intent to end, rows between.
+
+use super::state::{ResultState, Running};
+use super::{Assembler, At, Row, Sink, cells};
+use crate::error::StoreError;
+use crate::record::{Columns, Done, Intent, ResultColumn, RowsHead};
+use crate::table::{BodyCommit, RowsCommit, Table, Value};
+use model::{Kind, SessionId};
+use std::collections::BTreeMap;
+
+impl Assembler {
+    pub(super) fn intent(&mut self, at: At, intent: Intent, sink: &mut dyn Sink) -> Result<(), StoreError> {
+        if !self.state.sessions.contains_key(&intent.session.0) {
+            self.opened_implicitly(at, intent.session, sink)?;
+        }
+        let id = intent.statement.0;
+        let session = self.state.sessions.entry(intent.session.0).or_default();
+        let running = Running {
+            intent,
+            sent: at.ts,
+            first_row: None,
+            rows: 0,
+            bytes: 0,
+            commit: [0; 32],
+            part: None,
+            results: BTreeMap::new(),
+            tags: Vec::new(),
+            affected: None,
+        };
+        if session.running.insert(id, running).is_some() {
+            tracing::error!(statement = id, "a statement's number was used twice; the record holds the later one");
+        }
+        Ok(())
+    }
+
+    fn running(&mut self, session: SessionId, statement: u64, what: &str) -> Option<&mut Running> {
+        let found = self.state.sessions.get_mut(&session.0).and_then(|session| session.running.get_mut(&statement));
+        if found.is_none() {
+            tracing::error!(%session, statement, what, "recorded for a statement that is not running");
+        }
+        found
+    }
+
+    pub(super) fn columns(&mut self, columns: Columns) {
+        let Some(running) = self.running(columns.session, columns.statement.0, "columns") else { return };
+        let result = running.results.entry(columns.result).or_default();
+        result.names = columns.columns.iter().map(|column| column.name.clone()).collect();
+        result.columns = columns.columns;
+    }
+
+    pub(super) fn rows(
+        &mut self,
+        at: At,
+        head: &RowsHead,
+        bytes: &[u8],
+        sink: &mut dyn Sink,
+    ) -> Result<(), StoreError> {
+        let mut cells = std::mem::take(&mut self.cells);
+        let outcome = match self.running(head.session, head.statement.0, "rows") {
+            Some(running) => {
+                running.bytes += bytes.len() as u64;
+                if head.rows > 0 {
+                    running.first_row.get_or_insert(at.ts);
+                }
+                let session = head.session.to_string();
+                let mut out = Out { at, session: &session, head, cells: &mut cells, sink };
+                feed(running, bytes, &mut out)
+            }
+            None => Ok(()),
+        };
+        self.cells = cells;
+        outcome
+    }
+
+    pub(super) fn done(&mut self, at: At, done: &Done, sink: &mut dyn Sink) -> Result<(), StoreError> {
+        let Some(running) = self.running(done.session, done.statement.0, "the end") else { return Ok(()) };
+        if !done.tag.is_empty() {
+            running.tags.push(done.tag.clone());
+        }
+        if let Some(affected) = done.affected {
+            running.affected = Some(running.affected.unwrap_or(0).saturating_add(affected));
+        }
+        if !done.last {
+            return Ok(());
+        }
+        self.ended(at, done.session, done.statement.0, &done.status, done.error_code.clone(), sink)
+    }
+
+    pub(super) fn interrupted(
+        &mut self,
+        at: At,
+        session: SessionId,
+        statement: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<(), StoreError> {
+        self.ended(at, session, statement, "interrupted", None, sink)
+    }
+
+    fn ended(
+        &mut self,
+        at: At,
+        id: SessionId,
+        statement: u64,
+        status: &str,
+        error_code: Option<String>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), StoreError> {
+        let Some(session) = self.state.sessions.get_mut(&id.0) else { return Ok(()) };
+        let Some(mut running) = session.running.remove(&statement) else { return Ok(()) };
+        let session_seq = session.seq;
+        self.finish_streams(at, id, &mut running, sink)?;
+        running.commit_part();
+        if let Some(session) = self.state.sessions.get_mut(&id.0) {
+            session.statements += 1;
+            session.rows += running.rows;
+            session.bytes += running.bytes;
+        }
+        let body_commit = self.body(at, id, &running.intent, sink)?;
+        let intent = running.intent;
+        let not_sent = matches!(intent.decision.as_str(), "deny" | "hold") || status == "refused";
+        let own = vec![
+            Value::Str(id.to_string()),
+            Value::from(intent.statement.0),
+            Value::from(session_seq),
+            Value::Str(intent.command),
+            Value::Str(intent.fingerprint),
+            Value::Str(intent.normalized),
+            Value::Strs(intent.params.iter().map(|(repr, value)| masked_param(&repr.kind, value)).collect()),
+            Value::strs(intent.tables),
+            Value::Columns(running.results.values().flat_map(|result| &result.columns).map(describe).collect()),
+            Value::Str(intent.decision),
+            intent.rule.into(),
+            Value::Str(intent.policy.to_string()),
+            intent.approval.into(),
+            Value::time((!not_sent).then_some(running.sent)),
+            Value::time(running.first_row),
+            Value::Time(at.ts),
+            Value::from(status),
+            error_code.into(),
+            Value::from(running.rows),
+            running.affected.map_or(Value::Null, Value::from),
+            Value::from(running.bytes),
+            if running.rows > 0 { Value::Str(hex::encode(running.commit)) } else { Value::Null },
+            Value::Str(hex::encode(body_commit)),
+            Value::Str(intent.phase),
+            intent.prepared.map_or(Value::Null, Value::from),
+            Value::Str(running.tags.join("; ")),
+        ];
+        self.session_record(Table::Statements, at, id, own, sink)
+    }
+
+    /// What a cut stream left: an unfinished row is kept as one that overflows.
+    fn finish_streams(
+        &mut self,
+        at: At,
+        id: SessionId,
+        running: &mut Running,
+        sink: &mut dyn Sink,
+    ) -> Result<(), StoreError> {
+        let session = id.to_string();
+        let mut cells = std::mem::take(&mut self.cells);
+        let numbers: Vec<u32> = running.results.keys().copied().collect();
+        for number in numbers {
+            let Some(mut result) = running.results.remove(&number) else { continue };
+            let head = RowsHead {
+                session: id,
+                statement: running.intent.statement,
+                result: number,
+                rows: 0,
+                layout: model::RowLayout::Framed,
+            };
+            let left = result.stream.finish(&result.columns, &mut cells);
+            if let Some(overflow) = left {
+                let mut out = Out { at, session: &session, head: &head, cells: &mut cells, sink };
+                out.emit(running, &mut result, overflow.as_deref())?;
+            }
+            running.results.insert(number, result);
+        }
+        self.cells = cells;
+        Ok(())
+    }
+
+    fn body(&mut self, at: At, id: SessionId, intent: &Intent, sink: &mut dyn Sink) -> Result<[u8; 32], StoreError> {
+        let salt: [u8; 32] = rand::random();
+        let sql = cells::text_or_hex(&intent.sql);
+        let params: Vec<Option<String>> = intent
+            .params
+            .iter()
+            .map(|(repr, value)| {
+                value.as_ref().map(|value| {
+                    let mut out = String::new();
+                    cells::render(Some(repr), value, &mut out);
+                    out
+                })
+            })
+            .collect();
+        let statement = i64::try_from(intent.statement.0).unwrap_or(i64::MAX);
+        let commit = BodyCommit::compute(&salt, &id.to_string(), statement, &sql, &params);
+        let own = vec![
+            Value::Str(id.to_string()),
+            Value::Int(statement),
+            Value::Str(sql),
+            Value::Strs(params),
+            Value::Str(hex::encode(salt)),
+        ];
+        let record = self.plain(Table::StatementBodies, at, own);
+        sink.record(record, at.ts)?;
+        Ok(commit)
+    }
+}
+
+/// Where the rows of one journal record go.
+struct Out<'a> {
+    at: At,
+    session: &'a str,
+    head: &'a RowsHead,
+    cells: &'a mut cells::Cells,
+    sink: &'a mut dyn Sink,
+}
+
+fn feed(running: &mut Running, bytes: &[u8], out: &mut Out<'_>) -> Result<(), StoreError> {
+    // Taken out while its rows are given away, so that the statement can be changed beside it.
+    let mut result = running.results.remove(&out.head.result).unwrap_or_default();
+    let mut stream = std::mem::take(&mut result.stream);
+    let mut rest = bytes;
+    let outcome = loop {
+        match stream.next(&out.head.layout, &mut rest, &result.columns, out.cells) {
+            None => break Ok(()),
+            Some(overflow) => {
+                if let Err(error) = out.emit(running, &mut result, overflow.as_deref()) {
+                    break Err(error);
+                }
+            }
+        }
+    };
+    result.stream = stream;
+    running.results.insert(out.head.result, result);
+    outcome
+}
+
+impl Out<'_> {
+    fn emit(
+        &mut self,
+        running: &mut Running,
+        result: &mut ResultState,
+        overflow: Option<&str>,
+    ) -> Result<(), StoreError> {
+        for at in result.names.len()..self.cells.len() {
+            result.names.push(format!("column {}", at + 1));
+        }
+        let columns = result.names.get(..self.cells.len()).unwrap_or_default();
+        let statement = i64::try_from(self.head.statement.0).unwrap_or(i64::MAX);
+        let row = Row {
+            lsn: self.at.lsn,
+            ts: self.at.ts,
+            session: self.session,
+            statement,
+            result_set: i64::from(self.head.result),
+            row_index: i64::try_from(result.rows).unwrap_or(i64::MAX),
+            columns,
+            values: self.cells,
+            overflow,
+        };
+        let part = running.part.get_or_insert_with(|| RowsCommit::new(self.session, statement));
+        let names = columns.iter().map(|name| Some(name.as_str()));
+        part.row(row.result_set, row.row_index, names, self.cells.iter(), overflow);
+        self.sink.row(&row)?;
+        result.rows += 1;
+        running.rows += 1;
+        running.first_row.get_or_insert(self.at.ts);
+        Ok(())
+    }
+}
+
+/// A column of a result, as `result_columns` shows it.
+fn describe(column: &ResultColumn) -> [Option<String>; 7] {
+    let plan = &column.plan;
+    let classification = match (&plan.mask, &plan.rule) {
+        (Some(mask), _) if mask == "keep" => "exempt",
+        (Some(_), _) => "protected",
+        (None, Some(_)) => "exempt",
+        (None, None) => "open",
+    };
+    [
+        Some(column.name.clone()),
+        Some(column.type_name.clone()),
+        plan.source.as_ref().map(|source| source.0.clone()),
+        plan.source.as_ref().map(|source| source.1.clone()),
+        Some(classification.to_owned()),
+        plan.mask.clone(),
+        plan.rule.clone(),
+    ]
+}
+
+/// What the open record says of a parameter: its kind, never its value.
+fn masked_param(kind: &Kind, value: &Option<Vec<u8>>) -> Option<String> {
+    value.as_ref()?;
+    Some(cells::kind_name(kind).to_owned())
+}

@@ -1,0 +1,106 @@
+//! How a store is set up. The proxy fills this from `[store]` of `affidavit.toml`; nothing here reads files.
+
+use std::path::PathBuf;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// When a record counts as kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is in the kernel's page cache: survives `kill -9` of the process, not a power failure.
+    Process,
+    /// When it is on the disk (`fdatasync`, many records at once).
+    Strict,
+}
+
+/// When a segment is sealed, whichever comes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentLimits {
+    /// Rows returned to clients.
+    pub rows: u64,
+    /// Bytes in the journal.
+    pub bytes: u64,
+    /// Age of the oldest record that is not sealed.
+    pub age: Duration,
+}
+
+impl Default for SegmentLimits {
+    fn default() -> Self {
+        Self { rows: 1_000_000, bytes: 128 << 20, age: Duration::from_secs(300) }
+    }
+}
+
+/// How much the journal may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalLimits {
+    /// Bytes of one preallocated file.
+    pub file_bytes: u64,
+    /// Bytes of all files together; beyond it, records wait for the sealing.
+    pub max_bytes: u64,
+    /// Free bytes on the file system below which new sessions are refused.
+    pub soft_free_bytes: u64,
+    /// Free bytes on the file system below which statements are refused.
+    pub hard_free_bytes: u64,
+}
+
+impl Default for JournalLimits {
+    fn default() -> Self {
+        Self { file_bytes: 32 << 20, max_bytes: 1 << 30, soft_free_bytes: 1 << 30, hard_free_bytes: 256 << 20 }
+    }
+}
+
+/// The log's signing key, already read from its file or environment variable.
+#[derive(Clone)]
+pub struct SigningKeySource {
+    /// The text: `PRIVATE+KEY+<name>+<id>+<base64>`, as `evidence keys generate` writes it.
+    pub text: Zeroizing<String>,
+    /// Where it came from, for messages (`./keys/log.key`, `$AFFIDAVIT_KEY`).
+    pub origin: String,
+}
+
+impl std::fmt::Debug for SigningKeySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKeySource({})", self.origin)
+    }
+}
+
+/// How a store is set up.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// The store's folder; made when it is missing.
+    pub path: PathBuf,
+    /// Name of the transparency log (`audit.example.org/ehr`): the first line of every checkpoint.
+    pub origin: String,
+    /// The log's key.
+    pub signing_key: SigningKeySource,
+    /// When a record counts as kept.
+    pub durability: Durability,
+    /// When a segment is sealed.
+    pub segment: SegmentLimits,
+    /// How much the journal may hold.
+    pub journal: JournalLimits,
+    /// How long the log may stay without a new leaf: a heartbeat is added when nothing else was.
+    pub heartbeat: Duration,
+    /// How long an epoch key signs before the next one is introduced.
+    pub epoch: Duration,
+    /// Encrypts `statement_bodies` at rest (uniform Parquet encryption, AES-GCM): 16 or 32 bytes.
+    pub body_key: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl StoreConfig {
+    /// A configuration with the defaults of `affidavit.toml`.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, origin: impl Into<String>, signing_key: SigningKeySource) -> Self {
+        Self {
+            path: path.into(),
+            origin: origin.into(),
+            signing_key,
+            durability: Durability::Process,
+            segment: SegmentLimits::default(),
+            journal: JournalLimits::default(),
+            heartbeat: Duration::from_secs(600),
+            epoch: Duration::from_secs(3600),
+            body_key: None,
+        }
+    }
+}

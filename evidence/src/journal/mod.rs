@@ -1,0 +1,354 @@
+//! The journal: where a record is kept until its segment is sealed.
+//!
+//! Taking a record is a checksum and a copy into mapped memory under a short lock. In [`crate::Durability::Process`] it
+//! is kept from then on: the pages belong to the kernel and survive `kill -9`.
+
+pub(crate) mod codec;
+pub(crate) mod frame;
+mod map;
+pub(crate) mod scan;
+mod sync;
+
+pub(crate) use sync::SyncPoint;
+
+use crate::config::JournalLimits;
+use crate::error::{At, CannotRecord, StoreError};
+use crate::event::Lsn;
+use frame::{CONTINUES, FILE_HEADER, FileHeader, FrameHeader, frame_size};
+use map::MappedFile;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Largest payload of one frame; a larger record is split.
+const FRAME_PAYLOAD: usize = 1 << 20;
+/// Largest record. A PostgreSQL message may be 1 GiB; a statement of that size is refused, rows come in smaller pieces.
+const RECORD_LIMIT: usize = 64 << 20;
+/// Files that only closing records may open.
+const RESERVE: usize = 1;
+
+/// Microseconds since the Unix epoch.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// How urgent a record is, when room is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Urgency {
+    /// Opens a session: refused first.
+    Opening,
+    /// A statement or its rows.
+    Working,
+    /// The end of something: uses the reserve.
+    Closing,
+}
+
+/// A file that is no longer written, until sealing has caught up with it.
+struct Retired {
+    number: u64,
+    last_lsn: u64,
+    mapped: MappedFile,
+}
+
+struct Tail {
+    current: MappedFile,
+    header: FileHeader,
+    offset: usize,
+    next_lsn: u64,
+    spares: Vec<MappedFile>,
+    retired: VecDeque<Retired>,
+    files: u64,
+    unsynced: Vec<Arc<File>>,
+    stopped: Option<CannotRecord>,
+    waiting_for_room: Vec<Waker>,
+}
+
+/// What the sealing thread needs to know about what is not sealed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Backlog {
+    pub(crate) last_lsn: u64,
+    pub(crate) files: u64,
+    pub(crate) spares: usize,
+}
+
+/// The journal of an open store.
+pub(crate) struct Journal {
+    folder: PathBuf,
+    limits: JournalLimits,
+    boot: [u8; 16],
+    tail: Mutex<Tail>,
+    free: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) rows: AtomicU64,
+    /// Wakes the tender: a file was taken.
+    on_rotation: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Journal {
+    /// Starts a journal in `folder`. `next_lsn` and `next_number` follow on from what was recovered.
+    pub(crate) fn start(
+        folder: &Path,
+        limits: JournalLimits,
+        boot: [u8; 16],
+        next_lsn: u64,
+        next_number: u64,
+        on_rotation: Box<dyn Fn() + Send + Sync>,
+    ) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder).at(folder, "making the journal's folder")?;
+        let salt = rand::random();
+        let header = FileHeader { number: next_number, first_lsn: next_lsn, created: now(), boot, salt };
+        let mut files = 0;
+        let mut current = create(folder, &limits, &mut files)?;
+        current.write(0, &header.encode());
+        let spare = create(folder, &limits, &mut files)?;
+        let tail = Tail {
+            unsynced: vec![Arc::clone(&current.file)],
+            current,
+            header,
+            offset: FILE_HEADER,
+            next_lsn,
+            spares: vec![spare],
+            retired: VecDeque::new(),
+            files,
+            stopped: None,
+            waiting_for_room: Vec::new(),
+        };
+        let journal = Self {
+            folder: folder.to_path_buf(),
+            limits,
+            boot,
+            tail: Mutex::new(tail),
+            free: AtomicU64::new(u64::MAX),
+            bytes: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
+            on_rotation,
+        };
+        journal.tend()?;
+        Ok(journal)
+    }
+
+    /// Takes a record made of `parts`, one after the other. All or nothing.
+    pub(crate) fn append(&self, kind: u8, urgency: Urgency, parts: &[&[u8]]) -> Result<Lsn, CannotRecord> {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if length > RECORD_LIMIT {
+            return Err(CannotRecord::TooLarge { bytes: length as u64, limit: RECORD_LIMIT as u64 });
+        }
+        self.check_free(urgency)?;
+        if length <= FRAME_PAYLOAD {
+            let crc = parts.iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part));
+            return self.tail.lock().append(self, kind, 0, urgency, crc, parts, length);
+        }
+        self.append_split(kind, urgency, &parts.concat())
+    }
+
+    fn append_split(&self, kind: u8, urgency: Urgency, record: &[u8]) -> Result<Lsn, CannotRecord> {
+        let mut tail = self.tail.lock();
+        let mut pieces = record.chunks(FRAME_PAYLOAD).peekable();
+        // Room for all of it first, so that a record is never left half written by a full journal.
+        let needed = pieces.len() * frame_size(FRAME_PAYLOAD);
+        tail.ensure(self, urgency, needed)?;
+        let mut last = Lsn(0);
+        while let Some(piece) = pieces.next() {
+            let flags = if pieces.peek().is_some() { CONTINUES } else { 0 };
+            last = tail.append(self, kind, flags, Urgency::Closing, crc32c::crc32c(piece), &[piece], piece.len())?;
+        }
+        Ok(last)
+    }
+
+    fn check_free(&self, urgency: Urgency) -> Result<(), CannotRecord> {
+        let needed = match urgency {
+            Urgency::Opening => self.limits.soft_free_bytes,
+            Urgency::Working => self.limits.hard_free_bytes,
+            Urgency::Closing => return Ok(()),
+        };
+        let free = self.free.load(Ordering::Relaxed);
+        if free < needed { Err(CannotRecord::DiskFull { free, needed }) } else { Ok(()) }
+    }
+
+    /// Notes how much the file system has left.
+    pub(crate) fn set_free(&self, free: u64) {
+        self.free.store(free, Ordering::Relaxed);
+    }
+
+    /// Bytes that the file system has left, as last seen.
+    pub(crate) fn free(&self) -> u64 {
+        self.free.load(Ordering::Relaxed)
+    }
+
+    /// Prepares spare files, up to the limit. Called from the sealing thread: it writes and syncs zeros.
+    pub(crate) fn tend(&self) -> Result<(), StoreError> {
+        let most = (self.limits.max_bytes / self.limits.file_bytes.max(1)).max(3);
+        loop {
+            let (spares, mut files) = {
+                let tail = self.tail.lock();
+                (tail.spares.len(), tail.files)
+            };
+            if spares > RESERVE + 1 || files >= most {
+                return Ok(());
+            }
+            let spare = create(&self.folder, &self.limits, &mut files)?;
+            let mut tail = self.tail.lock();
+            tail.files = files;
+            tail.spares.push(spare);
+            tail.wake();
+        }
+    }
+
+    /// Gives the files whose frames are all sealed back for new use.
+    pub(crate) fn recycle(&self, sealed: u64) {
+        let mut tail = self.tail.lock();
+        while tail.retired.front().is_some_and(|file| file.last_lsn <= sealed) {
+            if let Some(file) = tail.retired.pop_front() {
+                tracing::debug!(number = file.number, "journal file recycled");
+                tail.spares.push(file.mapped);
+            }
+        }
+        tail.wake();
+    }
+
+    /// How far the journal goes.
+    pub(crate) fn backlog(&self) -> Backlog {
+        let tail = self.tail.lock();
+        Backlog { last_lsn: tail.next_lsn - 1, files: tail.files, spares: tail.spares.len() }
+    }
+
+    /// Registers to be woken when room may have become free. True if there is room now.
+    pub(crate) fn poll_room(&self, waker: &Waker) -> Result<bool, CannotRecord> {
+        let mut tail = self.tail.lock();
+        if let Some(reason) = &tail.stopped {
+            return Err(reason.clone());
+        }
+        if tail.spares.len() > RESERVE || tail.offset + frame_size(FRAME_PAYLOAD) <= tail.current.capacity() {
+            return Ok(true);
+        }
+        if !tail.waiting_for_room.iter().any(|known| known.will_wake(waker)) {
+            tail.waiting_for_room.push(waker.clone());
+        }
+        Ok(false)
+    }
+
+    /// Refuses everything from now on.
+    pub(crate) fn stop(&self, reason: CannotRecord) {
+        let mut tail = self.tail.lock();
+        tail.stopped.get_or_insert(reason);
+        tail.wake();
+    }
+
+    /// Why the journal takes nothing more, if so.
+    pub(crate) fn stopped(&self) -> Option<CannotRecord> {
+        self.tail.lock().stopped.clone()
+    }
+
+    /// What must be synced for everything appended so far to be on the disk.
+    pub(crate) fn sync_point(&self) -> SyncPoint {
+        let mut tail = self.tail.lock();
+        let current = Arc::clone(&tail.current.file);
+        let files = std::mem::replace(&mut tail.unsynced, vec![current]);
+        SyncPoint { lsn: tail.next_lsn - 1, files }
+    }
+}
+
+impl Tail {
+    #[allow(clippy::too_many_arguments)]
+    fn append(
+        &mut self,
+        journal: &Journal,
+        kind: u8,
+        flags: u8,
+        urgency: Urgency,
+        payload_crc: u32,
+        parts: &[&[u8]],
+        length: usize,
+    ) -> Result<Lsn, CannotRecord> {
+        let size = frame_size(length);
+        self.ensure(journal, urgency, size)?;
+        if self.offset + size > FILE_HEADER + self.current.capacity() {
+            self.rotate(journal)?;
+        }
+        let header = FrameHeader {
+            length: u32::try_from(length).unwrap_or(u32::MAX),
+            kind,
+            flags,
+            lsn: self.next_lsn,
+            ts: now(),
+            salt: self.header.salt,
+        };
+        // Payload first, header last: a frame cut by a crash in between has no header and so never existed.
+        let mut at = self.offset + frame::FRAME_HEADER;
+        let mut written = true;
+        for part in parts {
+            written &= self.current.write(at, part);
+            at += part.len();
+        }
+        written &= self.current.write(self.offset, &header.encode(payload_crc));
+        if !written {
+            let reason = CannotRecord::Poisoned("a frame did not fit where room had been reserved".into());
+            self.stopped = Some(reason.clone());
+            return Err(reason);
+        }
+        self.offset += size;
+        self.next_lsn += 1;
+        journal.bytes.fetch_add(size as u64, Ordering::Relaxed);
+        Ok(Lsn(header.lsn))
+    }
+
+    /// Room for `size` bytes, in the current file or in spare ones.
+    fn ensure(&self, journal: &Journal, urgency: Urgency, size: usize) -> Result<(), CannotRecord> {
+        if let Some(reason) = &self.stopped {
+            return Err(reason.clone());
+        }
+        let here = (FILE_HEADER + self.current.capacity()).saturating_sub(self.offset);
+        if size <= here {
+            return Ok(());
+        }
+        let reserve = if urgency == Urgency::Closing { 0 } else { RESERVE };
+        let spares = self.spares.len().saturating_sub(reserve);
+        let per_file = self.current.capacity().saturating_sub(frame_size(FRAME_PAYLOAD)).max(1);
+        let files = size.div_ceil(per_file);
+        if files <= spares {
+            return Ok(());
+        }
+        let most = usize::try_from(journal.limits.max_bytes).unwrap_or(usize::MAX);
+        if size > most / 2 {
+            return Err(CannotRecord::TooLarge { bytes: size as u64, limit: (most / 2) as u64 });
+        }
+        (journal.on_rotation)();
+        Err(CannotRecord::Busy)
+    }
+
+    fn rotate(&mut self, journal: &Journal) -> Result<(), CannotRecord> {
+        let mut next = self.spares.pop().ok_or(CannotRecord::Busy)?;
+        let header = FileHeader {
+            number: self.header.number + 1,
+            first_lsn: self.next_lsn,
+            created: now(),
+            boot: journal.boot,
+            salt: rand::random(),
+        };
+        next.write(0, &header.encode());
+        self.unsynced.push(Arc::clone(&next.file));
+        let old = std::mem::replace(&mut self.current, next);
+        self.retired.push_back(Retired { number: self.header.number, last_lsn: self.next_lsn - 1, mapped: old });
+        self.header = header;
+        self.offset = FILE_HEADER;
+        (journal.on_rotation)();
+        Ok(())
+    }
+
+    fn wake(&mut self) {
+        self.waiting_for_room.drain(..).for_each(Waker::wake);
+    }
+}
+
+fn create(folder: &Path, limits: &JournalLimits, files: &mut u64) -> Result<MappedFile, StoreError> {
+    let path = folder.join(format!("{}.wal", uuid::Uuid::now_v7().simple()));
+    let mapped = MappedFile::create(&path, limits.file_bytes.max(4 << 20))?;
+    *files += 1;
+    Ok(mapped)
+}

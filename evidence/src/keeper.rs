@@ -1,0 +1,311 @@
+//! The background thread that owns everything behind the journal: spare files, disk space, requests, sealing, heartbeats.
+
+use crate::config::StoreConfig;
+use crate::error::{At, CannotRecord, StoreError};
+use crate::inbox::{self, Request};
+use crate::journal::scan::{self, Found};
+use crate::journal::{Journal, Urgency};
+use crate::record::{self, kind};
+use crate::recorder::{Inner, Recovery, SealReport};
+use crate::seal::Sealer;
+use crate::store::Layout;
+use parking_lot::{Condvar, Mutex};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often the thread looks around when nobody wakes it.
+const TICK: Duration = Duration::from_millis(250);
+/// How long a failed sealing rests before it is tried again, unless someone asks.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What the thread last did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Status {
+    pub(crate) report: SealReport,
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Default)]
+struct Asked {
+    seals: u64,
+    answered: u64,
+    failed: Option<String>,
+    rotated: bool,
+    stop: bool,
+    stopped: bool,
+    status: Status,
+}
+
+/// Where others leave word for the thread.
+#[derive(Default)]
+pub(crate) struct Signal {
+    asked: Mutex<Asked>,
+    thread: Condvar,
+    answer: Condvar,
+}
+
+impl Signal {
+    pub(crate) fn rotated(&self) {
+        self.asked.lock().rotated = true;
+        self.thread.notify_one();
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.asked.lock().status.clone()
+    }
+
+    pub(crate) fn seal_and_wait(&self) -> Result<SealReport, StoreError> {
+        let mut asked = self.asked.lock();
+        if asked.stopped {
+            return Err(CannotRecord::Closed.into());
+        }
+        asked.seals += 1;
+        let mine = asked.seals;
+        self.thread.notify_one();
+        while asked.answered < mine && !asked.stopped {
+            self.answer.wait(&mut asked);
+        }
+        match &asked.failed {
+            Some(error) => Err(StoreError::Config(format!("sealing failed: {error}"))),
+            None => Ok(asked.status.report.clone()),
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.asked.lock().stop = true;
+        self.thread.notify_one();
+    }
+
+    fn set(&self, report: SealReport, error: Option<String>) {
+        self.asked.lock().status = Status { report, error };
+    }
+}
+
+/// What opening a store gave.
+pub(crate) struct OpenedStore {
+    pub(crate) keeper: Keeper,
+    pub(crate) journal: Journal,
+    pub(crate) signal: Arc<Signal>,
+    pub(crate) lock: File,
+    pub(crate) found: Found,
+}
+
+/// The thread's own things.
+pub(crate) struct Keeper {
+    config: StoreConfig,
+    layout: Layout,
+    sealer: Sealer,
+    boot: [u8; 16],
+    oldest: Option<Instant>,
+    /// The last sealing failed half-way: what is on the disk decides how to go on.
+    reopen: bool,
+}
+
+impl Keeper {
+    pub(crate) fn open(config: StoreConfig) -> Result<OpenedStore, StoreError> {
+        let layout = Layout::new(&config.path);
+        layout.make()?;
+        let lock = lock(&layout)?;
+        let boot = *uuid::Uuid::now_v7().as_bytes();
+        let sealer = Sealer::open(&config, &layout, boot)?;
+        let found = scan::recover(&layout.journal(), sealer.sealed())?;
+        let signal = Arc::new(Signal::default());
+        let waker = Arc::clone(&signal);
+        let journal = Journal::start(
+            &layout.journal(),
+            config.journal.clone(),
+            boot,
+            found.last_lsn + 1,
+            found.last_number + 1,
+            Box::new(move || waker.rotated()),
+        )?;
+        journal.set_free(free_bytes(&layout)?);
+        let keeper = Self { config, layout, sealer, boot, oldest: None, reopen: false };
+        Ok(OpenedStore { keeper, journal, signal, lock, found })
+    }
+
+    /// Notes the new start, closes what a crash left open and seals it: the same road as in normal running.
+    pub(crate) fn recover(&mut self, journal: &Journal, found: Found) -> Result<Recovery, StoreError> {
+        let mut buffer = Vec::new();
+        record::boot(self.boot, &mut buffer);
+        journal.append(kind::BOOT, Urgency::Closing, &[&buffer])?;
+        let mut recovery = Recovery { records: found.records, cut: found.cut.clone(), ..Recovery::default() };
+        let open = self.sealer.open_sessions(found.last_lsn)?;
+        for (session, statements) in open {
+            buffer.clear();
+            record::closed(session, "interrupted: the proxy stopped without closing it", &mut buffer);
+            journal.append(kind::SESSION_CLOSED, Urgency::Closing, &[&buffer])?;
+            recovery.sessions += 1;
+            recovery.statements += statements;
+        }
+        if let Some(cut) = found.cut {
+            self.sealer.note_recovery(&cut);
+        }
+        if found.records > 0 || recovery.sessions > 0 || recovery.cut.is_some() {
+            let report = self.seal(journal)?;
+            recovery.segment = Some(report.segment);
+        }
+        // The files of earlier starts hold nothing that is not sealed, unless nothing was worth a segment.
+        if self.sealer.sealed() >= found.last_lsn {
+            for path in found.files {
+                std::fs::remove_file(&path).at(&path, "removing a sealed journal file")?;
+            }
+        }
+        Ok(recovery)
+    }
+
+    fn seal(&mut self, journal: &Journal) -> Result<SealReport, StoreError> {
+        let bytes = journal.bytes.load(Ordering::Relaxed);
+        let rows = journal.rows.load(Ordering::Relaxed);
+        let until = journal.backlog().last_lsn;
+        if self.reopen {
+            self.sealer = Sealer::open(&self.config, &self.layout, self.boot)?;
+            self.reopen = false;
+        }
+        let report = self.sealer.seal(until).inspect_err(|_| self.reopen = true)?;
+        journal.recycle(self.sealer.sealed());
+        journal.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        journal.rows.fetch_sub(rows, Ordering::Relaxed);
+        self.oldest = None;
+        Ok(report)
+    }
+
+    /// A leaf, when there was none for long or the writer stops.
+    fn heartbeat(&mut self, journal: &Journal, closing: bool) -> Result<SealReport, StoreError> {
+        if self.reopen {
+            return Ok(self.sealer.report());
+        }
+        self.sealer.heartbeat(journal.backlog().last_lsn, closing).inspect_err(|_| self.reopen = true)
+    }
+
+    fn due(&mut self, journal: &Journal) -> bool {
+        if journal.backlog().last_lsn <= self.sealer.sealed() {
+            self.oldest = None;
+            return false;
+        }
+        let oldest = *self.oldest.get_or_insert_with(Instant::now);
+        let limits = &self.config.segment;
+        // Half of the journal's room is the latest moment: the other half takes what comes in while this is sealed.
+        let most = limits.bytes.min(self.config.journal.max_bytes / 2);
+        journal.bytes.load(Ordering::Relaxed) >= most
+            || journal.rows.load(Ordering::Relaxed) >= limits.rows
+            || oldest.elapsed() >= limits.age
+    }
+
+    fn requests(&mut self, journal: &Journal) -> Vec<inbox::Seal> {
+        let mut seals = Vec::new();
+        for request in inbox::take(&self.layout) {
+            match request {
+                Request::Seal(seal) => seals.push(seal),
+                Request::Access(event, done) => {
+                    let mut buffer = Vec::new();
+                    record::access(&event, &mut buffer);
+                    match journal.append(kind::ACCESS, Urgency::Working, &[&buffer]) {
+                        Ok(_) => done.finish(),
+                        Err(error) => tracing::warn!(%error, "a reading of the record could not be noted yet"),
+                    }
+                }
+            }
+        }
+        seals
+    }
+}
+
+/// Starts the thread.
+pub(crate) fn spawn(mut keeper: Keeper, inner: &Arc<Inner>) -> std::io::Result<JoinHandle<()>> {
+    let weak = Arc::downgrade(inner);
+    let signal = Arc::clone(&inner.signal);
+    signal.set(keeper.sealer.report(), None);
+    std::thread::Builder::new().name("evidence-seal".into()).spawn(move || {
+        let mut rest_until = Instant::now();
+        while let Some(inner) = weak.upgrade() {
+            let (wanted, stop) = wait(&signal);
+            turn(&mut keeper, &inner.journal, &signal, wanted, &mut rest_until);
+            if stop {
+                if let Err(error) = keeper.heartbeat(&inner.journal, true) {
+                    tracing::warn!(%error, "the store's stop could not be noted in the log");
+                }
+                signal.set(keeper.sealer.report(), None);
+                break;
+            }
+        }
+        let mut asked = signal.asked.lock();
+        asked.stopped = true;
+        signal.answer.notify_all();
+    })
+}
+
+/// Waits for a request or a tick. Returns the number of the newest sealing that was asked for, and whether to stop.
+fn wait(signal: &Signal) -> (u64, bool) {
+    let mut asked = signal.asked.lock();
+    if asked.seals == asked.answered && !asked.rotated && !asked.stop {
+        signal.thread.wait_for(&mut asked, TICK);
+    }
+    asked.rotated = false;
+    (asked.seals, asked.stop)
+}
+
+fn turn(keeper: &mut Keeper, journal: &Journal, signal: &Signal, wanted: u64, rest_until: &mut Instant) {
+    match free_bytes(&keeper.layout) {
+        Ok(free) => journal.set_free(free),
+        Err(error) => tracing::warn!(%error, "the free space of the audit store cannot be read"),
+    }
+    let tended = journal.tend();
+    let requests = keeper.requests(journal);
+    let asked = wanted > signal.asked.lock().answered || !requests.is_empty();
+    let result = if asked || (keeper.due(journal) && Instant::now() >= *rest_until) {
+        keeper.seal(journal)
+    } else {
+        keeper.heartbeat(journal, false)
+    };
+    let error = result.err().or(tended.err()).map(|error| error.to_string());
+    if let Some(error) = &error {
+        tracing::error!(%error, "sealing failed; the journal keeps what is not sealed, and it is tried again");
+        *rest_until = Instant::now() + RETRY;
+    }
+    for request in requests {
+        request.answer(&keeper.sealer.report(), error.as_deref());
+    }
+    signal.set(keeper.sealer.report(), error.clone());
+    let mut state = signal.asked.lock();
+    if wanted > state.answered {
+        state.answered = wanted;
+        state.failed = error;
+        signal.answer.notify_all();
+    }
+}
+
+/// Takes the store for this process.
+fn lock(layout: &Layout) -> Result<File, StoreError> {
+    let path = layout.lock();
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .at(&path, "opening the store's lock")?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let holder = std::fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+            return Err(StoreError::Locked { path: layout.root().to_path_buf(), holder });
+        }
+        Err(std::fs::TryLockError::Error(source)) => {
+            return Err(StoreError::Io { path, doing: "locking the store", source });
+        }
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).at(&path, "noting the lock's holder")?;
+    Ok(file)
+}
+
+/// Bytes that an unprivileged user may still write on the store's file system.
+fn free_bytes(layout: &Layout) -> Result<u64, StoreError> {
+    let stat =
+        rustix::fs::statvfs(layout.root()).map_err(std::io::Error::from).at(layout.root(), "reading the free space")?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}

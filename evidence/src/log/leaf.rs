@@ -1,0 +1,194 @@
+//! The leaves of the log. Each is a DSSE envelope whose type says what it is.
+
+use crate::sign::Envelope;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+/// The types of envelopes.
+pub(crate) mod leaf_type {
+    /// A segment's manifest: an in-toto Statement v1.
+    pub(crate) const SEGMENT: &str = "application/vnd.in-toto+json";
+    pub(crate) const KEY: &str = "application/vnd.affidavit.key.v1+json";
+    pub(crate) const HEARTBEAT: &str = "application/vnd.affidavit.heartbeat.v1+json";
+    pub(crate) const POLICY: &str = "application/vnd.affidavit.policy.v1+json";
+    pub(crate) const APPROVAL: &str = "application/vnd.affidavit.approval.v1+json";
+    pub(crate) const RECOVERY: &str = "application/vnd.affidavit.recovery.v1+json";
+}
+
+/// What every leaf says about when and by whom it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeafHead {
+    /// Wall clock, microseconds since the Unix epoch.
+    pub(crate) time: i64,
+    /// Microseconds since this writer started, by a clock that nobody sets.
+    pub(crate) monotonic: u64,
+    pub(crate) writer: String,
+    /// This start of the writer.
+    pub(crate) boot: String,
+    /// The epoch key that signs it.
+    pub(crate) epoch: u64,
+}
+
+/// Introduces an epoch key; signed by the log's key. The epoch before ends here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeyLeaf {
+    #[serde(flatten)]
+    pub(crate) head: LeafHead,
+    /// Ed25519, hexadecimal.
+    pub(crate) public: String,
+    /// Wall clock after which it signs nothing.
+    pub(crate) not_after: i64,
+    /// Microseconds after which a leaf follows the one before at the latest, while the writer runs.
+    pub(crate) heartbeat: u64,
+}
+
+/// Nothing else happened, or the writer stops.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeartbeatLeaf {
+    #[serde(flatten)]
+    pub(crate) head: LeafHead,
+    /// Last journal record at that time.
+    pub(crate) last_lsn: u64,
+    /// The writer stops in good order: no heartbeat follows until its next start.
+    pub(crate) closing: bool,
+}
+
+/// A policy version's event. The text is in `policy_versions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PolicyLeaf {
+    #[serde(flatten)]
+    pub(crate) head: LeafHead,
+    pub(crate) event: String,
+    pub(crate) version: String,
+    pub(crate) record_hash: String,
+}
+
+/// A file of a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SegmentFile {
+    pub(crate) name: String,
+    pub(crate) table: String,
+    pub(crate) date: String,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    pub(crate) first_ts: i64,
+    pub(crate) last_ts: i64,
+}
+
+/// Head and length of a chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Chain {
+    pub(crate) count: u64,
+    pub(crate) head: String,
+}
+
+/// What a segment's manifest says beside the hashes of its files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Segment {
+    #[serde(flatten)]
+    pub(crate) head: LeafHead,
+    pub(crate) origin: String,
+    pub(crate) schema_version: i64,
+    /// From 1, without gaps.
+    pub(crate) segment: u64,
+    /// First and last journal record, both included; segments follow one another without gaps.
+    pub(crate) first_lsn: u64,
+    pub(crate) last_lsn: u64,
+    pub(crate) files: Vec<SegmentFile>,
+    /// Merkle root over the sessions with records in this segment, see [`crate::assemble`].
+    pub(crate) sessions_root: String,
+    /// Merkle root over the sessions open at its end.
+    pub(crate) open_root: String,
+    pub(crate) open_sessions: u64,
+    /// Chains of the tables that do not belong to sessions, by table.
+    pub(crate) chains: BTreeMap<String, Chain>,
+    /// The policy in force at its end, if one was.
+    pub(crate) policy: Option<String>,
+    /// SHA-256 of the manifest of the segment before; empty for the first.
+    pub(crate) previous: String,
+    /// SHA-256 of the carried state, which recovery checks.
+    pub(crate) carry: String,
+}
+
+/// An in-toto Statement v1 about a segment: <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    #[serde(rename = "_type")]
+    statement_type: String,
+    pub(crate) subject: Vec<Subject>,
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+    pub(crate) predicate: Segment,
+}
+
+/// A file and its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Subject {
+    pub(crate) name: String,
+    pub(crate) digest: BTreeMap<String, String>,
+}
+
+const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+const PREDICATE: &str = "urn:affidavit:segment:v1";
+
+impl Manifest {
+    /// A manifest over files and their SHA-256.
+    pub(crate) fn new(predicate: Segment, hashes: &[(String, String)]) -> Self {
+        let subject = hashes
+            .iter()
+            .map(|(name, hash)| Subject {
+                name: name.clone(),
+                digest: BTreeMap::from([("sha256".to_owned(), hash.clone())]),
+            })
+            .collect();
+        Self { statement_type: STATEMENT.into(), subject, predicate_type: PREDICATE.into(), predicate }
+    }
+}
+
+/// A leaf, read.
+#[derive(Clone, Debug)]
+pub(crate) enum Leaf {
+    Key(KeyLeaf),
+    Segment(Box<Manifest>),
+    Policy(PolicyLeaf),
+    Heartbeat(HeartbeatLeaf),
+    /// Approvals, recoveries and the like: what it says beside its head.
+    Other(LeafHead, Json),
+}
+
+impl Leaf {
+    /// Reads a leaf's envelope and payload.
+    pub(crate) fn parse(entry: &[u8]) -> Result<(Envelope, Vec<u8>, Self), String> {
+        let (envelope, payload) = Envelope::parse(entry)?;
+        let wrong = |error: serde_json::Error| format!("a leaf of type {}: {error}", envelope.payload_type);
+        let leaf = match envelope.payload_type.as_str() {
+            leaf_type::KEY => Self::Key(serde_json::from_slice(&payload).map_err(wrong)?),
+            leaf_type::SEGMENT => {
+                let manifest: Manifest = serde_json::from_slice(&payload).map_err(wrong)?;
+                if manifest.statement_type != STATEMENT || manifest.predicate_type != PREDICATE {
+                    return Err(format!("a statement about something else: {}", manifest.predicate_type));
+                }
+                Self::Segment(Box::new(manifest))
+            }
+            leaf_type::POLICY => Self::Policy(serde_json::from_slice(&payload).map_err(wrong)?),
+            leaf_type::HEARTBEAT => Self::Heartbeat(serde_json::from_slice(&payload).map_err(wrong)?),
+            leaf_type::APPROVAL | leaf_type::RECOVERY => {
+                let json: Json = serde_json::from_slice(&payload).map_err(wrong)?;
+                Self::Other(serde_json::from_value(json.clone()).map_err(wrong)?, json)
+            }
+            other => return Err(format!("a leaf of unknown type {other}")),
+        };
+        Ok((envelope, payload, leaf))
+    }
+
+    pub(crate) fn head(&self) -> &LeafHead {
+        match self {
+            Self::Key(key) => &key.head,
+            Self::Segment(manifest) => &manifest.predicate.head,
+            Self::Policy(policy) => &policy.head,
+            Self::Heartbeat(heartbeat) => &heartbeat.head,
+            Self::Other(head, _) => head,
+        }
+    }
+}

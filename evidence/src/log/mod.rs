@@ -1,0 +1,13 @@
+//! The transparency log: an RFC 6962 Merkle tree, published as C2SP tlog-tiles, headed by a C2SP checkpoint.
+
+mod leaf;
+mod merkle;
+mod tiles;
+mod tree;
+
+pub(crate) use leaf::{
+    Chain, HeartbeatLeaf, KeyLeaf, Leaf, LeafHead, Manifest, PolicyLeaf, Segment, SegmentFile, leaf_type,
+};
+pub(crate) use merkle::{Hash, Tree, leaf_hash, root_of};
+pub(crate) use tiles::{entries, read_hashes};
+pub(crate) use tree::Log;

@@ -1,0 +1,131 @@
+//! The log as its writer sees it: stage, persist, sign, publish. Recovery takes the same road.
+//!
+//! What will be added is staged in one durable file first. From then on it is decided: after a crash exactly these leaves
+//! are added, so two heads that disagree are never signed.
+
+use super::merkle::{Tree, leaf_hash};
+use super::tiles::{self, ENTRY_LIMIT, WIDTH};
+use crate::error::{At, StoreError};
+use crate::sign::{Checkpoint, LogKey, base64, checkpoint_text, parse_checkpoint, unbase64};
+use crate::store::write_durably;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+#[derive(Serialize, Deserialize)]
+struct Pending {
+    size: u64,
+    entries: Vec<String>,
+}
+
+/// A store's log, open for writing.
+pub(crate) struct Log {
+    folder: PathBuf,
+    key: LogKey,
+    origin: String,
+    tree: Tree,
+}
+
+impl Log {
+    /// Opens the log and completes what a crash interrupted.
+    pub(crate) fn open(folder: &Path, origin: &str, key: LogKey) -> Result<Self, StoreError> {
+        let mut log = Self { folder: folder.to_path_buf(), key, origin: origin.to_owned(), tree: Tree::default() };
+        let path = log.checkpoint_path();
+        match std::fs::read_to_string(&path) {
+            Ok(note) => log.load(&path, &note)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(StoreError::Io { path, doing: "reading the log's head", source }),
+        }
+        let pending = log.folder.join("pending");
+        match std::fs::read(&pending) {
+            Ok(bytes) => log.complete(&pending, &bytes)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(StoreError::Io { path: pending, doing: "reading staged leaves", source }),
+        }
+        Ok(log)
+    }
+
+    fn checkpoint_path(&self) -> PathBuf {
+        self.folder.join("checkpoint")
+    }
+
+    fn load(&mut self, path: &Path, note: &str) -> Result<(), StoreError> {
+        let place = path.display().to_string();
+        let head = parse_checkpoint(note).map_err(|what| StoreError::damaged(&place, what))?;
+        if head.origin != self.origin {
+            let what = format!("this store's log is `{}`, not `{}` as configured", head.origin, self.origin);
+            return Err(StoreError::damaged(&place, what));
+        }
+        if !self.key.verifier().verifies(note) {
+            let what = "the head of the log is not signed by the configured key; use the store's own key";
+            return Err(StoreError::damaged(&place, what));
+        }
+        for hash in tiles::read_hashes(&self.folder, head.size)? {
+            self.tree.push(hash);
+        }
+        if head.size > 0 && self.tree.root() != head.root {
+            return Err(StoreError::damaged(&place, "the log's tiles do not add up to its signed head"));
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let damaged = |what: &str| StoreError::damaged(path.display(), what);
+        let pending: Pending = serde_json::from_slice(bytes).map_err(|_| damaged("staged leaves do not read"))?;
+        let entries: Option<Vec<Vec<u8>>> = pending.entries.iter().map(|entry| unbase64(entry)).collect();
+        let entries = entries.ok_or_else(|| damaged("staged leaves do not read"))?;
+        if pending.size == self.size() {
+            self.publish(&entries)?;
+        } else if pending.size + entries.len() as u64 != self.size() {
+            return Err(damaged("staged leaves belong to another state of the log"));
+        }
+        std::fs::remove_file(path).at(path, "removing staged leaves")
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    pub(crate) fn key(&self) -> &LogKey {
+        &self.key
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Adds entries and publishes the new head.
+    pub(crate) fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), StoreError> {
+        if let Some(entry) = entries.iter().find(|entry| entry.len() > ENTRY_LIMIT) {
+            return Err(StoreError::Config(format!("a leaf of {} bytes is too large for the log", entry.len())));
+        }
+        let pending = self.folder.join("pending");
+        let staged = Pending { size: self.size(), entries: entries.iter().map(|entry| base64(entry)).collect() };
+        let bytes = serde_json::to_vec(&staged).map_err(|error| StoreError::Config(error.to_string()))?;
+        write_durably(&pending, &bytes)?;
+        self.publish(entries)?;
+        std::fs::remove_file(&pending).at(&pending, "removing staged leaves")
+    }
+
+    /// Tiles first, then the signed head. The tree in memory changes only when all of it is on the disk.
+    fn publish(&mut self, entries: &[Vec<u8>]) -> Result<(), StoreError> {
+        let before = self.size();
+        let mut tree = self.tree.clone();
+        entries.iter().for_each(|entry| tree.push(leaf_hash(entry)));
+        let bundle_start = before / WIDTH * WIDTH;
+        let old: Vec<Vec<u8>> =
+            tiles::entries(&self.folder, bundle_start, before)?.into_iter().map(|(_, entry)| entry).collect();
+        let (write, superseded) = tiles::changes(&self.folder, &tree, before, entries, &old);
+        for (path, bytes) in write {
+            write_durably(&path, &bytes)?;
+        }
+        let head = Checkpoint { origin: self.origin.clone(), size: tree.size(), root: tree.root() };
+        write_durably(&self.checkpoint_path(), self.key.sign_note(&checkpoint_text(&head)).as_bytes())?;
+        self.tree = tree;
+        for path in superseded {
+            // Left behind, it only takes room.
+            let _ = std::fs::remove_file(&path);
+            let _ = path.parent().map(std::fs::remove_dir);
+        }
+        Ok(())
+    }
+}

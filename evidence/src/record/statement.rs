@@ -1,0 +1,351 @@
+//! Statements: the intent before the upstream sees it, columns, rows, the end.
+
+use crate::journal::codec::{Put, Take, Undecodable};
+use model::{
+    Access, Column, ColumnMask, Decision, Delimited, MaskSpec, Outcome, PolicyVersion, Repr, RowLayout, SessionId,
+    Statement, StatementId, Verdict,
+};
+
+/// A statement, before the upstream sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Intent {
+    pub(crate) session: SessionId,
+    pub(crate) statement: StatementId,
+    pub(crate) phase: String,
+    pub(crate) prepared: Option<u64>,
+    pub(crate) sql: Vec<u8>,
+    pub(crate) params: Vec<(Repr, Option<Vec<u8>>)>,
+    pub(crate) command: String,
+    pub(crate) fingerprint: String,
+    pub(crate) normalized: String,
+    pub(crate) tables: Vec<String>,
+    pub(crate) decision: String,
+    pub(crate) rule: Option<String>,
+    pub(crate) policy: PolicyVersion,
+    pub(crate) approval: Option<String>,
+}
+
+pub(crate) fn intent(
+    session: SessionId,
+    statement: &Statement,
+    verdict: &Verdict,
+    approval: Option<&str>,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(&session.0);
+    out.u64(statement.id.0);
+    out.str(statement.phase.as_str());
+    out.opt_u64(statement.prepared.map(|prepared| prepared.0));
+    out.bytes(&statement.sql);
+    out.count(statement.params.len());
+    for param in &statement.params {
+        out.repr(&param.repr);
+        out.opt_bytes(param.value.as_deref());
+    }
+    let facts = &statement.facts;
+    command(statement, out);
+    out.str(&facts.fingerprint);
+    out.str(&facts.normalized);
+    tables(statement, out);
+    out.str(match (&verdict.decision, approval) {
+        (Decision::Allow, _) => "allow",
+        (Decision::Deny(_), _) => "deny",
+        (Decision::Hold(_), Some(_)) => "approved",
+        (Decision::Hold(_), None) => "hold",
+    });
+    let rule = verdict.rule.as_deref().or(match &verdict.decision {
+        Decision::Allow => None,
+        Decision::Deny(refusal) => refusal.rule.as_deref(),
+        Decision::Hold(need) => Some(need.rule.as_str()),
+    });
+    out.opt_str(rule);
+    out.extend_from_slice(&verdict.policy.0);
+    out.opt_str(approval);
+}
+
+/// The verbs of all parts, joined by `;` (`select`, `begin;update;commit` as `transaction;update;transaction`).
+fn command(statement: &Statement, out: &mut Vec<u8>) {
+    let facts = &statement.facts;
+    if facts.unparsed.is_some() {
+        return out.str("unparsed");
+    }
+    match facts.parts.as_slice() {
+        [] => out.str("empty"),
+        [only] => out.str(only.verb.as_str()),
+        parts => out.str(&parts.iter().map(|part| part.verb.as_str()).collect::<Vec<_>>().join(";")),
+    }
+}
+
+/// Tables as `schema.table:r|w|d`; each once, sorted by first use.
+fn tables(statement: &Statement, out: &mut Vec<u8>) {
+    let mut seen: Vec<String> = Vec::new();
+    for used in statement.facts.parts.iter().flat_map(|part| &part.tables) {
+        let access = match used.access {
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::Define => "define",
+        };
+        let name = format!("{}:{access}", used.table);
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    out.strs(&seen);
+}
+
+impl Intent {
+    pub(crate) fn read(take: &mut Take<'_>) -> Result<Self, Undecodable> {
+        Ok(Self {
+            session: SessionId(take.array()?),
+            statement: StatementId(take.u64()?),
+            phase: take.string()?,
+            prepared: take.opt(Take::u64)?,
+            sql: take.bytes()?.to_vec(),
+            params: take.list(|take| Ok((take.repr()?, take.opt(|take| take.bytes().map(<[u8]>::to_vec))?)))?,
+            command: take.string()?,
+            fingerprint: take.string()?,
+            normalized: take.string()?,
+            tables: take.list(Take::string)?,
+            decision: take.string()?,
+            rule: take.opt_string()?,
+            policy: PolicyVersion(take.array()?),
+            approval: take.opt_string()?,
+        })
+    }
+
+    /// The same bytes that [`intent`] wrote.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.session.0);
+        out.u64(self.statement.0);
+        out.str(&self.phase);
+        out.opt_u64(self.prepared);
+        out.bytes(&self.sql);
+        out.count(self.params.len());
+        for (repr, value) in &self.params {
+            out.repr(repr);
+            out.opt_bytes(value.as_deref());
+        }
+        out.str(&self.command);
+        out.str(&self.fingerprint);
+        out.str(&self.normalized);
+        out.strs(&self.tables);
+        out.str(&self.decision);
+        out.opt_str(self.rule.as_deref());
+        out.extend_from_slice(&self.policy.0);
+        out.opt_str(self.approval.as_deref());
+    }
+}
+
+/// What was planned for a column of a result.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) mask: Option<String>,
+    pub(crate) rule: Option<String>,
+    /// `schema.table` and column that the values come from, if proven.
+    pub(crate) source: Option<(String, String)>,
+}
+
+/// A column of a result.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ResultColumn {
+    pub(crate) name: String,
+    pub(crate) type_name: String,
+    pub(crate) repr: Repr,
+    pub(crate) plan: Plan,
+}
+
+/// The columns of a result.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Columns {
+    pub(crate) session: SessionId,
+    pub(crate) statement: StatementId,
+    pub(crate) result: u32,
+    pub(crate) columns: Vec<ResultColumn>,
+}
+
+pub(crate) fn columns(
+    session: SessionId,
+    statement: StatementId,
+    result: u32,
+    columns: &[Column],
+    plan: &[ColumnMask],
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(&session.0);
+    out.u64(statement.0);
+    out.u32(result);
+    out.count(columns.len());
+    for (at, column) in columns.iter().enumerate() {
+        let plan = plan.get(at);
+        let source = plan.and_then(|plan| plan.source.as_ref());
+        ResultColumn {
+            name: column.name.clone(),
+            type_name: column.type_name.clone(),
+            repr: column.repr.clone(),
+            plan: Plan {
+                mask: plan.and_then(|plan| plan.mask.as_ref()).map(|mask| mask_name(mask).to_owned()),
+                rule: plan.and_then(|plan| plan.rule.clone()),
+                source: source.map(|source| (format!("{}.{}", source.schema, source.table), source.column.clone())),
+            },
+        }
+        .write(out);
+    }
+}
+
+/// The name of a mask, as policy files write it.
+fn mask_name(mask: &MaskSpec) -> &'static str {
+    match mask {
+        MaskSpec::Redact => "redact",
+        MaskSpec::Null => "null",
+        MaskSpec::Partial { .. } => "partial",
+        MaskSpec::Token { .. } => "token",
+        MaskSpec::Year => "year",
+        MaskSpec::Zip3 => "zip3",
+        MaskSpec::FakeName => "fake_name",
+        MaskSpec::Hash => "hash",
+        MaskSpec::Keep => "keep",
+        MaskSpec::Detect { .. } => "detect",
+    }
+}
+
+impl ResultColumn {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.str(&self.name);
+        out.str(&self.type_name);
+        out.repr(&self.repr);
+        out.opt_str(self.plan.mask.as_deref());
+        out.opt_str(self.plan.rule.as_deref());
+        out.opt_str(self.plan.source.as_ref().map(|source| source.0.as_str()));
+        out.opt_str(self.plan.source.as_ref().map(|source| source.1.as_str()));
+    }
+
+    fn read(take: &mut Take<'_>) -> Result<Self, Undecodable> {
+        Ok(Self {
+            name: take.string()?,
+            type_name: take.string()?,
+            repr: take.repr()?,
+            plan: Plan {
+                mask: take.opt_string()?,
+                rule: take.opt_string()?,
+                source: take.opt_string()?.zip(take.opt_string()?),
+            },
+        })
+    }
+}
+
+impl Columns {
+    pub(crate) fn read(take: &mut Take<'_>) -> Result<Self, Undecodable> {
+        Ok(Self {
+            session: SessionId(take.array()?),
+            statement: StatementId(take.u64()?),
+            result: take.u32()?,
+            columns: take.list(ResultColumn::read)?,
+        })
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.session.0);
+        out.u64(self.statement.0);
+        out.u32(self.result);
+        out.count(self.columns.len());
+        self.columns.iter().for_each(|column| column.write(out));
+    }
+}
+
+/// What stands before a piece of a row stream.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RowsHead {
+    pub(crate) session: SessionId,
+    pub(crate) statement: StatementId,
+    pub(crate) result: u32,
+    pub(crate) rows: u64,
+    pub(crate) layout: RowLayout,
+}
+
+pub(crate) fn rows_head(
+    session: SessionId,
+    statement: StatementId,
+    result: u32,
+    layout: &RowLayout,
+    rows: u64,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(&session.0);
+    out.u64(statement.0);
+    out.u32(result);
+    out.u64(rows);
+    write_layout(layout, out);
+}
+
+pub(crate) fn write_layout(layout: &RowLayout, out: &mut Vec<u8>) {
+    match layout {
+        RowLayout::Framed => out.u8(0),
+        RowLayout::Delimited(delimited) => {
+            out.u8(1);
+            out.u8(u8::from(delimited.csv) | u8::from(delimited.header) << 1);
+            out.extend_from_slice(&[delimited.delimiter, delimited.quote, delimited.escape]);
+            out.bytes(&delimited.null);
+        }
+    }
+}
+
+pub(crate) fn read_layout(take: &mut Take<'_>) -> Result<RowLayout, Undecodable> {
+    match take.u8()? {
+        0 => Ok(RowLayout::Framed),
+        1 => {
+            let [flags, delimiter, quote, escape] = take.array()?;
+            let null = take.bytes()?.to_vec();
+            let (csv, header) = (flags & 1 != 0, flags & 2 != 0);
+            Ok(RowLayout::Delimited(Delimited { csv, delimiter, quote, escape, null, header }))
+        }
+        _ => Err(Undecodable("unknown row layout")),
+    }
+}
+
+impl RowsHead {
+    pub(crate) fn read(take: &mut Take<'_>) -> Result<Self, Undecodable> {
+        Ok(Self {
+            session: SessionId(take.array()?),
+            statement: StatementId(take.u64()?),
+            result: take.u32()?,
+            rows: take.u64()?,
+            layout: read_layout(take)?,
+        })
+    }
+}
+
+/// A statement, or one part of it, ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Done {
+    pub(crate) session: SessionId,
+    pub(crate) statement: StatementId,
+    pub(crate) last: bool,
+    pub(crate) status: String,
+    pub(crate) tag: String,
+    pub(crate) affected: Option<u64>,
+    pub(crate) error_code: Option<String>,
+}
+
+pub(crate) fn done(session: SessionId, statement: StatementId, outcome: &Outcome, last: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(&session.0);
+    out.u64(statement.0);
+    out.u8(u8::from(last));
+    out.str(outcome.status.as_str());
+    out.str(&outcome.tag);
+    out.opt_u64(outcome.affected);
+    out.opt_str(outcome.error_code.as_deref());
+}
+
+impl Done {
+    pub(crate) fn read(take: &mut Take<'_>) -> Result<Self, Undecodable> {
+        Ok(Self {
+            session: SessionId(take.array()?),
+            statement: StatementId(take.u64()?),
+            last: take.bool()?,
+            status: take.string()?,
+            tag: take.string()?,
+            affected: take.opt(Take::u64)?,
+            error_code: take.opt_string()?,
+        })
+    }
+}

@@ -1,0 +1,363 @@
+//! The door through which the proxy records. Every call is an encoding, a checksum and a copy under a short lock; what
+//! follows (syncing, sealing) happens in background threads.
+
+use crate::config::{Durability, StoreConfig};
+use crate::durable::Durable;
+use crate::error::{CannotRecord, StoreError};
+use crate::event::{AccessEvent, ApprovalEvent, LoginDenied, Lsn, PolicyEvent, PolicyOrigin};
+use crate::journal::{Journal, Urgency};
+use crate::keeper::{self, Keeper, Signal};
+use crate::record::{self, kind};
+use model::{
+    Column, ColumnMask, Outcome, PolicyVersion, RowLayout, SessionId, SessionInfo, Statement, StatementId, Verdict,
+};
+use parking_lot::{Mutex, RwLock};
+use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+
+/// What opening the store found and repaired.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Records that were in the journal and are sealed now.
+    pub records: u64,
+    /// Sessions that had no end; they are recorded as interrupted.
+    pub sessions: u64,
+    /// Statements that had no end; they are recorded as interrupted.
+    pub statements: u64,
+    /// Where the journal ended in a torn frame that was cut off, if it did.
+    pub cut: Option<String>,
+    /// The segment that recovery sealed, if there was something to seal.
+    pub segment: Option<u64>,
+}
+
+/// What sealing did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealReport {
+    /// The newest segment, 0 before the first.
+    pub segment: u64,
+    /// Everything up to this record is sealed.
+    pub sealed: u64,
+    /// Leaves in the log.
+    pub tree_size: u64,
+}
+
+/// How the store is, for a health page and metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// The newest record.
+    pub journaled: u64,
+    /// Everything up to this record is sealed.
+    pub sealed: u64,
+    /// Bytes in the journal that are not sealed.
+    pub unsealed_bytes: u64,
+    /// Newest segment, 0 before the first.
+    pub segment: u64,
+    /// Leaves in the log.
+    pub tree_size: u64,
+    /// Bytes free on the store's file system.
+    pub free_bytes: u64,
+    /// Why the last sealing failed; it is tried again.
+    pub sealing_error: Option<String>,
+    /// Why the store takes no more records. The process should end its sessions and exit.
+    pub stopped: Option<CannotRecord>,
+}
+
+impl Health {
+    /// Whether records are taken and sealed.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.stopped.is_none() && self.sealing_error.is_none()
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) journal: Journal,
+    pub(crate) signal: Arc<Signal>,
+    durability: Durability,
+    pub(crate) durable: Durable,
+    policies: RwLock<HashSet<PolicyVersion>>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+    _lock: std::fs::File,
+}
+
+/// Records what happens. Cheap to clone; all clones write to one journal.
+#[derive(Clone)]
+pub struct Recorder(pub(crate) Arc<Inner>);
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `write` with a buffer that is reused by this thread.
+fn scratch<T>(write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    SCRATCH.with(|buffer| {
+        let mut buffer = buffer.take();
+        buffer.clear();
+        let result = write(&mut buffer);
+        if buffer.capacity() <= 1 << 20 {
+            SCRATCH.set(buffer);
+        }
+        result
+    })
+}
+
+impl Recorder {
+    /// Opens the store, making it if it is missing. What a crash left in the journal is sealed first, by the same code
+    /// that seals in normal running.
+    ///
+    /// # Errors
+    /// The store is in use, damaged, not writable, or belongs to another key or origin.
+    pub fn open(config: StoreConfig) -> Result<(Self, Recovery), StoreError> {
+        let durability = config.durability;
+        let opened = Keeper::open(config)?;
+        let mut keeper = opened.keeper;
+        let inner = Arc::new(Inner {
+            journal: opened.journal,
+            signal: opened.signal,
+            durability,
+            durable: Durable::default(),
+            policies: RwLock::default(),
+            keeper: Mutex::new(None),
+            _lock: opened.lock,
+        });
+        let recovery = keeper.recover(&inner.journal, opened.found)?;
+        if durability == Durability::Strict {
+            Durable::spawn(&inner).map_err(|error| StoreError::Config(format!("starting the sync thread: {error}")))?;
+        }
+        let thread = keeper::spawn(keeper, &inner)
+            .map_err(|error| StoreError::Config(format!("starting the sealing thread: {error}")))?;
+        *inner.keeper.lock() = Some(thread);
+        Ok((Self(inner), recovery))
+    }
+
+    fn put(&self, kind: u8, urgency: Urgency, write: impl FnOnce(&mut Vec<u8>)) -> Result<Lsn, CannotRecord> {
+        scratch(|buffer| {
+            write(buffer);
+            self.0.journal.append(kind, urgency, &[buffer])
+        })
+    }
+
+    fn known(&self, policy: PolicyVersion) -> Result<(), CannotRecord> {
+        if self.0.policies.read().contains(&policy) {
+            return Ok(());
+        }
+        Err(CannotRecord::Invalid(format!("policy {policy} is not in the store yet; record it as loaded first")))
+    }
+
+    /// A session begins. `policy` is the version in force.
+    ///
+    /// # Errors
+    /// See [`CannotRecord`].
+    pub fn session_opened(&self, info: &SessionInfo, policy: PolicyVersion) -> Result<Lsn, CannotRecord> {
+        self.known(policy)?;
+        self.put(kind::SESSION_OPENED, Urgency::Opening, |out| record::opened(info, policy, out))
+    }
+
+    /// A login was refused.
+    ///
+    /// # Errors
+    /// See [`CannotRecord`].
+    pub fn login_denied(&self, denial: &LoginDenied) -> Result<Lsn, CannotRecord> {
+        self.put(kind::LOGIN_DENIED, Urgency::Working, |out| record::denied(denial, out))
+    }
+
+    /// A statement, before the upstream sees it; refused ones too. `approval` is the id of the grant that it uses.
+    ///
+    /// # Errors
+    /// See [`CannotRecord`]; the statement must then not be sent.
+    pub fn intent(
+        &self,
+        session: SessionId,
+        statement: &Statement,
+        verdict: &Verdict,
+        approval: Option<&str>,
+    ) -> Result<Lsn, CannotRecord> {
+        self.known(verdict.policy)?;
+        self.put(kind::INTENT, Urgency::Working, |out| record::intent(session, statement, verdict, approval, out))
+    }
+
+    /// The columns of a result, before its rows. `plan` is what is done to each; when it is shorter (or empty), the
+    /// rest passes untouched.
+    ///
+    /// # Errors
+    /// See [`CannotRecord`].
+    pub fn columns(
+        &self,
+        session: SessionId,
+        statement: StatementId,
+        result: u32,
+        columns: &[Column],
+        plan: &[ColumnMask],
+    ) -> Result<Lsn, CannotRecord> {
+        self.put(kind::COLUMNS, Urgency::Working, |out| {
+            record::columns(session, statement, result, columns, plan, out);
+        })
+    }
+
+    /// Rows as the client gets them (masked), before it gets them. Pieces need not end where rows end; `rows` counts
+    /// the rows that end in this piece.
+    ///
+    /// # Errors
+    /// See [`CannotRecord`]; the rows must then not be released.
+    pub fn rows(
+        &self,
+        session: SessionId,
+        statement: StatementId,
+        result: u32,
+        layout: &RowLayout,
+        rows: u64,
+        bytes: &[u8],
+    ) -> Result<Lsn, CannotRecord> {
+        let journal = &self.0.journal;
+        let mut last = Lsn(0);
+        // Large pieces go in as several records, so that the journal's lock is never held for long.
+        let mut pieces = bytes.chunks(256 << 10).peekable();
+        if pieces.peek().is_none() {
+            pieces = [].chunks(1).peekable();
+        }
+        let mut left = rows;
+        while let Some(piece) = pieces.next() {
+            let counted = if pieces.peek().is_some() { 0 } else { std::mem::take(&mut left) };
+            last = scratch(|head| {
+                record::rows_head(session, statement, result, layout, counted, head);
+                journal.append(kind::ROWS, Urgency::Working, &[head, piece])
+            })?;
+        }
+        journal.rows.fetch_add(rows, Ordering::Relaxed);
+        Ok(last)
+    }
+
+    /// A statement ended, or one part of it (`last` says which). Refused statements end here too.
+    ///
+    /// # Errors
+    /// See [`CannotRecord`].
+    pub fn done(
+        &self,
+        session: SessionId,
+        statement: StatementId,
+        outcome: &Outcome,
+        last: bool,
+    ) -> Result<Lsn, CannotRecord> {
+        self.put(kind::DONE, Urgency::Closing, |out| record::done(session, statement, outcome, last, out))
+    }
+
+    /// A session ended. Statements of it that have no end yet are recorded as interrupted.
+    ///
+    /// # Errors
+    /// See [`CannotRecord`].
+    pub fn session_closed(&self, session: SessionId, reason: &str) -> Result<Lsn, CannotRecord> {
+        self.put(kind::SESSION_CLOSED, Urgency::Closing, |out| record::closed(session, reason, out))
+    }
+
+    /// A policy version's text, before its first use. `content` is the canonical text: its SHA-256 is the version.
+    ///
+    /// # Errors
+    /// [`CannotRecord::Invalid`] when content and version do not belong together; else see [`CannotRecord`].
+    pub fn policy_loaded(
+        &self,
+        version: PolicyVersion,
+        content: &str,
+        origin: &PolicyOrigin,
+    ) -> Result<Lsn, CannotRecord> {
+        let hash: [u8; 32] = Sha256::digest(content.as_bytes()).into();
+        if hash != version.0 {
+            return Err(CannotRecord::Invalid(format!("policy {version} is not the SHA-256 of its content")));
+        }
+        let lsn = self.put(kind::POLICY, Urgency::Opening, |out| {
+            record::policy(PolicyEvent::Loaded, version, content, origin, out);
+        })?;
+        self.0.policies.write().insert(version);
+        Ok(lsn)
+    }
+
+    /// A policy version decides from now on; the one before it is superseded. It must have been loaded.
+    ///
+    /// # Errors
+    /// See [`CannotRecord`]; the version must then not be used.
+    pub fn policy_activated(&self, version: PolicyVersion, origin: &PolicyOrigin) -> Result<Lsn, CannotRecord> {
+        self.known(version)?;
+        self.put(kind::POLICY, Urgency::Opening, |out| {
+            record::policy(PolicyEvent::Activated, version, "", origin, out);
+        })
+    }
+
+    /// A step in the life of an approval, before it has an effect.
+    ///
+    /// # Errors
+    /// See [`CannotRecord`].
+    pub fn approval(&self, event: &ApprovalEvent) -> Result<Lsn, CannotRecord> {
+        self.put(kind::APPROVAL, Urgency::Working, |out| record::approval(event, out))
+    }
+
+    /// Someone read the record through the console.
+    ///
+    /// # Errors
+    /// See [`CannotRecord`].
+    pub fn accessed(&self, event: &AccessEvent) -> Result<Lsn, CannotRecord> {
+        self.put(kind::ACCESS, Urgency::Working, |out| record::access(event, out))
+    }
+
+    /// Ready when everything up to `lsn` is kept as the configuration demands: at once with
+    /// [`Durability::Process`], after a group commit with [`Durability::Strict`].
+    pub fn poll_durable(&self, cx: &mut Context<'_>, lsn: Lsn) -> Poll<Result<(), CannotRecord>> {
+        match self.0.durability {
+            Durability::Process => Poll::Ready(Ok(())),
+            Durability::Strict => self.0.durable.poll(&self.0.journal, cx, lsn.0),
+        }
+    }
+
+    /// Ready when a record that was refused with [`CannotRecord::Busy`] may be tried again.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), CannotRecord>> {
+        match self.0.journal.poll_room(cx.waker()) {
+            Ok(true) => Poll::Ready(Ok(())),
+            Ok(false) => Poll::Pending,
+            Err(reason) => Poll::Ready(Err(reason)),
+        }
+    }
+
+    /// Seals everything that is journaled, and waits for it. Blocks: call it from a thread that may.
+    ///
+    /// # Errors
+    /// Sealing failed; what is journaled is safe and sealing is tried again.
+    pub fn seal_now(&self) -> Result<SealReport, StoreError> {
+        self.0.signal.seal_and_wait()
+    }
+
+    /// How the store is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let backlog = self.0.journal.backlog();
+        let status = self.0.signal.status();
+        Health {
+            journaled: backlog.last_lsn,
+            sealed: status.report.sealed,
+            unsealed_bytes: self.0.journal.bytes.load(Ordering::Relaxed),
+            segment: status.report.segment,
+            tree_size: status.report.tree_size,
+            free_bytes: self.0.journal.free(),
+            sealing_error: status.error,
+            stopped: self.0.journal.stopped(),
+        }
+    }
+
+    /// Seals everything and closes the store. Sessions that are still open are carried over and closed as interrupted
+    /// when the store is opened again, so the proxy closes its sessions first. Other clones refuse from now on.
+    ///
+    /// # Errors
+    /// The last sealing failed; what is journaled is safe and sealed when the store is opened again.
+    pub fn close(self) -> Result<SealReport, StoreError> {
+        self.0.journal.stop(CannotRecord::Closed);
+        let sealed = self.0.signal.seal_and_wait();
+        self.0.signal.stop();
+        self.0.durable.stop();
+        if let Some(thread) = self.0.keeper.lock().take() {
+            let _ = thread.join();
+        }
+        sealed
+    }
+}

@@ -1,0 +1,308 @@
+//! Sealing: journal → Parquet files → manifest → DSSE envelope → leaf in the log → signed head. Then, and only then, the
+//! journal may be used again.
+//!
+//! Every step is durable before the next one begins, and what is not in the log yet is made again from the journal: after
+//! a crash the same code runs on the same records. Until the leaves are staged, nothing has happened; from then on they
+//! are added whatever comes ([`crate::log::Log`]).
+
+mod epoch;
+mod files;
+
+use crate::assemble::{Assembler, LeafNote, Nowhere, State, read_carry, write_carry};
+use crate::config::StoreConfig;
+use crate::error::{At, StoreError};
+use crate::journal::{now, scan};
+use crate::log::{Chain, HeartbeatLeaf, Leaf, LeafHead, Log, Manifest, PolicyLeaf, Segment, leaf_type, root_of};
+use crate::recorder::SealReport;
+use crate::sign::LogKey;
+use crate::store::{About, Layout, write_durably};
+use crate::table::SCHEMA_VERSION;
+use epoch::Epochs;
+use files::SegmentFiles;
+use model::SessionId;
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+use std::time::Instant;
+
+/// Seals one store.
+pub(crate) struct Sealer {
+    layout: Layout,
+    config: StoreConfig,
+    about: About,
+    log: Log,
+    epochs: Epochs,
+    assembler: Assembler,
+    segment: u64,
+    sealed: u64,
+    previous: String,
+    last_leaf: Instant,
+    recoveries: Vec<String>,
+}
+
+/// Merkle leaf of a session in `sessions_root`: id · records so far · hash of the last one.
+pub(crate) fn session_leaf(id: &[u8; 16], seq: u64, head: &[u8; 32]) -> Vec<u8> {
+    let mut leaf = id.to_vec();
+    leaf.extend_from_slice(&seq.to_be_bytes());
+    leaf.extend_from_slice(head);
+    leaf
+}
+
+/// Merkle leaf of a session in `open_root`: as [`session_leaf`], then the totals of its ended statements.
+pub(crate) fn open_leaf(id: &[u8; 16], seq: u64, head: &[u8; 32], statements: u64, rows: u64, bytes: u64) -> Vec<u8> {
+    let mut leaf = session_leaf(id, seq, head);
+    for total in [statements, rows, bytes] {
+        leaf.extend_from_slice(&total.to_be_bytes());
+    }
+    leaf
+}
+
+impl Sealer {
+    /// Opens the log, completing what a crash interrupted, and reads the state after the last segment.
+    pub(crate) fn open(config: &StoreConfig, layout: &Layout, boot: [u8; 16]) -> Result<Self, StoreError> {
+        let key = LogKey::parse(&config.signing_key.text).map_err(|error| match error {
+            StoreError::Key(what) => StoreError::Key(format!("{}: {what}", config.signing_key.origin)),
+            other => other,
+        })?;
+        let vkey = key.verifier().to_string();
+        if key.verifier().name() != config.origin {
+            return Err(StoreError::Key(format!(
+                "{} is the key of `{}`, but the store's origin is `{}`; they must be the same",
+                config.signing_key.origin,
+                key.verifier().name(),
+                config.origin
+            )));
+        }
+        let about = match About::read(layout)? {
+            Some(about) => about,
+            None => {
+                let writer = uuid::Uuid::now_v7().to_string();
+                let about = About { format: 1, origin: config.origin.clone(), writer, vkey };
+                about.write(layout)?;
+                about
+            }
+        };
+        let log = Log::open(&layout.log(), &config.origin, key)?;
+        let last = last_segment(&log)?;
+        let (segment, sealed, previous, state) = match last.segment {
+            None => (0, 0, String::new(), State::default()),
+            Some((manifest, hash)) => {
+                let segment = manifest.predicate.segment;
+                let state = load_carry(layout, segment, &manifest.predicate.carry)?;
+                (segment, manifest.predicate.last_lsn, hash, state)
+            }
+        };
+        files::remove_orphans(layout, segment)?;
+        let epochs = Epochs::new(last.epoch, about.writer.clone(), boot, config);
+        Ok(Self {
+            layout: layout.clone(),
+            config: config.clone(),
+            assembler: Assembler::new(state, &about.writer),
+            about,
+            log,
+            epochs,
+            segment,
+            sealed,
+            previous,
+            last_leaf: Instant::now(),
+            recoveries: Vec::new(),
+        })
+    }
+
+    /// Everything up to this record is sealed.
+    pub(crate) fn sealed(&self) -> u64 {
+        self.sealed
+    }
+
+    pub(crate) fn report(&self) -> SealReport {
+        SealReport { segment: self.segment, sealed: self.sealed, tree_size: self.log.size() }
+    }
+
+    /// What the next segment says about how the journal was found.
+    pub(crate) fn note_recovery(&mut self, what: &str) {
+        self.recoveries.push(what.to_owned());
+    }
+
+    /// The sessions that would be open after record `until`, with the number of their statements that have no end.
+    pub(crate) fn open_sessions(&self, until: u64) -> Result<Vec<(SessionId, u64)>, StoreError> {
+        let mut ahead = self.assembler.clone();
+        scan::read(&self.layout.journal(), self.sealed, until, &mut |kind, lsn, ts, payload| {
+            ahead.apply(kind, lsn, ts, payload, &mut Nowhere)
+        })?;
+        let sessions = ahead.state.sessions.iter();
+        Ok(sessions.map(|(id, session)| (SessionId(*id), session.running.len() as u64)).collect())
+    }
+
+    /// Seals everything up to record `until`. After an error this object must be opened anew.
+    pub(crate) fn seal(&mut self, until: u64) -> Result<SealReport, StoreError> {
+        if until <= self.sealed && self.recoveries.is_empty() {
+            return Ok(self.report());
+        }
+        let number = self.segment + 1;
+        let mut files = SegmentFiles::new(&self.layout, number, &self.about.writer, self.config.body_key.clone());
+        self.assembler.begin();
+        let assembler = &mut self.assembler;
+        let reached = scan::read(&self.layout.journal(), self.sealed, until, &mut |kind, lsn, ts, payload| {
+            assembler.apply(kind, lsn, ts, payload, &mut files)
+        })?;
+        if reached < until {
+            let what = format!("it ends at record {reached}, but {until} were taken");
+            return Err(StoreError::damaged(self.layout.journal().display(), what));
+        }
+        self.assembler.end();
+        let carry = write_carry(&self.assembler.state);
+        write_durably(&self.layout.carry(number), &carry)?;
+        let (files, hashes) = files.finish()?;
+
+        let mut entries = Vec::new();
+        self.epochs.introduce(self.log.key(), &mut entries)?;
+        self.note_leaves(&mut entries)?;
+        let predicate = Segment {
+            head: self.epochs.head(),
+            origin: self.config.origin.clone(),
+            schema_version: SCHEMA_VERSION,
+            segment: number,
+            first_lsn: self.sealed + 1,
+            last_lsn: until,
+            files,
+            sessions_root: self.sessions_root(),
+            open_root: self.open_root(),
+            open_sessions: self.assembler.state.sessions.len() as u64,
+            chains: self.chains(),
+            policy: self.assembler.state.policy.map(|(version, _)| hex::encode(version)),
+            previous: self.previous.clone(),
+            carry: hex::encode(Sha256::digest(&carry)),
+        };
+        let payload = to_json(&Manifest::new(predicate, &hashes))?;
+        let envelope = self.epochs.sign(leaf_type::SEGMENT, &payload)?;
+        write_durably(&self.layout.envelope(number), &envelope)?;
+        entries.push(envelope);
+        self.log.append(&entries)?;
+
+        self.last_leaf = Instant::now();
+        self.recoveries.clear();
+        let before = self.segment;
+        self.segment = number;
+        self.sealed = until;
+        self.previous = hex::encode(Sha256::digest(&payload));
+        if before > 0 {
+            // The older state is of no use any more; left behind, it only takes room.
+            let _ = std::fs::remove_file(self.layout.carry(before));
+        }
+        Ok(self.report())
+    }
+
+    /// Adds a heartbeat when no leaf was added for long, or when the writer stops.
+    pub(crate) fn heartbeat(&mut self, last_lsn: u64, closing: bool) -> Result<SealReport, StoreError> {
+        if !closing && self.last_leaf.elapsed() < self.config.heartbeat {
+            return Ok(self.report());
+        }
+        if closing && self.log.size() == 0 {
+            return Ok(self.report());
+        }
+        let mut entries = Vec::new();
+        self.epochs.introduce(self.log.key(), &mut entries)?;
+        let leaf = HeartbeatLeaf { head: self.epochs.head(), last_lsn, closing };
+        entries.push(self.epochs.sign(leaf_type::HEARTBEAT, &to_json(&leaf)?)?);
+        self.log.append(&entries)?;
+        self.last_leaf = Instant::now();
+        Ok(self.report())
+    }
+
+    /// Leaves for what must have a place in the log's order, before the segment that holds it.
+    fn note_leaves(&mut self, entries: &mut Vec<Vec<u8>>) -> Result<(), StoreError> {
+        for what in &self.recoveries {
+            let leaf = with_head(&self.epochs.head(), json!({ "what": what }))?;
+            entries.push(self.epochs.sign(leaf_type::RECOVERY, &to_json(&leaf)?)?);
+        }
+        for note in &self.assembler.notes {
+            let (kind, payload) = match note.clone() {
+                LeafNote::Policy { event, version, record_hash } => {
+                    let leaf = PolicyLeaf { head: self.epochs.head(), event, version, record_hash };
+                    (leaf_type::POLICY, to_json(&leaf)?)
+                }
+                LeafNote::Approval { event, approval_id, record_hash } => {
+                    let own = json!({ "event": event, "approval_id": approval_id, "record_hash": record_hash });
+                    (leaf_type::APPROVAL, to_json(&with_head(&self.epochs.head(), own)?)?)
+                }
+            };
+            entries.push(self.epochs.sign(kind, &payload)?);
+        }
+        Ok(())
+    }
+
+    fn sessions_root(&self) -> String {
+        let leaves: Vec<Vec<u8>> =
+            self.assembler.touched.iter().map(|(id, (seq, head))| session_leaf(id, *seq, head)).collect();
+        hex::encode(root_of(leaves.iter().map(Vec::as_slice)))
+    }
+
+    fn open_root(&self) -> String {
+        let sessions = self.assembler.state.sessions.iter();
+        let leaves: Vec<Vec<u8>> =
+            sessions.map(|(id, s)| open_leaf(id, s.seq, &s.head, s.statements, s.rows, s.bytes)).collect();
+        hex::encode(root_of(leaves.iter().map(Vec::as_slice)))
+    }
+
+    fn chains(&self) -> std::collections::BTreeMap<String, Chain> {
+        let chains = self.assembler.state.chains.iter();
+        chains
+            .map(|(t, (count, head))| (t.name().to_owned(), Chain { count: *count, head: hex::encode(head) }))
+            .collect()
+    }
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|error| StoreError::Config(format!("writing a leaf: {error}")))
+}
+
+fn with_head(head: &LeafHead, own: Json) -> Result<Json, StoreError> {
+    let mut all = serde_json::to_value(head).map_err(|error| StoreError::Config(error.to_string()))?;
+    if let (Json::Object(all), Json::Object(own)) = (&mut all, own) {
+        all.extend(own);
+    }
+    Ok(all)
+}
+
+#[derive(Default)]
+struct LastLeaves {
+    segment: Option<(Box<Manifest>, String)>,
+    epoch: u64,
+}
+
+/// The last segment and epoch in the log, looked for from its end.
+fn last_segment(log: &Log) -> Result<LastLeaves, StoreError> {
+    let mut found = LastLeaves::default();
+    let mut end = log.size();
+    while end > 0 && (found.segment.is_none() || found.epoch == 0) {
+        let start = (end - 1) / 256 * 256;
+        let mut entries = crate::log::entries(log.folder(), start, end)?;
+        entries.reverse();
+        for (index, entry) in entries {
+            let (_, payload, leaf) =
+                Leaf::parse(&entry).map_err(|what| StoreError::damaged(format!("leaf {index} of the log"), what))?;
+            match leaf {
+                Leaf::Segment(manifest) if found.segment.is_none() => {
+                    found.segment = Some((manifest, hex::encode(Sha256::digest(&payload))));
+                }
+                Leaf::Key(key) if found.epoch == 0 => found.epoch = key.head.epoch,
+                _ => {}
+            }
+        }
+        end = start;
+    }
+    Ok(found)
+}
+
+fn load_carry(layout: &Layout, segment: u64, hash: &str) -> Result<State, StoreError> {
+    let path = layout.carry(segment);
+    let bytes = std::fs::read(&path).at(&path, "reading what was open after the last segment")?;
+    if hex::encode(Sha256::digest(&bytes)) != hash {
+        return Err(StoreError::damaged(path.display(), "it is not what the last manifest says"));
+    }
+    read_carry(&bytes).map_err(|error| StoreError::damaged(path.display(), error))
+}
+
+/// The wall clock, for leaves.
+fn wall() -> i64 {
+    now()
+}

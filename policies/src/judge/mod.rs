@@ -1,0 +1,178 @@
+//! Judge: the verdict on a statement, from its facts.
+//!
+//! In order: a text that could not be parsed, `[[deny]]`, what the built-in rules forbid (opaque constructs, unprovable
+//! COPY, protected data flowing out, forbidden predicates), `[[approve]]`, and then the plan for each output column.
+
+mod conditions;
+mod flows;
+mod outputs;
+mod predicates;
+mod scene;
+
+use crate::Policy;
+use crate::glob::Names;
+use crate::rule::Guard;
+use model::{ApprovalNeed, Decision, Facts, Identity, OutputPlan, Refusal, RefusalKind, TableRef, Timestamp, Verdict};
+use scene::Scene;
+
+/// Answers which columns a table has.
+pub trait Schema {
+    /// The columns of a table or view in order, `None` if the catalog does not know it. Then it counts as protected
+    /// wherever a pattern could match one of its columns.
+    fn columns(&self, table: &TableRef) -> Option<Vec<String>>;
+}
+
+/// A statement to be judged, and everything a rule may ask about it.
+pub struct Question<'a> {
+    /// Who asks, proven.
+    pub identity: &'a Identity,
+    /// What the client calls itself (`application_name`, `program_name`), unproven.
+    pub client_app: &'a str,
+    /// The datasource's configured name.
+    pub datasource: &'a str,
+    /// How names compare there.
+    pub names: Names,
+    /// The statement's text, for rules with `matches`.
+    pub sql: &'a [u8],
+    /// What the statement does.
+    pub facts: &'a Facts,
+    /// The catalog.
+    pub schema: &'a dyn Schema,
+    /// The time, for rules with hours and days.
+    pub now: Timestamp,
+    /// The planner's estimate of rows, where [`Policy::wants_estimate`] asked for one. `None` counts as too many.
+    pub estimated_rows: Option<u64>,
+}
+
+/// What speaks against a statement. Refusals win over holds.
+enum Objection<'a> {
+    Refuse(Refusal),
+    Hold(&'a Guard),
+    /// A protected column's `predicates = "approve"`, by its rule's name.
+    HoldPredicate(String),
+}
+
+impl Policy {
+    /// Judges a statement.
+    #[must_use]
+    pub fn judge(&self, question: &Question<'_>) -> Verdict {
+        if let Some(reason) = &question.facts.unparsed {
+            return self.judge_unparsed(question, reason);
+        }
+        let scenes: Vec<Scene<'_>> = question.facts.parts.iter().map(|part| Scene::new(self, question, part)).collect();
+        let guard_messages = scenes.iter().any(Scene::is_delicate);
+        let (decision, rule) = match self.objection(question, &scenes) {
+            None => (Decision::Allow, None),
+            Some(Objection::Refuse(refusal)) => {
+                let rule = refusal.rule.clone();
+                (Decision::Deny(refusal), rule)
+            }
+            Some(Objection::Hold(guard)) => (Decision::Hold(need(guard)), Some(guard.name.clone())),
+            Some(Objection::HoldPredicate(rule)) => self.hold_predicate(rule),
+        };
+        let outputs = scenes.iter().map(outputs::plan).collect();
+        Verdict { decision, rule, policy: self.version(), outputs, guard_messages }
+    }
+
+    /// Whether the verdict needs the planner's estimate of rows: a rule with `rows_over` matches in all else.
+    #[must_use]
+    pub fn wants_estimate(&self, question: &Question<'_>) -> bool {
+        let sized = || self.guards().filter(|guard| guard.when.rows_over.is_some());
+        if question.facts.unparsed.is_some() || sized().next().is_none() {
+            return false;
+        }
+        question.facts.parts.iter().any(|part| {
+            let scene = Scene::new(self, question, part);
+            sized().any(|guard| conditions::matches(guard, &scene, question, true))
+        })
+    }
+
+    fn objection<'a>(&'a self, question: &Question<'_>, scenes: &[Scene<'a>]) -> Option<Objection<'a>> {
+        for guard in &self.rules.denials {
+            if scenes.iter().any(|scene| conditions::matches(guard, scene, question, false)) {
+                return Some(Objection::Refuse(denial(guard)));
+            }
+        }
+        if let Some(refusal) = scenes.iter().find_map(flows::refusal) {
+            return Some(Objection::Refuse(refusal));
+        }
+        let mut held = None;
+        for scene in scenes {
+            match predicates::objection(scene) {
+                Some(Objection::Refuse(refusal)) => return Some(Objection::Refuse(refusal)),
+                Some(objection) => held = held.or(Some(objection)),
+                None => {}
+            }
+        }
+        let matching = |guard: &&Guard| scenes.iter().any(|scene| conditions::matches(guard, scene, question, false));
+        // Where several rules hold a statement, the one that asks for most people decides, then the first.
+        let strictest = self
+            .rules
+            .approvals
+            .iter()
+            .filter(matching)
+            .rev()
+            .max_by_key(|guard| guard.approvers.as_ref().map_or(0, |approvers| approvers.count));
+        strictest.map(Objection::Hold).or(held)
+    }
+
+    /// A column's `predicates = "approve"` uses the approvers of the first `[[approve]]` rule; without one nobody could
+    /// agree, so it is refused.
+    fn hold_predicate(&self, rule: String) -> (Decision, Option<String>) {
+        match self.rules.approvals.first() {
+            Some(guard) => (Decision::Hold(ApprovalNeed { rule: rule.clone(), ..need(guard) }), Some(rule)),
+            None => {
+                let refusal = Refusal::new(
+                    RefusalKind::NeedsApproval,
+                    format!("rule {rule:?} wants approval for this condition, but the policy names no approvers"),
+                )
+                .hint("compare the column with = to a literal or parameter, or add an [[approve]] rule")
+                .rule(rule.clone());
+                (Decision::Deny(refusal), Some(rule))
+            }
+        }
+    }
+
+    /// Of a text that could not be parsed nothing is known, so it passes only where no rule could have minded.
+    fn judge_unparsed(&self, question: &Question<'_>, reason: &str) -> Verdict {
+        let protected = self.protects(question.datasource, question.names);
+        let minded = self.guards().find(|guard| conditions::could_match(guard, question));
+        let decision = if protected || minded.is_some() {
+            let refusal = Refusal::new(
+                RefusalKind::NotUnderstood,
+                format!("Affidavit could not read this statement, so it cannot tell what it touches: {reason}"),
+            );
+            Decision::Deny(refusal.hint("check its syntax, or write it in plainer SQL"))
+        } else {
+            Decision::Allow
+        };
+        let outputs = vec![if protected { OutputPlan::RedactAll(reason.to_owned()) } else { OutputPlan::Untouched }];
+        let rule = minded.filter(|_| !protected).map(|guard| guard.name.clone());
+        Verdict { decision, rule, policy: self.version(), outputs, guard_messages: protected }
+    }
+}
+
+fn denial(guard: &Guard) -> Refusal {
+    let refusal = Refusal::new(RefusalKind::Denied, format!("rule {:?} denies this statement", guard.name))
+        .rule(guard.name.clone());
+    match &guard.hint {
+        Some(hint) => refusal.hint(hint.clone()),
+        None => refusal.hint("ask whoever keeps the policy, and name this rule"),
+    }
+}
+
+fn need(guard: &Guard) -> ApprovalNeed {
+    let rule = guard.name.clone();
+    match &guard.approvers {
+        Some(approvers) => ApprovalNeed {
+            rule,
+            approver_groups: approvers.groups.clone(),
+            count: approvers.count,
+            valid_for_seconds: approvers.valid_for_seconds,
+            window: approvers.window,
+            break_glass: approvers.break_glass,
+            escalation: approvers.escalation.clone(),
+        },
+        None => ApprovalNeed { rule, count: 1, ..ApprovalNeed::default() },
+    }
+}

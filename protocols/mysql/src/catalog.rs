@@ -1,0 +1,173 @@
+//! The catalog: what of `information_schema` the analysis needs to know.
+//! <https://dev.mysql.com/doc/refman/9.0/en/information-schema.html>
+
+use crate::link::Link;
+use crate::own_query::{QueryError, TextRow, run};
+use model::TableRef;
+use sha2::{Digest as _, Sha256};
+use sql::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
+use std::collections::HashMap;
+
+const COLUMNS: &str = "SELECT table_schema, table_name, column_name, ordinal_position, column_type, is_nullable \
+    FROM information_schema.columns ORDER BY table_schema, table_name, ordinal_position";
+const TABLES: &str = "SELECT table_schema, table_name, table_type FROM information_schema.tables";
+const VIEWS: &str = "SELECT table_schema, table_name, view_definition FROM information_schema.views";
+const ROUTINES: &str = "SELECT routine_schema, routine_name, routine_body, is_deterministic, sql_data_access, security_type \
+    FROM information_schema.routines";
+/// Functions loaded from libraries; few may read this, and who may not learns of none.
+const LOADED: &str = "SELECT name FROM mysql.func";
+
+/// The raw rows of a catalog, with a hash that tells whether anything changed.
+pub(crate) struct Snapshot {
+    columns: Vec<TextRow>,
+    tables: Vec<TextRow>,
+    views: Vec<TextRow>,
+    routines: Vec<TextRow>,
+    loaded: Vec<TextRow>,
+    /// SHA-256 over all of it.
+    pub(crate) digest: [u8; 32],
+}
+
+impl Snapshot {
+    /// Reads it.
+    pub(crate) async fn read(link: &mut Link, deprecate_eof: bool) -> Result<Self, QueryError> {
+        let columns = run(link, COLUMNS, deprecate_eof).await?;
+        let tables = run(link, TABLES, deprecate_eof).await?;
+        let views = run(link, VIEWS, deprecate_eof).await?;
+        let routines = run(link, ROUTINES, deprecate_eof).await?;
+        let loaded = match run(link, LOADED, deprecate_eof).await {
+            Err(QueryError::Server(..)) => Vec::new(),
+            other => other?,
+        };
+        let mut hash = Sha256::new();
+        for table in [&columns, &tables, &views, &routines, &loaded] {
+            hash.update((table.len() as u64).to_le_bytes());
+            for cell in table.iter().flatten() {
+                let text = cell.as_deref();
+                hash.update([u8::from(text.is_some())]);
+                hash.update((text.map_or(0, str::len) as u64).to_le_bytes());
+                hash.update(text.unwrap_or_default());
+            }
+        }
+        Ok(Self { columns, tables, views, routines, loaded, digest: hash.finalize().into() })
+    }
+
+    /// As the analysis reads it.
+    pub(crate) fn catalog(self, epoch: u64) -> Catalog {
+        let mut relations: HashMap<TableRef, Relation> = HashMap::new();
+        for [schema, table, kind] in self.tables.into_iter().filter_map(cells) {
+            let kind = if kind.contains("VIEW") && !kind.contains("SYSTEM") {
+                RelationKind::View
+            } else if kind == "SEQUENCE" {
+                RelationKind::Sequence
+            } else {
+                RelationKind::Table
+            };
+            let name = TableRef { schema, table };
+            let relation = Relation {
+                name: name.clone(),
+                id: 0,
+                kind,
+                columns: Vec::new(),
+                definition: None,
+                parents: Vec::new(),
+            };
+            relations.insert(name, relation);
+        }
+        for [schema, table, column, position, type_name, nullable] in self.columns.into_iter().filter_map(cells) {
+            if let Some(relation) = relations.get_mut(&TableRef { schema, table }) {
+                relation.columns.push(CatalogColumn {
+                    name: column,
+                    type_name,
+                    number: position.parse().unwrap_or(i16::MAX),
+                    nullable: nullable != "NO",
+                });
+            }
+        }
+        for [schema, table, definition] in self.views.into_iter().filter_map(cells) {
+            // Empty without the right to see it; then nothing is known of what the view reads.
+            if let Some(relation) = relations.get_mut(&TableRef { schema, table }).filter(|_| !definition.is_empty()) {
+                relation.definition = Some(definition);
+            }
+        }
+        let stored = self.routines.into_iter().filter_map(cells).map(routine);
+        let loaded = self.loaded.into_iter().filter_map(cells).map(|[name]| Routine {
+            schema: String::new(),
+            name,
+            language: "c".to_owned(),
+            volatility: Volatility::Volatile,
+            builtin: false,
+            security_definer: false,
+            returns_set: false,
+        });
+        Catalog::new(epoch, relations.into_values().collect(), stored.chain(loaded).collect())
+    }
+}
+
+fn routine([schema, name, body, deterministic, access, security]: [String; 6]) -> Routine {
+    let volatility = match access.as_str() {
+        "NO SQL" if deterministic == "YES" => Volatility::Immutable,
+        "READS SQL DATA" => Volatility::Stable,
+        _ => Volatility::Volatile,
+    };
+    Routine {
+        schema,
+        name,
+        language: body,
+        // What a routine declares is not checked by the server, so it is only ever taken as a hint.
+        volatility,
+        builtin: false,
+        security_definer: security == "DEFINER",
+        returns_set: false,
+    }
+}
+
+/// A row with exactly so many cells; NULL is empty.
+fn cells<const N: usize>(row: TextRow) -> Option<[String; N]> {
+    let cells: Vec<String> = row.into_iter().map(Option::unwrap_or_default).collect();
+    cells.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(rows: &[&[&str]]) -> Vec<TextRow> {
+        rows.iter().map(|row| row.iter().map(|cell| Some((*cell).to_owned())).collect()).collect()
+    }
+
+    #[test]
+    fn tables_views_and_routines() {
+        let snapshot = Snapshot {
+            columns: rows(&[
+                &["ehr", "patients", "id", "1", "int(11)", "NO"],
+                &["ehr", "patients", "ssn", "2", "varchar(11)", "YES"],
+                &["ehr", "gone", "x", "1", "int(11)", "NO"],
+            ]),
+            tables: rows(&[
+                &["ehr", "patients", "BASE TABLE"],
+                &["ehr", "pv", "VIEW"],
+                &["ehr", "hidden", "VIEW"],
+                &["information_schema", "TABLES", "SYSTEM VIEW"],
+            ]),
+            views: rows(&[&["ehr", "pv", "select 1"], &["ehr", "hidden", ""]]),
+            routines: rows(&[&["ehr", "f", "SQL", "YES", "NO SQL", "DEFINER"]]),
+            loaded: rows(&[&["sys_exec"]]),
+            digest: [0; 32],
+        };
+        let catalog = snapshot.catalog(3);
+        assert_eq!(catalog.epoch(), 3);
+        let relation = |schema: &str, table: &str| {
+            catalog.relation(&TableRef { schema: schema.to_owned(), table: table.to_owned() }).unwrap()
+        };
+        assert_eq!(relation("ehr", "patients").columns[1].type_name, "varchar(11)");
+        assert_eq!(relation("ehr", "pv").definition.as_deref(), Some("select 1"));
+        assert_eq!(
+            (relation("ehr", "hidden").kind, &relation("ehr", "hidden").definition),
+            (RelationKind::View, &None)
+        );
+        assert_eq!(relation("information_schema", "TABLES").kind, RelationKind::Table);
+        assert_eq!(catalog.routines("f")[0].volatility, Volatility::Immutable);
+        assert_eq!(catalog.routines("sys_exec")[0].language, "c");
+    }
+}

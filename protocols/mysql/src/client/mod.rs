@@ -1,0 +1,208 @@
+//! The client's side: what each command wants, and what becomes of it once it is permitted or refused.
+
+mod commands;
+mod execute;
+mod kill;
+pub(crate) mod prepared;
+mod settle;
+
+use crate::conversation::{Draft, DraftKind, MysqlConversation};
+use crate::errors::Code;
+use crate::message::packet::{self, Extent, Front, HEADER};
+use crate::message::{command, query};
+use bytes::Bytes;
+use model::{Facts, Param, Phase, Refusal, RefusalKind, Statement, StatementId, Verb};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+use wire::{Request, Step, Violation};
+
+/// The longest command. A statement is held in memory while it is judged, and in the journal.
+const LONGEST_COMMAND: usize = 64 * 1024 * 1024;
+
+/// A command that has arrived whole.
+pub(crate) struct Command<'a> {
+    /// Its frames.
+    pub(crate) frames: &'a [u8],
+    /// Its payload after the command byte.
+    pub(crate) body: &'a [u8],
+    /// Its extent.
+    pub(crate) extent: Extent,
+}
+
+impl Command<'_> {
+    /// The payload from `at` on, sharing the memory of `wire` where it is one packet.
+    fn tail(&self, at: usize, wire: &Bytes) -> Bytes {
+        let start = HEADER + 1 + at;
+        if self.extent.packets == 1 && start <= wire.len() {
+            wire.slice(start..)
+        } else {
+            Bytes::copy_from_slice(self.body.get(at..).unwrap_or_default())
+        }
+    }
+}
+
+impl MysqlConversation {
+    /// The next command of the client. See [`wire::Conversation::request`].
+    pub(crate) fn next_request<'a>(&mut self, input: &'a [u8]) -> Result<Step<Request<'a>>, Violation> {
+        if self.draft.is_some() || !self.due.is_empty() || !self.closed.is_empty() {
+            return Ok(Step::Need(0));
+        }
+        let extent = match packet::front(input, LONGEST_COMMAND)? {
+            Front::Need(more) => return Ok(Step::Need(more)),
+            Front::Whole(extent) => extent,
+        };
+        if extent.sequence != 0 {
+            return Err(Violation(format!("a command with sequence id {}", extent.sequence)));
+        }
+        let frames = input.get(..extent.bytes).unwrap_or_default();
+        let payload = extent.payload(input)?;
+        let Some((code, body)) = payload.split_first() else {
+            return Err(Violation("a command without a command byte".to_owned()));
+        };
+        let item = self.command(*code, frames, Command { frames, body, extent })?;
+        Ok(Step::Got { consumed: extent.bytes, item })
+    }
+
+    fn command<'a>(&mut self, code: u8, frames: &'a [u8], command: Command<'_>) -> Result<Request<'a>, Violation> {
+        match code {
+            command::QUIT => Ok(Request::Terminate(frames)),
+            command::QUERY => Ok(self.query(&command)),
+            command::STMT_PREPARE => Ok(self.prepare(&command)),
+            command::STMT_EXECUTE => Ok(self.execute(&command)),
+            command::STMT_BULK_EXECUTE => Ok(self.bulk_execute(&command)),
+            command::STMT_SEND_LONG_DATA => self.long_data(frames, &command),
+            command::STMT_CLOSE => self.close(frames, &command),
+            command::STMT_RESET => self.reset(frames, &command),
+            command::STMT_FETCH => self.fetch(frames, &command),
+            command::INIT_DB => Ok(self.init_db(&command)),
+            command::FIELD_LIST => Ok(self.field_list(&command)),
+            command::PROCESS_KILL => Ok(self.process_kill(&command)),
+            command::PING | command::STATISTICS | command::RESET_CONNECTION | command::SET_OPTION => {
+                self.housekeeping(code, frames, &command)
+            }
+            other => Ok(self.unsupported(other, &command)),
+        }
+    }
+
+    /// COM_QUERY.
+    fn query<'a>(&mut self, command: &Command<'_>) -> Request<'a> {
+        let wire = Bytes::copy_from_slice(command.frames);
+        let query = match query::Query::decode(command.body, self.query_attributes) {
+            Ok(query) => query,
+            Err(malformed) => return self.malformed(command, &malformed.to_string()),
+        };
+        let sql = command.tail(query.text_at, &wire);
+        if let Some(number) = kill::parse(&sql) {
+            return self.kill(command, sql, number);
+        }
+        let facts = self.facts(&sql, &self.settings);
+        if let Some(refusal) = not_relayable(&sql, &facts) {
+            let statement = self.statement(Phase::Simple, sql, query.attributes, facts, wire);
+            return self.refuse_by_ourselves(command, statement, refusal, None);
+        }
+        let statement = self.statement(Phase::Simple, sql, query.attributes, facts, wire);
+        self.hand_out(command, statement, DraftKind::Query)
+    }
+
+    /// COM_STMT_PREPARE.
+    fn prepare<'a>(&mut self, command: &Command<'_>) -> Request<'a> {
+        let wire = Bytes::copy_from_slice(command.frames);
+        let sql = command.tail(0, &wire);
+        let facts = self.facts(&sql, &self.settings);
+        let mut refusal = not_relayable(&sql, &facts);
+        if kill::mentions(&sql) && kill::parse(&sql).is_some() {
+            refusal = Some(kill::alone());
+        }
+        if self.prepared.is_full() {
+            let message = format!("this session has {} prepared statements already", prepared::MOST);
+            refusal = Some(Refusal::new(RefusalKind::LimitReached, message).hint("close those that are not needed"));
+        }
+        let statement = self.statement(Phase::Prepare, sql, Vec::new(), facts, wire);
+        // Whatever becomes of it, -1 no longer means the one before.
+        self.prepared.last = None;
+        match refusal {
+            Some(refusal) => self.refuse_by_ourselves(command, statement, refusal, None),
+            None => self.hand_out(command, statement, DraftKind::Prepare { settings: self.settings.clone() }),
+        }
+    }
+
+    /// Numbers a statement.
+    fn statement(
+        &mut self,
+        phase: Phase,
+        sql: Bytes,
+        params: Vec<Param>,
+        facts: Arc<Facts>,
+        wire: Bytes,
+    ) -> Box<Statement> {
+        self.numbered += 1;
+        Box::new(Statement { id: StatementId(self.numbered), phase, sql, params, prepared: None, facts, wire })
+    }
+
+    /// Hands a statement to the pipeline.
+    fn hand_out<'a>(&mut self, command: &Command<'_>, statement: Box<Statement>, kind: DraftKind) -> Request<'a> {
+        let answer_sequence = command.extent.next_sequence();
+        self.draft = Some(Draft { id: statement.id, kind, answer_sequence, code: None });
+        Request::Statement(statement)
+    }
+
+    /// Hands out a statement that no policy can allow.
+    fn refuse_by_ourselves<'a>(
+        &mut self,
+        command: &Command<'_>,
+        statement: Box<Statement>,
+        refusal: Refusal,
+        code: Option<Code>,
+    ) -> Request<'a> {
+        let answer_sequence = command.extent.next_sequence();
+        self.draft = Some(Draft { id: statement.id, kind: DraftKind::Refused, answer_sequence, code });
+        Request::Refused(statement, refusal)
+    }
+
+    /// Refuses a command that is no statement. The record names it by `text`.
+    fn refuse_command<'a>(
+        &mut self,
+        command: &Command<'_>,
+        text: &str,
+        refusal: Refusal,
+        code: Option<Code>,
+    ) -> Request<'a> {
+        let facts = Arc::new(bare_facts(text, Some(refusal.message.clone())));
+        let wire = Bytes::copy_from_slice(command.frames);
+        let sql = Bytes::copy_from_slice(text.as_bytes());
+        let statement = self.statement(Phase::Simple, sql, Vec::new(), facts, wire);
+        self.refuse_by_ourselves(command, statement, refusal, code)
+    }
+
+    fn malformed<'a>(&mut self, command: &Command<'_>, what: &str) -> Request<'a> {
+        let refusal = Refusal::new(RefusalKind::ProtocolViolation, what);
+        self.refuse_command(command, what, refusal, None)
+    }
+}
+
+/// What a text must not hold although a policy may allow it: results that could not be told apart, other people's
+/// sessions.
+fn not_relayable(sql: &[u8], facts: &Facts) -> Option<Refusal> {
+    let before_last = facts.parts.iter().rev().skip(1);
+    if facts.unparsed.is_none() && before_last.clone().any(|part| part.verb == Verb::Call) {
+        // A CALL may give any number of results, so those of what follows it could not be told from its own.
+        let message = "a CALL with other statements after it cannot be relayed";
+        return Some(Refusal::new(RefusalKind::NotSupported, message).hint("send the CALL by itself or last"));
+    }
+    let ordinary = facts.unparsed.is_none()
+        && facts.parts.iter().all(|part| !matches!(part.verb, Verb::Other | Verb::Session | Verb::Call));
+    (!ordinary && kill::mentions(sql) && kill::begins(sql)).then(kill::alone)
+}
+
+/// Facts of a command that is no SQL.
+fn bare_facts(text: &str, unparsed: Option<String>) -> Facts {
+    let digest = Sha256::digest(text.as_bytes());
+    Facts {
+        parts: Vec::new(),
+        unparsed,
+        normalized: text.to_owned(),
+        fingerprint: digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
+        unknown_relations: Vec::new(),
+        catalog_epoch: 0,
+    }
+}

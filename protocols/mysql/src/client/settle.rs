@@ -1,0 +1,66 @@
+//! Settling: a statement that was handed out is permitted or refused.
+
+use super::commands::put_reset;
+use crate::conversation::{Draft, DraftKind, MysqlConversation};
+use crate::message::packet;
+use crate::upstream::{Due, Plain};
+use crate::{errors, settings};
+use model::{Refusal, Statement};
+
+impl MysqlConversation {
+    /// See [`wire::Conversation::permit`].
+    pub(crate) fn permitted(&mut self, statement: &Statement, extra: &mut Vec<u8>) {
+        let Some(Draft { id, kind, answer_sequence, .. }) = self.draft.take() else { return };
+        match kind {
+            DraftKind::Query | DraftKind::Kill => {
+                self.sent(Due::run(id, statement.facts.clone(), answer_sequence));
+            }
+            DraftKind::FieldList => self.sent(Due::field_list(id, answer_sequence)),
+            DraftKind::Prepare { settings } => {
+                let draft = crate::upstream::Preparing {
+                    statement: id,
+                    sql: statement.sql.clone(),
+                    facts: statement.facts.clone(),
+                    settings,
+                };
+                self.sent(Due::prepare(draft, answer_sequence));
+            }
+            DraftKind::Execute { number, cursor } => {
+                self.prepared.clear_long(number);
+                if let Some(entry) = self.prepared.get_mut(number) {
+                    entry.facts = statement.facts.clone();
+                    if let Some(types) = &mut entry.types {
+                        types.upstream_has = true;
+                    }
+                }
+                self.sent(Due::execute(id, statement.facts.clone(), number, cursor, answer_sequence));
+            }
+            DraftKind::Refused => return,
+        }
+        let runs = statement.phase != model::Phase::Prepare;
+        if runs && settings::may_change(&statement.facts) {
+            self.ask_settings(extra);
+        }
+    }
+
+    /// See [`wire::Conversation::refuse`]: nothing is due, so the client is answered on the spot.
+    pub(crate) fn refused(
+        &mut self,
+        _statement: &Statement,
+        refusal: &Refusal,
+        upstream: &mut Vec<u8>,
+        client: &mut Vec<u8>,
+    ) {
+        let Some(draft) = self.draft.take() else { return };
+        if let DraftKind::Execute { number, .. } = draft.kind {
+            // The upstream still holds what was sent ahead for it; the client believes that it was used up.
+            if self.prepared.clear_long(number) {
+                put_reset(upstream, number);
+                self.sent(Due::plain(Plain::Unheard, 1));
+            }
+        }
+        let mut payload = Vec::new();
+        errors::put_refusal(&mut payload, refusal, draft.code.unwrap_or_else(|| errors::code(refusal.kind)));
+        packet::put(client, draft.answer_sequence, &payload);
+    }
+}

@@ -1,0 +1,250 @@
+//! One session's protocol state after login. The client's side is in `client`, the upstream's in `upstream`; here is
+//! what both share: which commands are due an answer, sequence ids, prepared statements, settings.
+//!
+//! MySQL has no pipelining: the server reads a command once it has answered the one before. So this adapter looks at a
+//! client's next command only when nothing is due, and every refusal can be answered on the spot.
+
+use crate::client::prepared::Prepared;
+use crate::datasource::{MysqlDatasource, Owner, Thread};
+use crate::errors::{self, Code};
+use crate::message::capability::Capabilities;
+use crate::message::{command, packet};
+use crate::upstream::{self, Due};
+use model::{Facts, Refusal, ServerMessage, Statement, StatementId};
+use sql::Settings;
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use wire::{Answer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
+
+/// What a conversation is built from.
+pub(crate) struct Parts {
+    /// Our entry as a thread of the upstream.
+    pub(crate) thread: Thread,
+    /// Whose session it is.
+    pub(crate) owner: Owner,
+    /// Whether the upstream is a MariaDB.
+    pub(crate) mariadb: bool,
+    /// What client and upstream have agreed on.
+    pub(crate) capabilities: Capabilities,
+    /// Settings at login.
+    pub(crate) settings: Settings,
+    /// The datasource.
+    pub(crate) datasource: MysqlDatasource,
+}
+
+/// A statement that was handed out and is not settled.
+pub(crate) struct Draft {
+    pub(crate) id: StatementId,
+    pub(crate) kind: DraftKind,
+    /// Sequence id of the answer's first packet.
+    pub(crate) answer_sequence: u8,
+    /// The error that a refusal of it is, where it is not the kind's own.
+    pub(crate) code: Option<Code>,
+}
+
+/// What to do with a draft once it is settled.
+pub(crate) enum DraftKind {
+    /// COM_QUERY, COM_INIT_DB, COM_PROCESS_KILL.
+    Query,
+    /// As `Query`, with facts that no analysis could give.
+    Kill,
+    FieldList,
+    Prepare {
+        settings: Arc<Settings>,
+    },
+    Execute {
+        number: u32,
+        cursor: bool,
+    },
+    /// It is refused whatever happens.
+    Refused,
+}
+
+/// One session's protocol state.
+pub(crate) struct MysqlConversation {
+    pub(crate) datasource: MysqlDatasource,
+    pub(crate) owner: Owner,
+    pub(crate) mariadb: bool,
+    pub(crate) deprecate_eof: bool,
+    pub(crate) query_attributes: bool,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) prepared: Prepared,
+    /// Statements handed out so far.
+    pub(crate) numbered: u64,
+    pub(crate) draft: Option<Draft>,
+    /// Commands whose answers are due, in the order in which they were sent.
+    pub(crate) due: VecDeque<Due>,
+    /// Statements whose cursor was closed: they end with the next look at the upstream.
+    pub(crate) closed: VecDeque<StatementId>,
+    /// Sequence id that the upstream's next packet must have.
+    pub(crate) expected: u8,
+    /// What is added to the upstream's sequence ids, because masking made more or fewer packets of a row.
+    pub(crate) shift: u8,
+    /// The result whose masking made that shift.
+    pub(crate) shifted_in: Option<u32>,
+    _thread: Thread,
+}
+
+impl MysqlConversation {
+    /// Begins after the login.
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            datasource: parts.datasource,
+            owner: parts.owner,
+            mariadb: parts.mariadb,
+            deprecate_eof: parts.capabilities.has(Capabilities::DEPRECATE_EOF),
+            query_attributes: parts.capabilities.has(Capabilities::QUERY_ATTRIBUTES),
+            settings: Arc::new(parts.settings),
+            prepared: Prepared::default(),
+            numbered: 0,
+            draft: None,
+            due: VecDeque::new(),
+            closed: VecDeque::new(),
+            expected: 0,
+            shift: 0,
+            shifted_in: None,
+            _thread: parts.thread,
+        }
+    }
+
+    /// What a text does under these settings.
+    pub(crate) fn facts(&self, sql: &[u8], settings: &Settings) -> Arc<Facts> {
+        self.datasource.facts(sql, self.mariadb, settings)
+    }
+
+    /// A command was sent: its answer is due.
+    pub(crate) fn sent(&mut self, due: Due) {
+        if self.due.is_empty() {
+            self.begin(due.sequence);
+        }
+        self.due.push_back(due);
+    }
+
+    /// The answer that is due first is complete.
+    pub(crate) fn answered(&mut self) {
+        self.due.pop_front();
+        if let Some(sequence) = self.due.front().map(|next| next.sequence) {
+            self.begin(sequence);
+        }
+    }
+
+    fn begin(&mut self, sequence: u8) {
+        self.expected = sequence;
+        self.shift = 0;
+        self.shifted_in = None;
+    }
+
+    /// Adds our own question for the settings to what is sent.
+    pub(crate) fn ask_settings(&mut self, out: &mut Vec<u8>) {
+        let start = packet::begin(out);
+        out.push(command::QUERY);
+        if self.query_attributes {
+            out.extend_from_slice(&[0, 1]);
+        }
+        out.extend_from_slice(crate::settings::QUERY.as_bytes());
+        packet::finish(out, start, 0);
+        self.sent(Due::settings());
+    }
+}
+
+impl Conversation for MysqlConversation {
+    fn request<'a>(&mut self, input: &'a [u8]) -> Result<Step<Request<'a>>, Violation> {
+        self.next_request(input)
+    }
+
+    fn answer<'a>(&mut self, input: &'a [u8]) -> Result<Step<Answer<'a>>, Violation> {
+        self.next_answer(input)
+    }
+
+    fn permit(&mut self, statement: &Statement, extra: &mut Vec<u8>) {
+        self.permitted(statement, extra);
+    }
+
+    fn refuse(&mut self, statement: &Statement, refusal: &Refusal, upstream: &mut Vec<u8>, client: &mut Vec<u8>) {
+        self.refused(statement, refusal, upstream, client);
+    }
+
+    /// Batches always hold whole rows: the journal's form needs a row's length before its cells.
+    fn whole_rows(&mut self, _statement: StatementId) {}
+
+    fn splice(&mut self, batch: &RowBatch<'_>, masker: &mut dyn CellMasker, out: &mut Splice) -> Result<(), Violation> {
+        let shift = upstream::splice::splice(batch, masker, self.shift, out)?;
+        if shift != self.shift {
+            self.shifted_in = Some(batch.result);
+        }
+        self.shift = shift;
+        Ok(())
+    }
+
+    fn journal_rows(&mut self, batch: &RowBatch<'_>, out: &mut Vec<u8>) -> Result<Option<()>, Violation> {
+        upstream::rows::journal(batch, out)?;
+        Ok(Some(()))
+    }
+
+    fn template(&mut self, _message: &ServerMessage, wire: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
+        upstream::put_template(wire, out)
+    }
+
+    /// MySQL cannot carry a notice outside an answer.
+    fn notice(&mut self, _text: &str, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    fn farewell(&mut self, refusal: &Refusal, out: &mut Vec<u8>) {
+        // Packets are only ever handed out whole, so an ERR may stand at any point of an answer. To an idle client it
+        // is the answer to the command that it sends next.
+        let sequence = match (&self.draft, self.due.front()) {
+            (Some(draft), _) => draft.answer_sequence,
+            (None, Some(due)) if due.is_clients() => self.expected.wrapping_add(self.shift),
+            (None, _) => 1,
+        };
+        let mut payload = Vec::new();
+        errors::put_refusal(&mut payload, refusal, errors::code(refusal.kind));
+        packet::put(out, sequence, &payload);
+    }
+
+    fn goodbye(&self, out: &mut Vec<u8>) {
+        packet::put(out, 0, &[command::QUIT]);
+    }
+
+    fn unanswered(&self) -> Vec<StatementId> {
+        let due = self.due.iter().filter_map(Due::statement);
+        let mut all: Vec<StatementId> = due.chain(self.closed.iter().copied()).chain(self.prepared.cursors()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    fn reanalyse(&mut self, statement: &mut Statement) {
+        let settings = match self.draft.as_ref().filter(|draft| draft.id == statement.id).map(|draft| &draft.kind) {
+            Some(DraftKind::Kill | DraftKind::Refused) => return,
+            Some(DraftKind::Prepare { settings }) => settings.clone(),
+            Some(DraftKind::Execute { number, .. }) => {
+                let entry = self.prepared.get(*number);
+                entry.map_or_else(|| self.settings.clone(), |entry| entry.settings.clone())
+            }
+            _ => self.settings.clone(),
+        };
+        statement.facts = self.facts(&statement.sql, &settings);
+    }
+}
+
+/// Bytes of the upstream for the client, with the sequence ids that it expects.
+pub(crate) fn relayed(bytes: &[u8], shift: u8) -> Cow<'_, [u8]> {
+    if shift == 0 {
+        return Cow::Borrowed(bytes);
+    }
+    let mut copy = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((length, sequence)) = packet::header(rest) {
+        let (frame, tail) = rest.split_at(rest.len().min(packet::HEADER + length));
+        let start = copy.len() + 3;
+        copy.extend_from_slice(frame);
+        if let Some(byte) = copy.get_mut(start) {
+            *byte = sequence.wrapping_add(shift);
+        }
+        rest = tail;
+    }
+    Cow::Owned(copy)
+}

@@ -1,0 +1,235 @@
+//! A configured upstream: its catalog, its analysers, and whose connections its threads are.
+
+use crate::catalog::Snapshot;
+use crate::dial::{LoggedIn, LoginFailure, dial, unavailable};
+use crate::link::Link;
+use crate::message::capability::Capabilities;
+use crate::message::error::ErrorPacket;
+use crate::message::greeting::Greeting;
+use crate::message::response::HandshakeResponse;
+use crate::own_query::run;
+use async_trait::async_trait;
+use model::{Facts, Identity, Refusal, TableRef};
+use sql::{Analyser, Catalog, Dialect, Settings};
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use wire::{Datasource, DatasourceSpec, SpecError};
+
+/// utf8mb4: what our own queries speak.
+const UTF8MB4: u8 = 45;
+/// What our own connections can do. No more is needed for text results.
+const OWN: Capabilities = Capabilities(0x0120_A205);
+
+/// A datasource. Cheap to clone: all clones are the same.
+#[derive(Clone)]
+pub(crate) struct MysqlDatasource {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    spec: DatasourceSpec,
+    mysql: Analyser,
+    mariadb: Analyser,
+    catalog: RwLock<Arc<Catalog>>,
+    digest: Mutex<Option<[u8; 32]>>,
+    /// Held by whoever reads the catalog.
+    refreshing: tokio::sync::Mutex<()>,
+    /// Reads begun so far: who waited while one began needs none of its own.
+    begun: AtomicU64,
+    seen: Mutex<Seen>,
+    threads: Mutex<HashMap<u32, Owner>>,
+}
+
+/// What the upstream said of itself last.
+#[derive(Clone, Copy)]
+struct Seen {
+    mariadb: bool,
+    version: u32,
+}
+
+/// Whose connection a thread of the upstream is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    issuer: String,
+    subject: String,
+}
+
+impl Owner {
+    /// The identity as an owner.
+    pub(crate) fn of(identity: &Identity) -> Self {
+        Self { issuer: identity.issuer.clone(), subject: identity.subject.clone() }
+    }
+}
+
+/// A thread's entry in its datasource; it goes with the session.
+pub(crate) struct Thread {
+    datasource: MysqlDatasource,
+    number: u32,
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        lock(&self.datasource.shared.threads).remove(&self.number);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl MysqlDatasource {
+    /// Sets it up. Does not connect.
+    pub(crate) fn new(spec: DatasourceSpec) -> Result<Self, SpecError> {
+        if !spec.address.contains(':') {
+            return Err(SpecError(format!("datasource {}: address {:?} lacks its port", spec.name, spec.address)));
+        }
+        Ok(Self {
+            shared: Arc::new(Shared {
+                spec,
+                mysql: Analyser::new(Dialect::Mysql),
+                mariadb: Analyser::new(Dialect::MariaDb),
+                catalog: RwLock::default(),
+                digest: Mutex::new(None),
+                refreshing: tokio::sync::Mutex::new(()),
+                begun: AtomicU64::new(0),
+                seen: Mutex::new(Seen { mariadb: false, version: 0 }),
+                threads: Mutex::default(),
+            }),
+        })
+    }
+
+    /// The catalog in force.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        self.shared.catalog.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What a text does, by the catalog in force.
+    pub(crate) fn facts(&self, sql: &[u8], mariadb: bool, settings: &Settings) -> Arc<Facts> {
+        let analyser = if mariadb { &self.shared.mariadb } else { &self.shared.mysql };
+        analyser.analyse(sql, &self.catalog(), settings)
+    }
+
+    /// Settings as they are before the server was asked.
+    pub(crate) fn initial_settings(&self, greeting: &Greeting) -> Settings {
+        self.saw(greeting);
+        Settings { server_version: greeting.version_number(), multi_statements: false, ..Settings::default() }
+    }
+
+    /// Enters a thread of the upstream as `owner`'s.
+    pub(crate) fn enter(&self, number: u32, owner: Owner) -> Thread {
+        lock(&self.shared.threads).insert(number, owner);
+        Thread { datasource: self.clone(), number }
+    }
+
+    /// Whether a thread of the upstream is `owner`'s.
+    pub(crate) fn owns(&self, owner: &Owner, number: u32) -> bool {
+        lock(&self.shared.threads).get(&number) == Some(owner)
+    }
+
+    fn saw(&self, greeting: &Greeting) {
+        *lock(&self.shared.seen) = Seen { mariadb: greeting.is_mariadb(), version: greeting.version_number() };
+    }
+
+    /// A connection of our own. The flag says how its answers end.
+    async fn connect(&self) -> Result<(Link, Greeting, bool), Refusal> {
+        let spec = &self.shared.spec;
+        let dialled = dial(spec).await?;
+        let greeting = dialled.greeting.clone();
+        self.saw(&greeting);
+        let wish = HandshakeResponse {
+            capabilities: OWN,
+            max_packet: 64 * 1024 * 1024,
+            charset: UTF8MB4,
+            ..HandshakeResponse::default()
+        };
+        match dialled.log_in(spec, wish).await {
+            Ok(LoggedIn { mut link, .. }) => {
+                link.read_ahead();
+                let deprecate_eof = OWN.and(greeting.capabilities).has(Capabilities::DEPRECATE_EOF);
+                Ok((link, greeting, deprecate_eof))
+            }
+            Err(LoginFailure::Refusal(refusal)) => Err(refusal),
+            Err(LoginFailure::Server(payload)) => Err(refused_us(spec, &payload)),
+        }
+    }
+}
+
+/// The upstream did not let us in.
+pub(crate) fn refused_us(spec: &DatasourceSpec, payload: &[u8]) -> Refusal {
+    let why = match ErrorPacket::decode(payload) {
+        Ok(error) => {
+            format!("it refuses our login with error {}: {}", error.code, String::from_utf8_lossy(error.message))
+        }
+        Err(malformed) => format!("it refuses our login with a {malformed}"),
+    };
+    unavailable(spec, &why)
+}
+
+#[async_trait]
+impl Datasource for MysqlDatasource {
+    fn spec(&self) -> &DatasourceSpec {
+        &self.shared.spec
+    }
+
+    async fn refresh_catalog(&self) -> Result<u64, Refusal> {
+        let shared = &self.shared;
+        let before = shared.begun.load(Ordering::SeqCst);
+        let _turn = shared.refreshing.lock().await;
+        if shared.begun.load(Ordering::SeqCst) > before {
+            return Ok(self.catalog_epoch());
+        }
+        shared.begun.fetch_add(1, Ordering::SeqCst);
+        let (mut link, _, deprecate_eof) = self.connect().await?;
+        let snapshot = Snapshot::read(&mut link, deprecate_eof)
+            .await
+            .map_err(|error| unavailable(&shared.spec, &format!("its catalog cannot be read: {error}")))?;
+        let digest = snapshot.digest;
+        if *lock(&shared.digest) != Some(digest) {
+            let catalog = Arc::new(snapshot.catalog(self.catalog_epoch() + 1));
+            *shared.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+            *lock(&shared.digest) = Some(digest);
+        }
+        Ok(self.catalog_epoch())
+    }
+
+    fn catalog_epoch(&self) -> u64 {
+        self.catalog().epoch()
+    }
+
+    fn analyse(&self, sql: &str) -> Arc<Facts> {
+        let seen = *lock(&self.shared.seen);
+        let settings = Settings {
+            server_version: seen.version,
+            search_path: self.shared.spec.database.iter().cloned().collect(),
+            ..Settings::default()
+        };
+        self.facts(sql.as_bytes(), seen.mariadb, &settings)
+    }
+
+    fn columns(&self, table: &TableRef) -> Option<Vec<String>> {
+        let catalog = self.catalog();
+        Some(catalog.relation(table)?.columns.iter().map(|column| column.name.clone()).collect())
+    }
+
+    fn folds_names(&self) -> bool {
+        true
+    }
+
+    /// `key` is the thread's number, four bytes, little endian.
+    async fn cancel(&self, key: &[u8]) -> io::Result<()> {
+        let number = key.first_chunk().map(|key| u32::from_le_bytes(*key)).ok_or(io::ErrorKind::InvalidInput)?;
+        let (mut link, _, deprecate_eof) = self.connect().await.map_err(io::Error::other)?;
+        run(&mut link, &format!("KILL QUERY {number}"), deprecate_eof).await.map(drop).map_err(io::Error::other)
+    }
+
+    async fn probe(&self) -> Result<String, Refusal> {
+        let (_, greeting, _) = self.connect().await?;
+        Ok(String::from_utf8_lossy(&greeting.version).into_owned())
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}

@@ -1,0 +1,186 @@
+//! The session's settings that change what a text means. They are asked of the server itself: at login, and again after
+//! every statement that may have changed them, before the next one is looked at.
+
+use model::{Facts, Verb};
+use sql::{Settings, SqlMode};
+
+/// Asks for the settings. Short of strings and of spaces before parentheses, so that it means the same under every
+/// `sql_mode`; LIMIT, so that `sql_select_limit` does not apply; BINARY, so that `character_set_results` does not.
+pub(crate) const QUERY: &str = "SELECT CAST(CONVERT(@@sql_mode USING utf8mb4) AS BINARY),\
+    CAST(CONVERT(@@character_set_client USING utf8mb4) AS BINARY),\
+    CAST(CONVERT(DATABASE() USING utf8mb4) AS BINARY) LIMIT 1";
+/// Columns of the answer.
+pub(crate) const COLUMNS: usize = 3;
+
+/// Takes over the server's answer. `None` if it is not one.
+#[must_use]
+pub(crate) fn apply(settings: &mut Settings, cells: &[Option<&[u8]>]) -> Option<()> {
+    let [Some(mode), Some(charset), database] = cells else { return None };
+    settings.sql_mode = sql_mode(std::str::from_utf8(mode).ok()?);
+    settings.ascii_safe_encoding = ascii_safe(charset);
+    settings.search_path = match database {
+        Some(database) => vec![std::str::from_utf8(database).ok()?.to_owned()],
+        None => Vec::new(),
+    };
+    Some(())
+}
+
+fn sql_mode(text: &str) -> SqlMode {
+    let has = |name: &str| text.split(',').any(|mode| mode.trim().eq_ignore_ascii_case(name));
+    SqlMode {
+        ansi_quotes: has("ANSI_QUOTES"),
+        no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"),
+        pipes_as_concat: has("PIPES_AS_CONCAT"),
+        ignore_space: has("IGNORE_SPACE"),
+        foreign_grammar: ["ORACLE", "MSSQL", "DB2", "MAXDB", "POSTGRESQL"].into_iter().any(has),
+    }
+}
+
+/// Whether every byte below 0x80 is itself in that character set: not so where a second byte may be a backslash or a
+/// quote. Unknown sets count as unsafe.
+fn ascii_safe(charset: &[u8]) -> bool {
+    const SAFE: [&[u8]; 31] = [
+        b"utf8mb4",
+        b"utf8mb3",
+        b"utf8",
+        b"ascii",
+        b"binary",
+        b"latin1",
+        b"latin2",
+        b"latin5",
+        b"latin7",
+        b"cp1250",
+        b"cp1251",
+        b"cp1256",
+        b"cp1257",
+        b"cp850",
+        b"cp852",
+        b"cp866",
+        b"dec8",
+        b"greek",
+        b"hebrew",
+        b"hp8",
+        b"keybcs2",
+        b"koi8r",
+        b"koi8u",
+        b"macce",
+        b"macroman",
+        b"tis620",
+        b"armscii8",
+        b"geostd8",
+        b"ujis",
+        b"euckr",
+        b"eucjpms",
+    ];
+    SAFE.iter().any(|safe| safe.eq_ignore_ascii_case(charset))
+}
+
+/// Whether a statement with these facts may leave the settings other than they were.
+pub(crate) fn may_change(facts: &Facts) -> bool {
+    facts.unparsed.is_some()
+        || facts.parts.iter().any(|part| {
+            !part.opaque.is_empty()
+                || matches!(part.verb, Verb::Call | Verb::Other)
+                || (part.verb == Verb::Set && part.settings.is_empty())
+                || part.settings.iter().any(|change| matters(&change.name))
+        })
+}
+
+/// Whether a setting has to do with what a text means. Whatever is not known not to, does.
+fn matters(name: &str) -> bool {
+    const OTHERS: [&str; 30] = [
+        "autocommit",
+        "character_set_results",
+        "completion_type",
+        "foreign_key_checks",
+        "group_concat_max_len",
+        "innodb_lock_wait_timeout",
+        "interactive_timeout",
+        "lc_messages",
+        "lc_time_names",
+        "lock_wait_timeout",
+        "max_execution_time",
+        "max_statement_time",
+        "net_read_timeout",
+        "net_write_timeout",
+        "optimizer_switch",
+        "profiling",
+        "sql_auto_is_null",
+        "sql_big_selects",
+        "sql_notes",
+        "sql_safe_updates",
+        "sql_select_limit",
+        "sql_warnings",
+        "time_zone",
+        "transaction_isolation",
+        "transaction_read_only",
+        "tx_isolation",
+        "tx_read_only",
+        "unique_checks",
+        "wait_timeout",
+        "max_allowed_packet",
+    ];
+    let name = name.trim();
+    if name.starts_with('@') && !name.starts_with("@@") {
+        return false;
+    }
+    let bare = name.trim_start_matches('@');
+    let bare = bare.strip_prefix("session.").or_else(|| bare.strip_prefix("local.")).unwrap_or(bare);
+    !OTHERS.contains(&bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{Outputs, Part, SettingChange};
+
+    fn setting(name: &str) -> Facts {
+        let part = Part {
+            verb: Verb::Set,
+            tables: Vec::new(),
+            outputs: Outputs::None,
+            predicates: Vec::new(),
+            writes: Vec::new(),
+            calls: Vec::new(),
+            opaque: Vec::new(),
+            settings: vec![SettingChange { name: name.to_owned(), value: None }],
+            kin: Vec::new(),
+            filtered: true,
+            limited: false,
+        };
+        Facts {
+            parts: vec![part],
+            unparsed: None,
+            normalized: String::new(),
+            fingerprint: String::new(),
+            unknown_relations: Vec::new(),
+            catalog_epoch: 1,
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_excluded_is_asked_again() {
+        for name in ["sql_mode", "@@session.sql_mode", "names", "character_set_client", "database", "brand_new"] {
+            assert!(may_change(&setting(name)), "{name}");
+        }
+        for name in ["autocommit", "@@session.autocommit", "time_zone", "@mine"] {
+            assert!(!may_change(&setting(name)), "{name}");
+        }
+        let unparsed = Facts { unparsed: Some("x".to_owned()), parts: Vec::new(), ..setting("autocommit") };
+        assert!(may_change(&unparsed));
+    }
+
+    #[test]
+    fn answers_of_the_server() {
+        let mut settings = Settings::default();
+        let mode: &[u8] = b"PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ORACLE,NO_KEY_OPTIONS";
+        apply(&mut settings, &[Some(mode), Some(b"gbk"), Some(b"ehr")]).unwrap();
+        assert!(settings.sql_mode.ansi_quotes && settings.sql_mode.foreign_grammar && settings.sql_mode.ignore_space);
+        assert!(!settings.sql_mode.no_backslash_escapes && !settings.ascii_safe_encoding);
+        assert_eq!(settings.search_path, ["ehr"]);
+        apply(&mut settings, &[Some(b""), Some(b"utf8mb4"), None]).unwrap();
+        assert_eq!((settings.sql_mode, settings.ascii_safe_encoding), (SqlMode::default(), true));
+        assert!(settings.search_path.is_empty());
+        assert!(apply(&mut settings, &[None, None, None]).is_none());
+    }
+}

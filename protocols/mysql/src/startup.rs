@@ -1,0 +1,335 @@
+//! Login: the upstream's greeting comes first, since the client must be told its version and thread; then the client
+//! proves who it is; only then do we log in upstream, with the capabilities that both sides share.
+
+use crate::auth::client::{TokenError, token};
+use crate::conversation::{MysqlConversation, Parts};
+use crate::datasource::{MysqlDatasource, Owner, refused_us};
+use crate::dial::{Dialled, LoggedIn, LoginFailure, dial, unavailable};
+use crate::errors::{self, Code};
+use crate::link::{Link, LinkError};
+use crate::message::capability::Capabilities;
+use crate::message::error::ErrorPacket;
+use crate::message::greeting::Greeting;
+use crate::message::packet;
+use crate::message::response::{HandshakeResponse, is_ssl_request};
+use crate::{own_query, settings};
+use model::{Refusal, RefusalKind, SessionInfo, Timestamp};
+use rand::Rng as _;
+use std::io;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use wire::{Admission, Claim, Credential, Datasource, Desk, Established, Login, LoginError, Transport};
+
+/// The longest handshake response: a token may be in it.
+const RESPONSE_PACKET: usize = crate::auth::client::LONGEST_TOKEN + 64 * 1024;
+/// Names of the attributes that are for us, and not passed on.
+const REASON: [&str; 2] = ["affidavit_reason", "affidavit.reason"];
+const TICKET: [&str; 2] = ["affidavit_ticket", "affidavit.ticket"];
+
+/// Conducts a login.
+pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Login, LoginError> {
+    let mut link = Link::new(client);
+    let dialled = match reach(desk.as_ref()).await {
+        Ok(dialled) => dialled,
+        Err(refusal) => {
+            let mut payload = Vec::new();
+            errors::put_early_refusal(&mut payload, &refusal, errors::code(refusal.kind));
+            link.write(&payload).await.map_err(failed)?;
+            return Err(LoginError::Refused(refusal));
+        }
+    };
+    let (datasource, Dialled { link: upstream, greeting }) = dialled;
+    link.write(&our_greeting(&greeting, desk.tls().is_some())).await.map_err(failed)?;
+    let mut payload = match link.read(RESPONSE_PACKET).await {
+        // A probe: somebody looked whether the port is open.
+        Err(LinkError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Login::Finished),
+        other => other.map_err(failed)?,
+    };
+    if is_ssl_request(&payload) {
+        let Some(config) = desk.tls() else {
+            let refusal = Refusal::new(RefusalKind::ProtocolViolation, "TLS was asked for but is not offered here");
+            return refuse(&mut link, refusal, errors::BAD_HANDSHAKE).await;
+        };
+        let sequence = link.sequence();
+        link = Link::resumed(link.into_transport().accept_tls(config).await?, sequence);
+        payload = link.read(RESPONSE_PACKET).await.map_err(failed)?;
+    } else if desk.tls().is_some() {
+        let refusal = Refusal::new(RefusalKind::NotAuthenticated, "this port is only served through TLS")
+            .hint("turn TLS on in the client: --ssl-mode=REQUIRED (MariaDB: --ssl), sslMode=REQUIRED, tls=true");
+        return refuse(&mut link, refusal, errors::TLS_REQUIRED).await;
+    }
+    let response = match HandshakeResponse::decode(&payload) {
+        Ok(response) => response,
+        Err(malformed) => {
+            let refusal = Refusal::new(RefusalKind::ProtocolViolation, malformed.to_string());
+            return refuse(&mut link, refusal, errors::BAD_HANDSHAKE).await;
+        }
+    };
+    let claim = claim(&response);
+    let token = match token(&mut link, &response).await {
+        Ok(token) => token,
+        Err(TokenError::Refused(refusal)) => return refuse_kind(&mut link, refusal).await,
+        Err(TokenError::Gone(refusal)) => return Err(LoginError::Refused(refusal)),
+        Err(TokenError::Link(error)) => return Err(failed(error)),
+    };
+    let admission = match desk.admit(Credential::Password(&token), &claim).await {
+        Ok(admission) => admission,
+        Err(refusal) => return refuse_kind(&mut link, refusal).await,
+    };
+    drop(token);
+    let parties = Parties { datasource, dialled: Dialled { link: upstream, greeting }, response, claim, admission };
+    establish(link, desk.as_ref(), parties).await
+}
+
+/// Everybody involved once the client is admitted.
+struct Parties {
+    datasource: MysqlDatasource,
+    dialled: Dialled,
+    response: HandshakeResponse,
+    claim: Claim,
+    admission: Admission,
+}
+
+/// Finds the listener's datasource and has its upstream greet us.
+async fn reach(desk: &dyn Desk) -> Result<(MysqlDatasource, Dialled), Refusal> {
+    let datasource = desk.datasource_before_login(None)?;
+    let datasource = own(&datasource)?;
+    let dialled = dial(datasource.spec()).await?;
+    Ok((datasource, dialled))
+}
+
+fn own(datasource: &Arc<dyn Datasource>) -> Result<MysqlDatasource, Refusal> {
+    datasource.as_any().downcast_ref::<MysqlDatasource>().cloned().ok_or_else(|| {
+        let name = &datasource.spec().name;
+        Refusal::new(RefusalKind::Internal, format!("datasource {name} is not one of MySQL or MariaDB"))
+            .hint("set protocol = \"mysql\" for it, or another protocol for the listener")
+    })
+}
+
+/// Logs in upstream and puts the session together.
+async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<Login, LoginError> {
+    let Parties { datasource, dialled, response, claim, admission } = parties;
+    let greeting = dialled.greeting.clone();
+    let spec = datasource.spec().clone();
+    let offered = offered(&greeting, false);
+    let wish = HandshakeResponse {
+        capabilities: response.capabilities.and(offered),
+        max_packet: response.max_packet,
+        charset: response.charset,
+        database: response.database.clone().or_else(|| spec.database.clone().map(String::into_bytes)),
+        attributes: passed_on(&response),
+        ..HandshakeResponse::default()
+    };
+    let wish = with_database_flag(wish, &greeting);
+    let agreed = wish.capabilities.relayed().and(greeting.capabilities);
+    let database = wish.database.as_deref().map(|name| String::from_utf8_lossy(name).into_owned());
+    let opened = async {
+        if admission.datasource.spec().name != spec.name {
+            let why = "the listener's datasource and the identity's differ";
+            return Err(Failure::Refusal(Refusal::new(RefusalKind::Internal, why)));
+        }
+        if datasource.catalog_epoch() == 0 {
+            datasource.refresh_catalog().await.map_err(Failure::Refusal)?;
+        }
+        let LoggedIn { mut link, ok } = dialled.log_in(&spec, wish).await.map_err(|failure| match failure {
+            LoginFailure::Refusal(refusal) => Failure::Refusal(refusal),
+            LoginFailure::Server(payload) => server_failure(&spec, payload),
+        })?;
+        let mut known = datasource.initial_settings(&greeting);
+        known.multi_statements = agreed.has(Capabilities::MULTI_STATEMENTS);
+        learn(&mut link, &mut known, agreed.has(Capabilities::DEPRECATE_EOF))
+            .await
+            .map_err(|why| Failure::Refusal(unavailable(&spec, &why)))?;
+        Ok((link, ok, known))
+    };
+    let (upstream, ok, known) = match opened.await {
+        Ok(opened) => opened,
+        Err(Failure::Refusal(refusal)) => {
+            desk.abandoned(&admission, &claim, &refusal);
+            return refuse_kind(&mut link, refusal).await;
+        }
+        Err(Failure::Server(payload, refusal)) => {
+            desk.abandoned(&admission, &claim, &refusal);
+            link.write(&payload).await.map_err(failed)?;
+            return Err(LoginError::Refused(refusal));
+        }
+    };
+    let mut greeting_frames = Vec::new();
+    packet::put(&mut greeting_frames, link.sequence(), &ok);
+    let info = SessionInfo {
+        id: admission.session,
+        opened: now(),
+        identity: admission.identity.clone(),
+        claimed_user: claim.user,
+        client_addr: desk.client_addr(),
+        client_app: claim.application,
+        protocol: "mysql".to_owned(),
+        datasource: spec.name.clone(),
+        database: database.unwrap_or_default(),
+        upstream_user: spec.user.clone(),
+        server_version: String::from_utf8_lossy(&greeting.version).into_owned(),
+        tls_version: link.transport().tls_version(),
+        reason: claim.reason,
+        ticket: claim.ticket,
+    };
+    let owner = Owner::of(&admission.identity);
+    let conversation = MysqlConversation::new(Parts {
+        thread: datasource.enter(greeting.thread, owner.clone()),
+        owner,
+        mariadb: greeting.is_mariadb(),
+        capabilities: agreed,
+        settings: known,
+        datasource,
+    });
+    Ok(Login::Session(Box::new(Established {
+        client: link.into_transport(),
+        upstream: upstream.into_transport(),
+        conversation: Box::new(conversation),
+        info,
+        greeting: greeting_frames,
+        client_residue: Vec::new(),
+        upstream_residue: Vec::new(),
+        datasource: admission.datasource,
+    })))
+}
+
+enum Failure {
+    Refusal(Refusal),
+    /// The upstream's own words, and what the record says of them.
+    Server(Vec<u8>, Refusal),
+}
+
+/// What the upstream says of the database, the number of connections and so on reaches the client as it is. What it
+/// says of our own user does not concern the client's password, and would be taken for that.
+fn server_failure(spec: &wire::DatasourceSpec, payload: Vec<u8>) -> Failure {
+    let refusal = refused_us(spec, &payload);
+    match ErrorPacket::decode(&payload) {
+        Ok(error) if !matches!(error.code, 1045 | 1698 | 1251 | 1524 | 1862) => Failure::Server(payload, refusal),
+        _ => Failure::Refusal(refusal),
+    }
+}
+
+/// What of the upstream's capabilities a client is offered.
+fn offered(greeting: &Greeting, tls: bool) -> Capabilities {
+    let relayed = greeting.capabilities.relayed().with(Capabilities::PLUGIN_AUTH_LENENC);
+    if tls { relayed.with(Capabilities::SSL) } else { relayed }
+}
+
+/// The upstream's greeting with our own challenge and what we can relay.
+fn our_greeting(greeting: &Greeting, tls: bool) -> Vec<u8> {
+    let ours = Greeting { nonce: nonce(), capabilities: offered(greeting, tls), ..greeting.clone() };
+    let mut payload = Vec::new();
+    ours.encode(&mut payload);
+    payload
+}
+
+/// Twenty random bytes without NUL and `$`, which end or split a challenge for some clients.
+fn nonce() -> Vec<u8> {
+    let mut rng = rand::rng();
+    let mut next = || loop {
+        let byte = rng.random_range(1..=127_u8);
+        if byte != b'$' {
+            break byte;
+        }
+    };
+    (0..20).map(|_| next()).collect()
+}
+
+fn claim(response: &HandshakeResponse) -> Claim {
+    let first = |names: [&str; 2]| names.into_iter().find_map(|name| response.attribute(name));
+    Claim {
+        user: String::from_utf8_lossy(&response.user).into_owned(),
+        database: response.database.as_deref().map(|name| String::from_utf8_lossy(name).into_owned()),
+        application: response
+            .attribute("program_name")
+            .or_else(|| response.attribute("_client_name"))
+            .unwrap_or_default(),
+        reason: first(REASON),
+        ticket: first(TICKET),
+    }
+}
+
+/// The attributes that are not for us, in their order.
+fn passed_on(response: &HandshakeResponse) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let ours = |name: &[u8]| REASON.iter().chain(&TICKET).any(|own| own.as_bytes() == name);
+    response.attributes.iter().filter(|(name, _)| !ours(name)).cloned().collect()
+}
+
+/// The flag for a database goes with the database, which may be the datasource's although the client named none.
+fn with_database_flag(mut wish: HandshakeResponse, greeting: &Greeting) -> HandshakeResponse {
+    wish.capabilities = match wish.database {
+        Some(_) => wish.capabilities.with(Capabilities::CONNECT_WITH_DB.and(greeting.capabilities)),
+        None => wish.capabilities.without(Capabilities::CONNECT_WITH_DB),
+    };
+    wish
+}
+
+/// Asks the upstream for the settings that a text's meaning depends on.
+async fn learn(link: &mut Link, known: &mut sql::Settings, deprecate_eof: bool) -> Result<(), String> {
+    let rows = own_query::run(link, settings::QUERY, deprecate_eof).await.map_err(|error| error.to_string())?;
+    let cells: Vec<Option<&[u8]>> =
+        rows.first().map(|row| row.iter().map(|cell| cell.as_deref().map(str::as_bytes)).collect()).unwrap_or_default();
+    settings::apply(known, &cells).ok_or_else(|| "it does not tell the session's settings".to_owned())
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+async fn refuse_kind(link: &mut Link, refusal: Refusal) -> Result<Login, LoginError> {
+    let code = errors::code(refusal.kind);
+    refuse(link, refusal, code).await
+}
+
+async fn refuse(link: &mut Link, refusal: Refusal, code: Code) -> Result<Login, LoginError> {
+    let mut payload = Vec::new();
+    errors::put_refusal(&mut payload, &refusal, code);
+    link.write(&payload).await.map_err(failed)?;
+    Err(LoginError::Refused(refusal))
+}
+
+fn failed(error: LinkError) -> LoginError {
+    match error {
+        LinkError::Io(error) => LoginError::Io(error),
+        LinkError::Violation(what) => LoginError::Violation(what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges_have_no_nul_and_no_dollar() {
+        for _ in 0..500 {
+            let nonce = nonce();
+            assert_eq!(nonce.len(), 20);
+            assert!(nonce.iter().all(|byte| *byte != 0 && *byte != b'$' && *byte < 128));
+        }
+        assert_ne!(nonce(), nonce());
+    }
+
+    #[test]
+    fn reason_and_ticket_are_taken_and_the_rest_keeps_its_order() {
+        let attribute = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let response = HandshakeResponse {
+            attributes: vec![
+                attribute("z", "1"),
+                attribute("affidavit.reason", "audit"),
+                attribute("program_name", "mysql"),
+                attribute("affidavit_ticket", "T-1"),
+                attribute("a", "2"),
+            ],
+            ..HandshakeResponse::default()
+        };
+        let claim = claim(&response);
+        assert_eq!((claim.reason.as_deref(), claim.ticket.as_deref()), (Some("audit"), Some("T-1")));
+        assert_eq!(claim.application, "mysql");
+        let rest = passed_on(&response);
+        assert_eq!(
+            rest.iter().map(|(name, _)| name.as_slice()).collect::<Vec<_>>(),
+            [&b"z"[..], b"program_name", b"a"]
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! What is due: commands that were sent and whose answers are not complete, with how far each has come.
+
+use crate::client::prepared::Cursor;
+use bytes::Bytes;
+use model::{Column, Facts, StatementId};
+use sql::Settings;
+use std::sync::Arc;
+
+/// A command whose answer is due.
+pub(crate) struct Due {
+    /// Sequence id of the answer's first packet.
+    pub(crate) sequence: u8,
+    pub(super) kind: Kind,
+}
+
+pub(super) enum Kind {
+    Run(Run),
+    Fetch(Fetch),
+    Prepare(Preparing),
+    FieldList(StatementId),
+    Plain(Plain),
+    /// Our own question for the session's settings.
+    Settings,
+}
+
+/// A statement that runs.
+pub(super) struct Run {
+    pub(super) statement: StatementId,
+    pub(super) facts: Arc<Facts>,
+    /// The prepared statement that is executed: its rows are binary.
+    pub(super) prepared: Option<u32>,
+    /// Whether a cursor was asked for.
+    pub(super) cursor: bool,
+    /// The result that is due or coming.
+    pub(super) result: u32,
+    pub(super) expect: Expect,
+}
+
+/// What a running statement expects.
+pub(super) enum Expect {
+    /// The first packet of a result.
+    Result,
+    /// Rows, and what ends them.
+    Rows(Arc<[Column]>),
+}
+
+/// More rows from a cursor.
+pub(super) struct Fetch {
+    pub(super) number: u32,
+    pub(super) cursor: Cursor,
+}
+
+/// A statement that is being prepared.
+pub(crate) struct Preparing {
+    pub(crate) statement: StatementId,
+    pub(crate) sql: Bytes,
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) settings: Arc<Settings>,
+}
+
+/// A command with an answer of one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plain {
+    /// A text without a header.
+    Statistics,
+    /// Everything prepared is forgotten.
+    ResetConnection,
+    /// Several statements in one text are allowed from now on, or not.
+    MultiStatements(bool),
+    /// PING and whatever else says OK.
+    Other,
+    /// A command of our own, whose answer the client does not get.
+    Unheard,
+}
+
+impl Due {
+    /// COM_QUERY and its like.
+    pub(crate) fn run(statement: StatementId, facts: Arc<Facts>, sequence: u8) -> Self {
+        let run = Run { statement, facts, prepared: None, cursor: false, result: 0, expect: Expect::Result };
+        Self { sequence, kind: Kind::Run(run) }
+    }
+
+    /// COM_STMT_EXECUTE.
+    pub(crate) fn execute(statement: StatementId, facts: Arc<Facts>, number: u32, cursor: bool, sequence: u8) -> Self {
+        let run = Run { statement, facts, prepared: Some(number), cursor, result: 0, expect: Expect::Result };
+        Self { sequence, kind: Kind::Run(run) }
+    }
+
+    /// COM_STMT_FETCH.
+    pub(crate) fn fetch(number: u32, cursor: Cursor, sequence: u8) -> Self {
+        Self { sequence, kind: Kind::Fetch(Fetch { number, cursor }) }
+    }
+
+    /// COM_STMT_PREPARE.
+    pub(crate) fn prepare(preparing: Preparing, sequence: u8) -> Self {
+        Self { sequence, kind: Kind::Prepare(preparing) }
+    }
+
+    /// COM_FIELD_LIST.
+    pub(crate) fn field_list(statement: StatementId, sequence: u8) -> Self {
+        Self { sequence, kind: Kind::FieldList(statement) }
+    }
+
+    /// A command with an answer of one packet.
+    pub(crate) fn plain(plain: Plain, sequence: u8) -> Self {
+        Self { sequence, kind: Kind::Plain(plain) }
+    }
+
+    /// Our own question for the settings.
+    pub(crate) fn settings() -> Self {
+        Self { sequence: 1, kind: Kind::Settings }
+    }
+
+    /// Whether the client waits for the answer.
+    pub(crate) fn is_clients(&self) -> bool {
+        !matches!(self.kind, Kind::Settings | Kind::Plain(Plain::Unheard))
+    }
+
+    /// The statement that it answers.
+    pub(crate) fn statement(&self) -> Option<StatementId> {
+        match &self.kind {
+            Kind::Run(run) => Some(run.statement),
+            Kind::Fetch(fetch) => Some(fetch.cursor.statement),
+            Kind::Prepare(preparing) => Some(preparing.statement),
+            Kind::FieldList(statement) => Some(*statement),
+            Kind::Plain(_) | Kind::Settings => None,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Reading an upstream's catalog (PostgreSQL 12 to 18): relations, columns, view texts, inheritance, routines, types.
+//!
+//! <https://www.postgresql.org/docs/current/catalogs.html>
+
+use crate::link::{Link, Rows};
+use crate::values::{TypeInfo, Types};
+use model::{Kind, TableRef};
+use sql::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
+use std::collections::HashMap;
+use std::io;
+
+/// What is known of an upstream's database at one time.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    /// For the analysis.
+    pub(crate) catalog: Catalog,
+    /// For values.
+    pub(crate) types: Types,
+    /// Whether a column may hold NULL, by relation OID and column number.
+    nullable: HashMap<(u32, i16), bool>,
+}
+
+impl Snapshot {
+    /// Whether the column may hold NULL, where that is known.
+    pub(crate) fn nullable(&self, relation: u32, number: i16) -> Option<bool> {
+        self.nullable.get(&(relation, number)).copied()
+    }
+}
+
+/// View texts come fully qualified when nothing is on the path.
+const PREPARE: &str = "SET search_path = ''; SET client_encoding = 'UTF8'; SET extra_float_digits = 1; SET quote_all_identifiers = off; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+const RELATIONS: &str = "SELECT c.oid, n.nspname, c.relname, c.relkind, \
+     CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END \
+     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
+     AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp\\_%'";
+
+const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), \
+     NOT a.attnotnull FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
+     ORDER BY a.attrelid, a.attnum";
+
+const PARENTS: &str = "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno";
+
+const ROUTINES: &str = "SELECT n.nspname, p.proname, l.lanname, p.provolatile, p.oid < 16384, p.prosecdef, p.proretset \
+     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+     JOIN pg_catalog.pg_language l ON l.oid = p.prolang";
+
+const TYPES: &str = "SELECT oid, pg_catalog.format_type(oid, NULL), typtype, typbasetype, typelem, typcategory \
+     FROM pg_catalog.pg_type WHERE typtype IN ('b', 'c', 'd', 'e', 'r', 'm')";
+
+const LABELS: &str = "SELECT enumtypid, enumlabel FROM pg_catalog.pg_enum ORDER BY enumtypid, enumsortorder";
+
+/// Reads the catalog over a link that is ours.
+pub(crate) async fn read(link: &mut Link, epoch: u64) -> io::Result<Snapshot> {
+    link.query(PREPARE).await?;
+    let relations = link.query(RELATIONS).await?;
+    let columns = link.query(COLUMNS).await?;
+    let parents = link.query(PARENTS).await?;
+    let routines = link.query(ROUTINES).await?;
+    let types = link.query(TYPES).await?;
+    let labels = link.query(LABELS).await?;
+    link.query("ROLLBACK").await?;
+    let nullable = columns.iter().filter_map(|row| Some(((number(row, 0)?, number(row, 1)?), flag(row, 4)))).collect();
+    let relations = build_relations(&relations, &columns, &parents);
+    let routines = routines.iter().filter_map(|row| routine(row)).collect();
+    Ok(Snapshot { catalog: Catalog::new(epoch, relations, routines), types: build_types(&types, &labels), nullable })
+}
+
+fn text(row: &[Option<String>], at: usize) -> &str {
+    row.get(at).and_then(|cell| cell.as_deref()).unwrap_or_default()
+}
+
+fn number<T: std::str::FromStr>(row: &[Option<String>], at: usize) -> Option<T> {
+    text(row, at).parse().ok()
+}
+
+fn flag(row: &[Option<String>], at: usize) -> bool {
+    text(row, at) == "t"
+}
+
+fn build_relations(relations: &Rows, columns: &Rows, parents: &Rows) -> Vec<Relation> {
+    let name = |row: &[Option<String>]| TableRef { schema: text(row, 1).to_owned(), table: text(row, 2).to_owned() };
+    let names: HashMap<u32, TableRef> = relations.iter().filter_map(|row| Some((number(row, 0)?, name(row)))).collect();
+    let mut columns_of: HashMap<u32, Vec<CatalogColumn>> = HashMap::new();
+    for row in columns {
+        let (Some(relation), Some(number)) = (number(row, 0), number(row, 1)) else { continue };
+        columns_of.entry(relation).or_default().push(CatalogColumn {
+            name: text(row, 2).to_owned(),
+            type_name: text(row, 3).to_owned(),
+            number,
+            nullable: flag(row, 4),
+        });
+    }
+    let mut parents_of: HashMap<u32, Vec<TableRef>> = HashMap::new();
+    for row in parents {
+        let (Some(child), Some(parent)) = (number(row, 0), number(row, 1)) else { continue };
+        parents_of.entry(child).or_default().extend(names.get(&parent).cloned());
+    }
+    let build = |row: &Vec<Option<String>>| {
+        let id = number(row, 0)?;
+        let kind = match text(row, 3) {
+            "v" => RelationKind::View,
+            "m" => RelationKind::MaterializedView,
+            "f" => RelationKind::Foreign,
+            "S" => RelationKind::Sequence,
+            _ => RelationKind::Table,
+        };
+        Some(Relation {
+            name: name(row),
+            id,
+            kind,
+            columns: columns_of.remove(&id).unwrap_or_default(),
+            definition: row.get(4).cloned().flatten(),
+            parents: parents_of.remove(&id).unwrap_or_default(),
+        })
+    };
+    relations.iter().filter_map(build).collect()
+}
+
+fn routine(row: &[Option<String>]) -> Option<Routine> {
+    Some(Routine {
+        schema: text(row, 0).to_owned(),
+        name: text(row, 1).to_owned(),
+        language: text(row, 2).to_owned(),
+        volatility: match text(row, 3) {
+            "i" => Volatility::Immutable,
+            "s" => Volatility::Stable,
+            "v" => Volatility::Volatile,
+            _ => return None,
+        },
+        builtin: flag(row, 4),
+        security_definer: flag(row, 5),
+        returns_set: flag(row, 6),
+    })
+}
+
+fn build_types(types: &Rows, labels: &Rows) -> Types {
+    let mut labels_of: HashMap<u32, Vec<String>> = HashMap::new();
+    for row in labels {
+        if let Some(oid) = number(row, 0) {
+            labels_of.entry(oid).or_default().push(text(row, 1).to_owned());
+        }
+    }
+    let built_in = Types::default();
+    let rows: HashMap<u32, &Vec<Option<String>>> =
+        types.iter().filter_map(|row| Some((number(row, 0)?, row))).collect();
+    // Domains over domains and arrays of domains nest; the depth is bounded because a catalog may be odd, not infinite.
+    fn kind(
+        oid: u32,
+        depth: u8,
+        rows: &HashMap<u32, &Vec<Option<String>>>,
+        labels: &HashMap<u32, Vec<String>>,
+        built_in: &Types,
+    ) -> Kind {
+        let known = built_in.by_oid(oid).kind;
+        let (Some(row), true) = (rows.get(&oid), known == Kind::Unknown && depth < 8) else { return known };
+        let inner = |at| {
+            let oid = number(row, at).unwrap_or(0);
+            (oid, kind(oid, depth + 1, rows, labels, built_in))
+        };
+        match text(row, 2) {
+            "e" => Kind::Enum { labels: labels.get(&oid).cloned().unwrap_or_default() },
+            "d" => inner(3).1,
+            "c" => Kind::Composite,
+            "b" if text(row, 5) == "A" => {
+                let (element_oid, element) = inner(4);
+                Kind::Array { element: Box::new(element), element_oid }
+            }
+            // Extension types of the string category (citext) read and write as text.
+            "b" if text(row, 5) == "S" => Kind::Text,
+            _ => Kind::Unknown,
+        }
+    }
+    let info = |(oid, row): (&u32, &&Vec<Option<String>>)| {
+        let kind = kind(*oid, 0, &rows, &labels_of, &built_in);
+        (*oid, TypeInfo { name: text(row, 1).to_owned(), kind })
+    };
+    Types::new(rows.iter().map(info).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(cells: &[&str]) -> Vec<Option<String>> {
+        cells.iter().map(|cell| Some((*cell).to_owned()).filter(|cell| cell != "NULL")).collect()
+    }
+
+    #[test]
+    fn relations_are_put_together() {
+        let relations = vec![row(&["1", "clinic", "patients", "p", "NULL"]), row(&["2", "clinic", "p1", "r", "NULL"])];
+        let columns = vec![row(&["2", "1", "id", "integer", "f"]), row(&["2", "3", "ssn", "text", "t"])];
+        let built = build_relations(&relations, &columns, &vec![row(&["2", "1"])]);
+        assert_eq!(built[1].parents, [built[0].name.clone()]);
+        let columns: Vec<_> = built[1].columns.iter().map(|c| (c.name.as_str(), c.number, c.nullable)).collect();
+        assert_eq!(columns, [("id", 1, false), ("ssn", 3, true)]);
+    }
+
+    #[test]
+    fn types_of_users() {
+        let types = build_types(
+            &vec![
+                row(&["16400", "mood", "e", "0", "0", "E"]),
+                row(&["16401", "mood[]", "b", "0", "16400", "A"]),
+                row(&["16402", "ssn", "d", "25", "0", "S"]),
+                row(&["16403", "loop", "d", "16403", "0", "S"]),
+            ],
+            &vec![row(&["16400", "sad"]), row(&["16400", "ok"])],
+        );
+        let mood = Kind::Enum { labels: vec!["sad".to_owned(), "ok".to_owned()] };
+        assert_eq!(types.by_oid(16400).kind, mood);
+        assert_eq!(types.by_oid(16401).kind, Kind::Array { element: Box::new(mood), element_oid: 16400 });
+        assert_eq!(types.by_oid(16402).kind, Kind::Text);
+        assert_eq!(types.by_oid(16403).kind, Kind::Unknown);
+    }
+}

@@ -1,0 +1,171 @@
+//! Messages that start nothing which was not permitted: Execute of a bound portal, Describe, Close, Sync. And
+//! FunctionCall, which does and is refused.
+
+use crate::conversation::{Op, PostgresConversation};
+use crate::errors::Reply;
+use crate::message::Frame;
+use crate::message::extended::{Target, execute, put_execute, put_parse, put_target, target};
+use crate::names::{REFUSED_NAME, REFUSED_TEXT};
+use model::{Facts, Phase, Refusal, RefusalKind, Statement};
+use std::borrow::Cow;
+use std::sync::Arc;
+use wire::{Request, Step, Violation};
+
+impl PostgresConversation {
+    pub(super) fn sync<'a>(&mut self, frame: Frame<'a>) -> Result<Request<'a>, Violation> {
+        if self.copying_in {
+            // The upstream would ignore it; not sending it saves us from knowing whether it did.
+            return Ok(Request::Absorb);
+        }
+        self.absorbing = false;
+        self.segment_open = false;
+        self.segment = self.segment.saturating_add(1);
+        self.push(Op::Sync)?;
+        Ok(Request::Forward(Cow::Borrowed(frame.wire)))
+    }
+
+    /// Notes an extended message that is sent.
+    pub(super) fn push_extended(&mut self, op: Op) -> Result<(), Violation> {
+        self.segment_open = true;
+        self.push(op)
+    }
+
+    /// Makes the upstream fail where it would have failed by itself, had names not been ours.
+    pub(super) fn fail<'a>(&mut self, reply: Reply) -> Result<Request<'a>, Violation> {
+        let mut wire = Vec::new();
+        put_parse(REFUSED_NAME, REFUSED_TEXT, &mut wire)?;
+        self.push_extended(Op::Local { reply: Box::new(reply), simple: false })?;
+        self.absorbing = true;
+        Ok(Request::Forward(Cow::Owned(wire)))
+    }
+
+    /// Whether what a name means depends on answers that have not come. True: ask again later.
+    fn uncertain(&self, segment: u64, acknowledged: bool) -> bool {
+        !acknowledged && segment != self.segment
+    }
+
+    pub(super) fn execute<'a>(&mut self, frame: Frame<'a>, consumed: usize) -> Result<Step<Request<'a>>, Violation> {
+        let (name, rows) = execute(frame.body)?;
+        let Some(portal) = self.portals.get(name).copied() else {
+            let item = self.fail(no_portal(name))?;
+            return Ok(Step::Got { consumed, item });
+        };
+        if self.uncertain(portal.segment, portal.acknowledged) {
+            return Ok(Step::Need(0));
+        }
+        let live = self.find(portal.id);
+        let copy_in = live.as_ref().is_some_and(|live| crate::copy::copies_in(&live.facts));
+        if live.is_some_and(|live| live.doubtful) {
+            self.session.doubt();
+        }
+        self.push_extended(Op::Execute { id: portal.id, copy_in })?;
+        let wire = if name.is_empty() {
+            Cow::Borrowed(frame.wire)
+        } else {
+            let mut wire = Vec::new();
+            put_execute(&self.names.at_upstream(name, portal.id), rows, &mut wire)?;
+            Cow::Owned(wire)
+        };
+        Ok(Step::Got { consumed, item: Request::Forward(wire) })
+    }
+
+    pub(super) fn describe<'a>(&mut self, frame: Frame<'a>, consumed: usize) -> Result<Step<Request<'a>>, Violation> {
+        let mut wire = Vec::new();
+        let item = match target(frame.body)? {
+            Target::Statement(name) => match self.statements.get(name).cloned() {
+                None => self.fail(no_statement(name))?,
+                Some(prepared) => {
+                    let mut learnt = prepared.learnt.lock();
+                    if self.uncertain(prepared.segment, learnt.acknowledged) {
+                        return Ok(Step::Need(0));
+                    }
+                    learnt.described_in = Some(self.segment);
+                    drop(learnt);
+                    put_target(b'D', Target::Statement(&prepared.server_name), &mut wire)?;
+                    self.push_extended(Op::DescribeStatement(prepared))?;
+                    Request::Forward(Cow::Owned(wire))
+                }
+            },
+            Target::Portal(name) => match self.portals.get(name).copied() {
+                None => self.fail(no_portal(name))?,
+                Some(portal) if self.uncertain(portal.segment, portal.acknowledged) => return Ok(Step::Need(0)),
+                Some(portal) => {
+                    put_target(b'D', Target::Portal(&self.names.at_upstream(name, portal.id)), &mut wire)?;
+                    self.push_extended(Op::DescribePortal { id: portal.id, own: false })?;
+                    Request::Forward(Cow::Owned(wire))
+                }
+            },
+        };
+        Ok(Step::Got { consumed, item })
+    }
+
+    /// Close. The upstream answers it for a name that it does not know, too.
+    pub(super) fn close_named<'a>(&mut self, frame: Frame<'a>) -> Result<Request<'a>, Violation> {
+        let mut wire = Vec::new();
+        match target(frame.body)? {
+            Target::Statement(name) => {
+                let prepared = self.forget_statement(name);
+                let server_name = match &prepared {
+                    Some(prepared) => prepared.server_name.as_slice(),
+                    None if name.is_empty() => b"",
+                    None => REFUSED_NAME,
+                };
+                put_target(b'C', Target::Statement(server_name), &mut wire)?;
+                self.push_extended(Op::Close(None))?;
+            }
+            Target::Portal(name) => {
+                let portal = self.portals.remove(name);
+                let server_name = match portal {
+                    Some(portal) => self.names.at_upstream(name, portal.id),
+                    None if name.is_empty() => Vec::new(),
+                    None => REFUSED_NAME.to_vec(),
+                };
+                put_target(b'C', Target::Portal(&server_name), &mut wire)?;
+                self.push_extended(Op::Close(portal.map(|portal| portal.id)))?;
+            }
+        }
+        Ok(Request::Forward(Cow::Owned(wire)))
+    }
+
+    /// FunctionCall runs a function by its OID with arguments that no analysis sees.
+    pub(super) fn function_call<'a>(&mut self) -> Request<'a> {
+        let refusal = Refusal::new(RefusalKind::NotSupported, "the function call message is not supported")
+            .hint("call the function with SELECT instead");
+        let sql = bytes::Bytes::from_static(b"-- function call message");
+        let facts = Arc::new(Facts {
+            parts: Vec::new(),
+            unparsed: Some("a function call message carries no SQL".to_owned()),
+            normalized: String::new(),
+            fingerprint: String::new(),
+            unknown_relations: Vec::new(),
+            catalog_epoch: self.source.snapshot().catalog.epoch(),
+        });
+        let id = self.next_id();
+        let statement = Statement {
+            id,
+            phase: Phase::Simple,
+            sql,
+            params: Vec::new(),
+            prepared: None,
+            facts,
+            wire: bytes::Bytes::new(),
+        };
+        self.propose_query(&statement);
+        Request::Refused(Box::new(statement), refusal)
+    }
+}
+
+pub(super) fn no_statement(name: &[u8]) -> Reply {
+    let text = if name.is_empty() {
+        "unnamed prepared statement does not exist".to_owned()
+    } else {
+        format!("prepared statement \"{}\" does not exist", String::from_utf8_lossy(name))
+    };
+    Reply::new("26000", text)
+}
+
+fn no_portal(name: &[u8]) -> Reply {
+    let mut reply = Reply::new("34000", format!("portal \"{}\" does not exist", String::from_utf8_lossy(name)));
+    reply.hint = Some("a cursor made with DECLARE is read with FETCH".to_owned());
+    reply
+}

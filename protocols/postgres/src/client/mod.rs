@@ -1,0 +1,127 @@
+//! The request side: what each message of the client means.
+//!
+//! <https://www.postgresql.org/docs/current/protocol-flow.html>
+
+mod copy_in;
+mod housekeeping;
+mod settle;
+mod statements;
+
+use crate::conversation::{Op, PostgresConversation};
+use crate::message::extended::put_query;
+use crate::message::{HEAD, frame, head};
+use crate::session::REFRESH;
+use model::{Facts, StatementId};
+use sql::Settings;
+use std::borrow::Cow;
+use std::sync::Arc;
+use wire::{Request, Step, Violation};
+
+/// The largest message with a text or parameters.
+const MAX_STATEMENT: usize = 256 * 1024 * 1024;
+/// The largest of all other messages; PostgreSQL's own limit for them is 10,000 bytes.
+const MAX_OTHER: usize = 64 * 1024;
+
+/// Whether a text of the client can be looked at now.
+enum Gate {
+    Open,
+    /// The upstream's answers must come first.
+    Wait,
+    /// These bytes of ours go to the upstream first.
+    Ask(Vec<u8>),
+}
+
+impl PostgresConversation {
+    pub(crate) fn look_at_client<'a>(&mut self, input: &'a [u8]) -> Result<Step<Request<'a>>, Violation> {
+        if self.data_left > 0 {
+            return Ok(self.rest_of_data(input));
+        }
+        let Some((tag, total)) = head(input)? else { return Ok(Step::Need(HEAD.saturating_sub(input.len()))) };
+        if tag == b'd' {
+            return Ok(self.copy_data(input, total));
+        }
+        let limit = if matches!(tag, b'Q' | b'P' | b'B' | b'F') { MAX_STATEMENT } else { MAX_OTHER };
+        let (consumed, frame) = match frame(input, limit)? {
+            Step::Need(more) => return Ok(Step::Need(more)),
+            Step::Got { consumed, item } => (consumed, item),
+        };
+        let got = |item| Ok(Step::Got { consumed, item });
+        if self.copying_in && !matches!(tag, b'c' | b'f' | b'S' | b'H' | b'X') {
+            return Err(Violation(format!("message {:?} in the middle of COPY FROM STDIN", char::from(tag))));
+        }
+        match tag {
+            b'X' => return got(Request::Terminate(frame.wire)),
+            b'S' => return got(self.sync(frame)?),
+            b'c' | b'f' => return got(self.copy_end(frame)?),
+            b'p' => return Err(Violation("a password message after the login".to_owned())),
+            _ if self.absorbing => return got(Request::Absorb),
+            _ => {}
+        }
+        if matches!(tag, b'Q' | b'P' | b'B') {
+            match self.gate()? {
+                Gate::Open => {}
+                Gate::Wait => return Ok(Step::Need(0)),
+                Gate::Ask(question) => {
+                    return Ok(Step::Got { consumed: 0, item: Request::Forward(Cow::Owned(question)) });
+                }
+            }
+        }
+        match tag {
+            b'Q' => got(self.query(frame)?),
+            b'P' => self.parse(frame, consumed),
+            b'B' => self.bind(frame, consumed, input.get(consumed..).unwrap_or_default()),
+            b'E' => self.execute(frame, consumed),
+            b'D' => self.describe(frame, consumed),
+            b'C' => got(self.close_named(frame)?),
+            b'H' => got(Request::Forward(Cow::Borrowed(frame.wire))),
+            b'F' => got(self.function_call()),
+            other => Err(Violation(format!("message {:?} is not part of the protocol", char::from(other)))),
+        }
+    }
+
+    /// A text means something only under known settings (`search_path` …). If something on its way may change them, the
+    /// text waits until that is answered, then until a question of ours is. Inside a segment there is no waiting, since
+    /// the upstream may answer only at Sync: the text is then analysed under unknown settings, which proves nothing.
+    fn gate(&mut self) -> Result<Gate, Violation> {
+        if !self.session.must_ask() || self.segment_open {
+            return Ok(Gate::Open);
+        }
+        if self.front().is_some() {
+            return Ok(Gate::Wait);
+        }
+        if self.transaction == crate::message::session::Transaction::Failed {
+            return Ok(Gate::Open);
+        }
+        let mut question = Vec::new();
+        put_query(REFRESH, &mut question)?;
+        self.push(Op::Refresh)?;
+        self.refresh.clear();
+        self.session.asked();
+        Ok(Gate::Ask(question))
+    }
+
+    /// The next statement's number.
+    fn next_id(&mut self) -> StatementId {
+        self.last_id = self.last_id.saturating_add(1);
+        StatementId(self.last_id)
+    }
+
+    /// What a text does, under the settings and catalog of now. `conforming` is how its strings were read when it was
+    /// prepared, if it was prepared before.
+    pub(crate) fn analyse(&self, sql: &[u8], conforming: Option<bool>) -> Arc<Facts> {
+        let snapshot = self.source.snapshot();
+        let unknown;
+        let settings = match self.session.settings() {
+            Some(settings) if conforming.is_none_or(|then| then == settings.standard_conforming_strings) => settings,
+            Some(settings) => {
+                unknown = Settings { standard_conforming_strings: conforming.unwrap_or(false), ..settings.clone() };
+                &unknown
+            }
+            None => {
+                unknown = self.session.unknown();
+                &unknown
+            }
+        };
+        self.source.analyser().analyse(sql, &snapshot.catalog, settings)
+    }
+}

@@ -1,0 +1,262 @@
+//! Messages that carry something to be judged: Query, Parse, Bind.
+
+use super::housekeeping::no_statement;
+use crate::conversation::{Live, Portal, PostgresConversation, Prepared, Proposal, Proposed, Shape};
+use crate::copy::check_options;
+use crate::errors::Reply;
+use crate::message::extended::{Bind, Target, bind, parse, put_query, query, target};
+use crate::message::{Frame, frame};
+use crate::names::deallocated;
+use crate::values::encoding;
+use bytes::Bytes;
+use model::{Column, Facts, Outputs, Param, Phase, Refusal, RefusalKind, Repr, Statement, StatementId};
+use std::sync::Arc;
+use wire::{Request, Step, Violation};
+
+/// Prepared statements of a session.
+const MAX_PREPARED: usize = 65_536;
+/// Bytes of their texts.
+const MAX_PREPARED_BYTES: usize = 256 * 1024 * 1024;
+
+impl PostgresConversation {
+    pub(super) fn query<'a>(&mut self, frame: Frame<'a>) -> Result<Request<'a>, Violation> {
+        let sql = Bytes::copy_from_slice(query(frame.body)?);
+        let facts = check_options(self.analyse(&sql, None), &sql);
+        let id = self.next_id();
+        let wire = match self.renamed_deallocate(&sql) {
+            None => Bytes::copy_from_slice(frame.wire),
+            Some(text) => {
+                let mut wire = Vec::new();
+                put_query(&text, &mut wire)?;
+                Bytes::from(wire)
+            }
+        };
+        let statement = Statement { id, phase: Phase::Simple, sql, params: Vec::new(), prepared: None, facts, wire };
+        self.propose_query(&statement);
+        Ok(self.statement_or_refusal(statement))
+    }
+
+    pub(super) fn propose_query(&mut self, statement: &Statement) {
+        let live = self.live_for(statement);
+        self.proposal = Some(Box::new(Proposal { live, kind: Proposed::Query }));
+    }
+
+    fn live_for(&self, statement: &Statement) -> Live {
+        let mut live = Live::new(statement.id, statement.phase, statement.facts.clone(), statement.sql.clone());
+        live.doubtful = self.session.may_change(&statement.facts);
+        live.drops = deallocated(&statement.sql);
+        live
+    }
+
+    /// `DEALLOCATE s1` with the name that the upstream knows: psycopg drops its statements so.
+    fn renamed_deallocate(&self, sql: &[u8]) -> Option<Vec<u8>> {
+        let prepared = self.statements.get(&deallocated(sql)?)?;
+        Some([b"DEALLOCATE \"", prepared.server_name.as_slice(), b"\""].concat())
+    }
+
+    /// A text that names what only we may name goes no further.
+    fn statement_or_refusal<'a>(&self, statement: Statement) -> Request<'a> {
+        if self.names.mentioned(&statement.sql) {
+            let refusal = Refusal::new(RefusalKind::NotSupported, "the text mentions a name that belongs to Affidavit")
+                .hint("use the names that your own statements and portals were given");
+            return Request::Refused(Box::new(statement), refusal);
+        }
+        Request::Statement(Box::new(statement))
+    }
+
+    pub(super) fn parse<'a>(&mut self, frame: Frame<'a>, consumed: usize) -> Result<Step<Request<'a>>, Violation> {
+        let parse = parse(frame.body)?;
+        if !parse.name.is_empty() && self.statements.contains_key(parse.name) {
+            if !self.segment_open && self.front().is_some() {
+                // A DISCARD ALL or DEALLOCATE on its way may free the name.
+                return Ok(Step::Need(0));
+            }
+            let text = format!("prepared statement \"{}\" already exists", String::from_utf8_lossy(parse.name));
+            let item = self.fail(Reply::new("42P05", text))?;
+            return Ok(Step::Got { consumed, item });
+        }
+        let id = self.next_id();
+        let sql = Bytes::copy_from_slice(parse.sql);
+        let facts = check_options(self.analyse(&sql, None), &sql);
+        let mut wire = Vec::new();
+        let server_name = self.names.at_upstream(parse.name, id);
+        match self.renamed_deallocate(&sql) {
+            None => parse.put_as(&server_name, &mut wire)?,
+            Some(text) => crate::message::extended::put_parse(&server_name, &text, &mut wire)?,
+        }
+        let settings = self.session.settings();
+        let prepared = Arc::new(Prepared {
+            id,
+            server_name,
+            segment: self.segment,
+            sql: sql.clone(),
+            facts: facts.clone(),
+            settings: settings.map_or(0, |_| self.session.version()),
+            conforming: settings.is_some_and(|settings| settings.standard_conforming_strings),
+            declared: parse.types.clone(),
+            learnt: parking_lot::Mutex::default(),
+        });
+        let statement = Statement {
+            id,
+            phase: Phase::Prepare,
+            sql,
+            params: Vec::new(),
+            prepared: None,
+            facts,
+            wire: Bytes::from(wire),
+        };
+        let mut live = self.live_for(&statement);
+        // Preparing changes nothing; running does.
+        (live.doubtful, live.drops) = (false, None);
+        let kind = Proposed::Parse { name: parse.name.to_vec(), prepared };
+        self.proposal = Some(Box::new(Proposal { live, kind }));
+        let full = self.statements.len() >= MAX_PREPARED
+            || self.prepared_bytes.saturating_add(statement.sql.len()) > MAX_PREPARED_BYTES;
+        let item = if full {
+            let text = "this session has too many prepared statements";
+            let refusal = Refusal::new(RefusalKind::LimitReached, text).hint("close those that are no longer needed");
+            Request::Refused(Box::new(statement), refusal)
+        } else {
+            self.statement_or_refusal(statement)
+        };
+        Ok(Step::Got { consumed, item })
+    }
+
+    pub(super) fn bind<'a>(
+        &mut self,
+        frame: Frame<'a>,
+        consumed: usize,
+        after: &[u8],
+    ) -> Result<Step<Request<'a>>, Violation> {
+        let bound = bind(frame.body)?;
+        let Some(prepared) = self.statements.get(bound.statement).cloned() else {
+            let item = self.fail(no_statement(bound.statement))?;
+            return Ok(Step::Got { consumed, item });
+        };
+        let learnt = prepared.learnt.lock();
+        if !learnt.acknowledged && prepared.segment != self.segment {
+            return Ok(Step::Need(0));
+        }
+        let shape = shape_for(&learnt.shape, &bound);
+        let coming = learnt.described_in == Some(self.segment);
+        drop(learnt);
+        let facts = self.facts_of(&prepared);
+        let id = self.next_id();
+        let mut wire = Vec::new();
+        let portal = self.names.at_upstream(bound.portal, id);
+        bound.put_as(&portal, &prepared.server_name, &mut wire)?;
+        let statement = Statement {
+            id,
+            phase: Phase::Execute,
+            sql: prepared.sql.clone(),
+            params: self.params(&prepared, &bound),
+            prepared: Some(prepared.id),
+            facts,
+            wire: Bytes::from(wire),
+        };
+        let mut live = self.live_for(&statement);
+        live.portal = Portal::Sent;
+        live.unnamed = bound.portal.is_empty();
+        live.shape = shaped(&prepared, &shape, &bound);
+        live.formats = bound.result_formats.clone();
+        live.prepared = Some(prepared);
+        let returns_rows = !matches!(live.facts.parts.as_slice(), [part] if part.outputs == Outputs::None);
+        let describe =
+            returns_rows && !coming && matches!(live.shape, Shape::Unknown) && !describes(after, bound.portal);
+        let kind = Proposed::Bind { name: bound.portal.to_vec(), describe };
+        self.proposal = Some(Box::new(Proposal { live, kind }));
+        Ok(Step::Got { consumed, item: self.statement_or_refusal(statement) })
+    }
+
+    /// What a prepared statement does when it runs now: names are looked up again if the path or the catalog changed.
+    fn facts_of(&self, prepared: &Prepared) -> Arc<Facts> {
+        let current = self.session.settings().is_some()
+            && prepared.settings == self.session.version()
+            && prepared.facts.catalog_epoch == self.source.snapshot().catalog.epoch();
+        if current {
+            prepared.facts.clone()
+        } else {
+            check_options(self.analyse(&prepared.sql, Some(prepared.conforming)), &prepared.sql)
+        }
+    }
+
+    fn params(&self, prepared: &Prepared, bound: &Bind<'_>) -> Vec<Param> {
+        if bound.params.is_empty() {
+            return Vec::new();
+        }
+        let learnt = prepared.learnt.lock();
+        let oids = learnt.params.as_ref().unwrap_or(&prepared.declared);
+        let snapshot = self.source.snapshot();
+        let one = |(index, value): (usize, &Option<&[u8]>)| Param {
+            repr: snapshot.types.repr(oids.get(index).copied().unwrap_or(0), bound.param_formats.binary(index)),
+            value: value.map(Bytes::copy_from_slice),
+        };
+        bound.params.iter().enumerate().map(one).collect()
+    }
+
+    /// Forgets a prepared statement's name.
+    pub(crate) fn forget_statement(&mut self, name: &[u8]) -> Option<Arc<Prepared>> {
+        let prepared = self.statements.remove(name)?;
+        self.prepared_bytes = self.prepared_bytes.saturating_sub(prepared.sql.len());
+        Some(prepared)
+    }
+
+    /// Keeps a prepared statement under its name.
+    pub(super) fn remember_statement(&mut self, name: Vec<u8>, prepared: Arc<Prepared>) {
+        self.forget_statement(&name);
+        self.prepared_bytes = self.prepared_bytes.saturating_add(prepared.sql.len());
+        self.statements.insert(name, prepared);
+    }
+
+    /// Forgets the statement of this number, if its name still means it.
+    pub(crate) fn forget_prepared(&mut self, id: StatementId) {
+        let name = self.statements.iter().find(|(_, prepared)| prepared.id == id).map(|(name, _)| name.clone());
+        if let Some(name) = name {
+            self.forget_statement(&name);
+        }
+    }
+}
+
+/// Whether the client's next message, if it is here already, is a Describe of this portal.
+fn describes(after: &[u8], portal: &[u8]) -> bool {
+    match frame(after, super::MAX_OTHER) {
+        Ok(Step::Got { item: Frame { tag: b'D', body, .. }, .. }) => {
+            target(body).is_ok_and(|t| t == Target::Portal(portal))
+        }
+        _ => false,
+    }
+}
+
+/// What is known of the columns, if it fits the formats that the client asks for.
+fn shape_for(shape: &Shape, bound: &Bind<'_>) -> Shape {
+    match shape {
+        Shape::Columns(columns)
+            if bound.result_formats.0.len() > 1 && bound.result_formats.0.len() != columns.len() =>
+        {
+            // The upstream will refuse this Bind.
+            Shape::Unknown
+        }
+        known => known.clone(),
+    }
+}
+
+/// The columns in the formats that Bind asks for; the last ones are kept, since drivers repeat themselves.
+fn shaped(prepared: &Prepared, shape: &Shape, bound: &Bind<'_>) -> Shape {
+    let Shape::Columns(base) = shape else { return shape.clone() };
+    if !bound.result_formats.0.contains(&true) {
+        return shape.clone();
+    }
+    let mut learnt = prepared.learnt.lock();
+    if let Some((formats, columns)) = &learnt.shaped
+        && *formats == bound.result_formats
+    {
+        return Shape::Columns(columns.clone());
+    }
+    let reformat = |(index, column): (usize, &Column)| Column {
+        repr: Repr { kind: column.repr.kind.clone(), encoding: encoding(bound.result_formats.binary(index)) },
+        ..column.clone()
+    };
+    let columns: Arc<[Column]> = base.iter().enumerate().map(reformat).collect();
+    learnt.shaped = Some((bound.result_formats.clone(), columns.clone()));
+    Shape::Columns(columns)
+}

@@ -1,0 +1,395 @@
+//! The options of a COPY … TO STDOUT, read from its text: the answer of the server names only text or binary.
+//!
+//! <https://www.postgresql.org/docs/current/sql-copy.html>, the syntax of today and that of before 9.0. The text was
+//! already parsed by the analysis; this looks only for what the analysis does not report. What is not understood is an
+//! error, and the statement then counts as not understood.
+
+use crate::session::ascii_safe;
+use model::Delimited;
+
+/// The options that matter here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Options {
+    pub(super) binary: bool,
+    pub(super) delimited: Delimited,
+}
+
+/// The defaults of the text format.
+pub(super) fn text_defaults() -> Delimited {
+    Delimited { csv: false, delimiter: b'\t', quote: b'"', escape: b'"', null: b"\\N".to_vec(), header: false }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    /// An unquoted word, lower case; numbers too.
+    Word(String),
+    /// A quoted identifier.
+    Quoted,
+    /// A string's value.
+    Text(Vec<u8>),
+    /// Anything else, byte by byte.
+    Sign(u8),
+}
+
+/// Reads the options of the statement with this index among `parts` statements in a text.
+pub(super) fn read(sql: &[u8], index: usize, parts: usize) -> Result<Options, String> {
+    let tokens = tokens(sql)?;
+    let statements: Vec<&[Token]> =
+        tokens.split(|token| *token == Token::Sign(b';')).filter(|statement| !statement.is_empty()).collect();
+    if statements.len() != parts {
+        return Err("the statements in the text could not be told apart".to_owned());
+    }
+    let statement = statements.get(index).copied().unwrap_or_default();
+    let word = |token: &Token, word: &str| matches!(token, Token::Word(found) if found == word);
+    if !statement.first().is_some_and(|token| word(token, "copy")) {
+        return Err("it does not begin with COPY".to_owned());
+    }
+    let mut depth = 0usize;
+    let to = statement.windows(2).position(|pair| {
+        match pair.first() {
+            Some(Token::Sign(b'(')) => depth += 1,
+            Some(Token::Sign(b')')) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && matches!(pair, [to, stdout] if word(to, "to") && word(stdout, "stdout"))
+    });
+    let rest = to.and_then(|to| statement.get(to + 2..)).ok_or("TO STDOUT was not found")?;
+    Reader { tokens: rest, found: Found::default() }.read()
+}
+
+#[derive(Default)]
+struct Found {
+    binary: bool,
+    csv: bool,
+    delimiter: Option<u8>,
+    quote: Option<u8>,
+    escape: Option<u8>,
+    null: Option<Vec<u8>>,
+    header: bool,
+}
+
+struct Reader<'a> {
+    tokens: &'a [Token],
+    found: Found,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Option<&'a Token> {
+        let (first, rest) = self.tokens.split_first()?;
+        self.tokens = rest;
+        Some(first)
+    }
+
+    fn skip(&mut self, word: &str) {
+        if matches!(self.tokens.first(), Some(Token::Word(found)) if found == word) {
+            self.next();
+        }
+    }
+
+    fn read(mut self) -> Result<Options, String> {
+        self.skip("using");
+        if matches!(self.tokens.first(), Some(Token::Word(word)) if word == "delimiters") {
+            self.next();
+            self.found.delimiter = Some(self.byte("DELIMITERS")?);
+        }
+        self.skip("with");
+        if self.tokens.first() == Some(&Token::Sign(b'(')) {
+            self.next();
+            loop {
+                self.option(true)?;
+                match self.next() {
+                    Some(Token::Sign(b',')) => {}
+                    Some(Token::Sign(b')')) => break,
+                    _ => return Err("an option does not end where one should".to_owned()),
+                }
+            }
+        }
+        while !self.tokens.is_empty() {
+            self.option(false)?;
+        }
+        let csv = self.found.csv;
+        let quote = self.found.quote.unwrap_or(b'"');
+        let delimited = Delimited {
+            csv,
+            delimiter: self.found.delimiter.unwrap_or(if csv { b',' } else { b'\t' }),
+            quote,
+            escape: self.found.escape.unwrap_or(quote),
+            null: self.found.null.unwrap_or_else(|| if csv { Vec::new() } else { b"\\N".to_vec() }),
+            header: self.found.header,
+        };
+        Ok(Options { binary: self.found.binary, delimited })
+    }
+
+    fn option(&mut self, listed: bool) -> Result<(), String> {
+        let Some(Token::Word(name)) = self.next() else { return Err("an option has no name".to_owned()) };
+        match name.as_str() {
+            "format" if listed => match self.word_or_text()?.as_slice() {
+                b"text" => {}
+                b"csv" => self.found.csv = true,
+                b"binary" => self.found.binary = true,
+                _ => return Err("the format is unknown".to_owned()),
+            },
+            "binary" if !listed => self.found.binary = true,
+            "csv" if !listed => self.found.csv = true,
+            "header" if listed => self.found.header = self.flag()?,
+            "header" => self.found.header = true,
+            "freeze" if listed => drop(self.flag()?),
+            "freeze" => {}
+            "delimiter" | "delimiters" => self.found.delimiter = Some(self.byte("DELIMITER")?),
+            "quote" => self.found.quote = Some(self.byte("QUOTE")?),
+            "escape" => self.found.escape = Some(self.byte("ESCAPE")?),
+            "null" => {
+                self.skip("as");
+                self.found.null = Some(self.text()?);
+            }
+            "encoding" => {
+                let encoding = self.word_or_text()?;
+                if !ascii_safe(&String::from_utf8_lossy(&encoding)) {
+                    return Err("in the encoding asked for, a delimiter may be half of a character".to_owned());
+                }
+            }
+            "force_quote" if listed => self.columns(),
+            "force" => {
+                self.skip("quote");
+                self.columns();
+            }
+            other => return Err(format!("the option {other} is unknown")),
+        }
+        Ok(())
+    }
+
+    fn text(&mut self) -> Result<Vec<u8>, String> {
+        match self.next() {
+            Some(Token::Text(text)) => Ok(text.clone()),
+            _ => Err("a string was expected".to_owned()),
+        }
+    }
+
+    fn word_or_text(&mut self) -> Result<Vec<u8>, String> {
+        match self.next() {
+            Some(Token::Text(text)) => Ok(text.to_ascii_lowercase()),
+            Some(Token::Word(word)) => Ok(word.clone().into_bytes()),
+            _ => Err("a word was expected".to_owned()),
+        }
+    }
+
+    fn byte(&mut self, what: &str) -> Result<u8, String> {
+        self.skip("as");
+        match self.text()?.as_slice() {
+            [byte] if byte.is_ascii() => Ok(*byte),
+            _ => Err(format!("{what} must be one character")),
+        }
+    }
+
+    /// A truth value, true when there is none.
+    fn flag(&mut self) -> Result<bool, String> {
+        match self.tokens.first() {
+            None | Some(Token::Sign(b',' | b')')) => return Ok(true),
+            _ => {}
+        }
+        match self.word_or_text()?.as_slice() {
+            b"true" | b"on" | b"1" => Ok(true),
+            b"false" | b"off" | b"0" => Ok(false),
+            _ => Err("a truth value was expected".to_owned()),
+        }
+    }
+
+    /// Column names or `*`, in parentheses or bare: they do not matter here.
+    fn columns(&mut self) {
+        if self.tokens.first() == Some(&Token::Sign(b'(')) {
+            while !matches!(self.next(), None | Some(Token::Sign(b')'))) {}
+            return;
+        }
+        self.next();
+        while self.tokens.first() == Some(&Token::Sign(b','))
+            && matches!(self.tokens.get(1), Some(Token::Word(_) | Token::Quoted))
+        {
+            self.next();
+            self.next();
+        }
+    }
+}
+
+/// Takes a text apart, as PostgreSQL's scanner does with `standard_conforming_strings` on.
+fn tokens(sql: &[u8]) -> Result<Vec<Token>, String> {
+    let mut tokens = Vec::new();
+    let mut rest = sql;
+    while let Some((first, after)) = rest.split_first() {
+        rest = match (first, after) {
+            (b'-', [b'-', ..]) => {
+                let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+                rest.get(end..).unwrap_or_default()
+            }
+            (b'/', [b'*', ..]) => comment(rest)?,
+            (b'\'', _) => text(after, false, &mut tokens)?,
+            (b'e' | b'E', [b'\'', after @ ..]) => text(after, true, &mut tokens)?,
+            (b'u' | b'U', [b'&', b'\'' | b'"', ..]) => return Err("it has a Unicode escape string".to_owned()),
+            (b'"', _) => {
+                let end = identifier_end(after).ok_or("a quoted name does not end")?;
+                tokens.push(Token::Quoted);
+                after.get(end..).unwrap_or_default()
+            }
+            (b'$', _) => dollar(rest, &mut tokens)?,
+            (byte, _) if byte.is_ascii_whitespace() || *byte == 0x0b => after,
+            (byte, _) if byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii() => {
+                let part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii();
+                let (word, after) = rest.split_at(rest.iter().take_while(part).count());
+                tokens.push(Token::Word(String::from_utf8_lossy(word).to_ascii_lowercase()));
+                after
+            }
+            (byte, after) => {
+                tokens.push(Token::Sign(*byte));
+                after
+            }
+        };
+    }
+    Ok(tokens)
+}
+
+fn comment(sql: &[u8]) -> Result<&[u8], String> {
+    let (mut rest, mut depth) = (sql, 0usize);
+    loop {
+        rest = match rest {
+            [b'/', b'*', after @ ..] => {
+                depth += 1;
+                after
+            }
+            [b'*', b'/', after @ ..] => {
+                depth -= 1;
+                if depth == 0 {
+                    return Ok(after);
+                }
+                after
+            }
+            [_, after @ ..] => after,
+            [] => return Err("a comment does not end".to_owned()),
+        };
+    }
+}
+
+fn text<'a>(after: &'a [u8], escapes: bool, tokens: &mut Vec<Token>) -> Result<&'a [u8], String> {
+    let (mut rest, mut value) = (after, Vec::new());
+    loop {
+        rest = match rest {
+            [b'\'', b'\'', after @ ..] => {
+                value.push(b'\'');
+                after
+            }
+            [b'\'', after @ ..] => {
+                tokens.push(Token::Text(value));
+                return Ok(after);
+            }
+            [b'\\', escaped, after @ ..] if escapes => {
+                value.push(match escaped {
+                    b'b' => 0x08,
+                    b'f' => 0x0c,
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'0'..=b'7' | b'x' | b'u' | b'U' => return Err("it has a numeric escape".to_owned()),
+                    other => *other,
+                });
+                after
+            }
+            [byte, after @ ..] => {
+                value.push(*byte);
+                after
+            }
+            [] => return Err("a string does not end".to_owned()),
+        };
+    }
+}
+
+fn identifier_end(after: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr(b'"', after.get(at..)?)? + 1;
+        if after.get(at) != Some(&b'"') {
+            return Some(at);
+        }
+        at += 1;
+    }
+}
+
+/// A dollar-quoted string, or a parameter.
+fn dollar<'a>(sql: &'a [u8], tokens: &mut Vec<Token>) -> Result<&'a [u8], String> {
+    let tail = sql.get(1..).unwrap_or_default();
+    let part = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_' || !byte.is_ascii();
+    let tag = tail.iter().take_while(part).count();
+    let starts_with_digit = tail.first().is_some_and(u8::is_ascii_digit);
+    if starts_with_digit || tail.get(tag) != Some(&b'$') {
+        tokens.push(Token::Sign(b'$'));
+        return Ok(tail);
+    }
+    let (quote, body) = sql.split_at(tag + 2);
+    let end = memchr::memmem::find(body, quote).ok_or("a dollar-quoted string does not end")?;
+    let (value, after) = body.split_at(end);
+    tokens.push(Token::Text(value.to_vec()));
+    Ok(after.get(quote.len()..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(sql: &str) -> Result<Options, String> {
+        read(sql.as_bytes(), 0, 1)
+    }
+
+    fn delimited(sql: &str) -> Delimited {
+        one(sql).unwrap().delimited
+    }
+
+    #[test]
+    fn defaults() {
+        assert_eq!(delimited("COPY t TO STDOUT"), text_defaults());
+        let csv = delimited("copy public.\"T\"\"x\" (a, b) to stdout (format csv);");
+        assert_eq!((csv.csv, csv.delimiter, csv.quote, csv.escape), (true, b',', b'"', b'"'));
+        assert!(csv.null.is_empty() && !csv.header);
+    }
+
+    #[test]
+    fn options_of_today() {
+        let sql = "COPY (SELECT 'to stdout' AS x, $1 /* to /* stdout */ */ FROM t) TO STDOUT WITH \
+             (FORMAT 'csv', HEADER, DELIMITER ';', QUOTE '''', ESCAPE E'\\\\', NULL 'NULL', FORCE_QUOTE (a, \"b)\"), ENCODING utf8)";
+        let expected =
+            Delimited { csv: true, delimiter: b';', quote: b'\'', escape: b'\\', null: b"NULL".to_vec(), header: true };
+        assert_eq!(delimited(sql), expected);
+        assert!(!delimited("COPY t TO STDOUT (FORMAT csv, HEADER off, FORCE_QUOTE *)").header);
+        assert!(one("COPY t TO STDOUT (FORMAT binary)").unwrap().binary);
+    }
+
+    #[test]
+    fn options_of_old() {
+        let old =
+            delimited("COPY t TO STDOUT WITH CSV HEADER DELIMITER AS '|' NULL AS $$-$$ FORCE QUOTE a, b ESCAPE '^'");
+        let expected =
+            Delimited { csv: true, delimiter: b'|', quote: b'"', escape: b'^', null: b"-".to_vec(), header: true };
+        assert_eq!(old, expected);
+        assert_eq!(delimited("COPY t TO STDOUT USING DELIMITERS ','").delimiter, b',');
+    }
+
+    #[test]
+    fn the_right_one_of_several_statements() {
+        let sql = b"SELECT ';'; ; COPY t TO STDOUT CSV; -- end;\n";
+        assert!(read(sql, 1, 2).unwrap().delimited.csv);
+        assert!(read(sql, 0, 2).is_err());
+        assert!(read(sql, 1, 3).is_err(), "another number of statements than the analysis saw");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        for sql in [
+            "COPY t TO STDOUT (FORMAT json)",
+            "COPY t TO STDOUT (FORMAT csv, NEWOPTION 1)",
+            "COPY t TO STDOUT (ENCODING 'SJIS')",
+            "COPY t TO STDOUT (DELIMITER 'ab')",
+            "COPY t TO STDOUT (NULL U&'\\0041')",
+            "COPY t TO '/tmp/x'",
+            "COPY t TO STDOUT (DELIMITER 'x",
+            "SELECT 1",
+        ] {
+            assert!(one(sql).is_err(), "{sql}");
+        }
+    }
+}

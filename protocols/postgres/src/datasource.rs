@@ -1,0 +1,144 @@
+//! One configured PostgreSQL upstream: its credential with the keys computed from it, its catalog snapshot, its analyser.
+
+use crate::auth::scram::KeyCache;
+use crate::auth::upstream::{LoginFailure, Welcome, login};
+use crate::catalog::{Snapshot, read};
+use crate::link::{Link, cancel};
+use crate::session::{default_settings, server_version};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use model::{Facts, Refusal, RefusalKind, TableRef};
+use sql::{Analyser, Dialect};
+use std::any::Any;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+use tokio::sync::Mutex;
+use wire::{Datasource, DatasourceSpec};
+
+/// One configured upstream, as the proxy holds it.
+pub(crate) struct PostgresDatasource(pub(crate) Arc<Source>);
+
+/// One configured upstream, as its sessions share it.
+pub(crate) struct Source {
+    spec: DatasourceSpec,
+    keys: KeyCache,
+    analyser: Analyser,
+    snapshot: ArcSwap<Snapshot>,
+    /// The server's version as a number, once it was seen.
+    version: AtomicU32,
+    /// Held while the catalog is read, so that many sessions that miss a relation cause one reading.
+    /// When the last reading began.
+    refreshing: Mutex<Option<Instant>>,
+}
+
+impl Source {
+    pub(crate) fn new(spec: DatasourceSpec) -> Self {
+        Self {
+            spec,
+            keys: KeyCache::default(),
+            analyser: Analyser::new(Dialect::Postgres),
+            snapshot: ArcSwap::from_pointee(Snapshot::default()),
+            version: AtomicU32::new(0),
+            refreshing: Mutex::new(None),
+        }
+    }
+
+    /// The snapshot in force.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// What it was built from.
+    pub(crate) fn spec(&self) -> &DatasourceSpec {
+        &self.spec
+    }
+
+    /// The analyser that all sessions share.
+    pub(crate) fn analyser(&self) -> &Analyser {
+        &self.analyser
+    }
+
+    /// Logs in with these startup parameters.
+    pub(crate) async fn connect(&self, params: &[(Vec<u8>, Vec<u8>)]) -> Result<(Link, Welcome), LoginFailure> {
+        let (link, welcome) = login(&self.spec, params, &self.keys).await?;
+        self.version.store(server_version(welcome.param("server_version").unwrap_or_default()), Ordering::Relaxed);
+        Ok((link, welcome))
+    }
+
+    /// The startup parameters of a session of our own.
+    fn own_params(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut params = vec![
+            (b"user".to_vec(), self.spec.user.as_bytes().to_vec()),
+            (b"application_name".to_vec(), b"affidavit".to_vec()),
+        ];
+        if let Some(database) = &self.spec.database {
+            params.push((b"database".to_vec(), database.as_bytes().to_vec()));
+        }
+        params
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Refusal {
+        Refusal::new(
+            RefusalKind::UpstreamUnavailable,
+            format!("the catalog of datasource \"{}\" cannot be read: {error}", self.spec.name),
+        )
+        .hint("check that the datasource's user may read pg_catalog")
+    }
+}
+
+#[async_trait]
+impl Datasource for PostgresDatasource {
+    fn spec(&self) -> &DatasourceSpec {
+        &self.0.spec
+    }
+
+    async fn refresh_catalog(&self) -> Result<u64, Refusal> {
+        let asked = Instant::now();
+        let source = &self.0;
+        let mut last = source.refreshing.lock().await;
+        if last.is_some_and(|began| began > asked) {
+            // Somebody began to read it after we were asked, and is done.
+            return Ok(self.catalog_epoch());
+        }
+        let began = Instant::now();
+        let (mut link, _) = source.connect(&source.own_params()).await.map_err(|failure| failure.refusal().clone())?;
+        let epoch = self.catalog_epoch().saturating_add(1);
+        let snapshot = read(&mut link, epoch).await.map_err(|error| source.unreadable(&error))?;
+        let _ = link.send(&[b'X', 0, 0, 0, 4]).await;
+        source.snapshot.store(Arc::new(snapshot));
+        *last = Some(began);
+        Ok(epoch)
+    }
+
+    fn catalog_epoch(&self) -> u64 {
+        self.0.snapshot.load().catalog.epoch()
+    }
+
+    fn analyse(&self, sql: &str) -> Arc<Facts> {
+        let settings = default_settings(&self.0.spec.user, self.0.version.load(Ordering::Relaxed));
+        self.0.analyser.analyse(sql.as_bytes(), &self.0.snapshot.load().catalog, &settings)
+    }
+
+    fn columns(&self, table: &TableRef) -> Option<Vec<String>> {
+        let snapshot = self.0.snapshot.load();
+        let relation = snapshot.catalog.relation(table)?;
+        Some(relation.columns.iter().map(|column| column.name.clone()).collect())
+    }
+
+    async fn cancel(&self, key: &[u8]) -> io::Result<()> {
+        cancel(&self.0.spec, key).await
+    }
+
+    async fn probe(&self) -> Result<String, Refusal> {
+        let (mut link, welcome) =
+            self.0.connect(&self.0.own_params()).await.map_err(|failure| failure.refusal().clone())?;
+        let _ = link.send(&[b'X', 0, 0, 0, 4]).await;
+        Ok(welcome.param("server_version").unwrap_or("unknown").to_owned())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

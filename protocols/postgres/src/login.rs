@@ -1,0 +1,238 @@
+//! The login: startup, proof, admission, the upstream's login, and the greeting that tells the client it is in.
+//!
+//! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP>
+
+use crate::auth::client::{Proof, ask_bearer, ask_password};
+use crate::auth::upstream::{LoginFailure, Welcome};
+use crate::conversation::PostgresConversation;
+use crate::datasource::{PostgresDatasource, Source};
+use crate::errors::Reply;
+use crate::link::Link;
+use crate::message::auth::put_ask;
+use crate::message::session::put_backend_key;
+use crate::message::startup::{Startup, negotiate};
+use crate::session::{REFRESH, Session};
+use crate::startup::{Opening, Wishes, open};
+use model::{Refusal, RefusalKind, SessionInfo, Timestamp};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::io::AsyncWriteExt;
+use wire::{Admission, CancelTarget, Credential, Desk, Established, Login, LoginError, Transport, Violation};
+
+/// The newest minor version of protocol 3 that is spoken here.
+const NEWEST_MINOR: u16 = 2;
+
+/// Conducts a login over a fresh connection.
+pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Login, LoginError> {
+    match open(client, desk.as_ref()).await? {
+        Opening::Probe => Ok(Login::Finished),
+        Opening::Cancel(key) => {
+            if let Some(target) = desk.find_cancel(&key)
+                && let Err(error) = target.datasource.cancel(&target.key).await
+            {
+                tracing::warn!(%error, "a cancel request could not be forwarded");
+            }
+            Ok(Login::Finished)
+        }
+        Opening::Session(client, startup) => session(client, &startup, desk.as_ref()).await,
+    }
+}
+
+fn violation(violation: Violation) -> LoginError {
+    LoginError::Violation(violation.0)
+}
+
+/// Tells the client why it does not get in.
+async fn refuse(mut client: Transport, refusal: Refusal) -> Result<Login, LoginError> {
+    let mut frame = Vec::new();
+    Reply::from(&refusal).put("FATAL", &mut frame).map_err(violation)?;
+    send_away(&mut client, &frame).await?;
+    Err(LoginError::Refused(refusal))
+}
+
+/// Sends the last words and closes, so that they arrive before the connection's end does.
+async fn send_away(client: &mut Transport, frame: &[u8]) -> Result<(), LoginError> {
+    client.write_all(frame).await?;
+    client.flush().await?;
+    client.shutdown().await?;
+    Ok(())
+}
+
+async fn session(mut client: Transport, startup: &Startup, desk: &dyn Desk) -> Result<Login, LoginError> {
+    let wishes = Wishes::new(startup);
+    if desk.tls().is_some() && client.tls_version().is_none() {
+        let refusal = Refusal::new(RefusalKind::NotAuthenticated, "this listener accepts TLS connections only")
+            .hint("set sslmode=require or stronger, so that your token is not sent in the clear");
+        return refuse(client, refusal).await;
+    }
+    if wishes.replication {
+        let refusal = Refusal::new(RefusalKind::NotSupported, "replication connections are not supported")
+            .hint("a replication stream carries rows that no policy could be applied to; connect without it");
+        return refuse(client, refusal).await;
+    }
+    if wishes.claim.user.is_empty() {
+        let refusal = Refusal::new(RefusalKind::NotAuthenticated, "no user name was given at startup");
+        return refuse(client, refusal).await;
+    }
+    let mut before = Vec::new();
+    if startup.minor > NEWEST_MINOR || !wishes.unknown.is_empty() {
+        let unknown: Vec<_> = wishes.unknown.iter().map(Vec::as_slice).collect();
+        negotiate(startup.minor.min(NEWEST_MINOR), &unknown, &mut before).map_err(violation)?;
+    }
+    let proof = if wishes.oauth {
+        ask_bearer(&mut client, &before, desk.discovery().as_ref()).await?
+    } else {
+        ask_password(&mut client, &before).await?
+    };
+    let admission = match &proof {
+        None => return Ok(Login::Finished),
+        Some(Proof::Password(token)) => desk.admit(Credential::Password(token), &wishes.claim).await,
+        Some(Proof::Bearer(token)) => desk.admit(Credential::Bearer(token), &wishes.claim).await,
+        Some(Proof::Discovered) => {
+            let refusal = Refusal::new(RefusalKind::NotAuthenticated, "no token was sent")
+                .hint("get a token from the issuer that was named and connect again with it");
+            return refuse(client, refusal).await;
+        }
+    };
+    drop(proof);
+    let admission = match admission {
+        Ok(admission) => admission,
+        Err(refusal) => return refuse(client, refusal).await,
+    };
+    enter(client, startup, wishes, admission, desk).await
+}
+
+/// The client is admitted: logs in at the upstream and puts the session together.
+async fn enter(
+    mut client: Transport,
+    startup: &Startup,
+    wishes: Wishes,
+    admission: Admission,
+    desk: &dyn Desk,
+) -> Result<Login, LoginError> {
+    let Some(source) = admission.datasource.as_any().downcast_ref::<PostgresDatasource>().map(|d| d.0.clone()) else {
+        let name = &admission.datasource.spec().name;
+        let text = format!("datasource \"{name}\" is not a PostgreSQL datasource");
+        let refusal = Refusal::new(RefusalKind::NotAllowed, text).hint("use a listener of the datasource's protocol");
+        desk.abandoned(&admission, &wishes.claim, &refusal);
+        return refuse(client, refusal).await;
+    };
+    let database = source.spec().database.clone().or_else(|| wishes.claim.database.clone());
+    let database = database.unwrap_or_else(|| source.spec().user.clone());
+    let params = upstream_params(startup, &wishes, &source.spec().user, &database);
+    let upstream = async {
+        let (mut link, welcome) = source.connect(&params).await?;
+        let session = settings(&source, &mut link, &welcome).await?;
+        Ok::<_, LoginFailure>((link, welcome, session))
+    };
+    let (link, welcome, session) = match upstream.await {
+        Ok(ready) => ready,
+        Err(failure) => {
+            desk.abandoned(&admission, &wishes.claim, failure.refusal());
+            return match failure {
+                LoginFailure::Told { frame, refusal } => {
+                    send_away(&mut client, &frame).await?;
+                    Err(LoginError::Refused(refusal))
+                }
+                LoginFailure::Unreachable(refusal) => refuse(client, refusal).await,
+            };
+        }
+    };
+    if source.snapshot().catalog.epoch() == 0
+        && let Err(refusal) = admission.datasource.refresh_catalog().await
+    {
+        // Without a catalog nothing is proven, so nothing protected passes; what needs no catalog still works.
+        tracing::warn!(%refusal, "a session begins without a catalog");
+    }
+    let greeting = greeting(startup.minor, &welcome, &admission, desk).map_err(violation)?;
+    let (upstream, upstream_residue) = link.into_parts();
+    let info = SessionInfo {
+        id: admission.session,
+        opened: now(),
+        identity: admission.identity,
+        claimed_user: wishes.claim.user,
+        client_addr: desk.client_addr(),
+        client_app: wishes.claim.application,
+        protocol: "postgres".to_owned(),
+        datasource: source.spec().name.clone(),
+        database,
+        upstream_user: source.spec().user.clone(),
+        server_version: welcome.param("server_version").unwrap_or_default().to_owned(),
+        tls_version: client.tls_version(),
+        reason: wishes.claim.reason,
+        ticket: wishes.claim.ticket,
+    };
+    Ok(Login::Session(Box::new(Established {
+        client,
+        upstream,
+        conversation: Box::new(PostgresConversation::new(source, session)),
+        info,
+        greeting,
+        client_residue: Vec::new(),
+        upstream_residue,
+        datasource: admission.datasource,
+    })))
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// The client's parameters in its order, with user and database replaced where it had them.
+fn upstream_params(startup: &Startup, wishes: &Wishes, user: &str, database: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let pair = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+    let mut params = vec![pair("user", user), pair("database", database)];
+    if startup.params.first().is_some_and(|(name, _)| name == b"database") {
+        params.reverse();
+    }
+    params.extend(wishes.params.iter().cloned());
+    params
+}
+
+/// What the session's texts mean: what was reported, and our question for the rest.
+async fn settings(source: &Source, link: &mut Link, welcome: &Welcome) -> Result<Session, LoginFailure> {
+    let mut session = Session::new(&source.spec().user);
+    for (name, value) in &welcome.params {
+        session.report(name, value);
+    }
+    session.asked();
+    let question = String::from_utf8_lossy(REFRESH);
+    let asked = tokio::time::timeout(source.spec().connect_timeout, link.query(&question)).await;
+    match asked.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+        Ok(rows) => match rows.as_slice() {
+            [path, role] => {
+                let text = |row: &[Option<String>]| row.first().cloned().flatten().unwrap_or_default();
+                session.refreshed(&text(path), &text(role));
+                Ok(session)
+            }
+            _ => Err(unready(source, "it does not answer SHOW search_path")),
+        },
+        Err(error) => Err(unready(source, &error.to_string())),
+    }
+}
+
+fn unready(source: &Source, why: &str) -> LoginFailure {
+    let text = format!("datasource \"{}\" cannot be used: {why}", source.spec().name);
+    LoginFailure::Unreachable(Refusal::new(RefusalKind::UpstreamUnavailable, text))
+}
+
+/// AuthenticationOk, what the upstream reported, a cancel key of ours, ReadyForQuery.
+fn greeting(minor: u16, welcome: &Welcome, admission: &Admission, desk: &dyn Desk) -> Result<Vec<u8>, Violation> {
+    let mut greeting = Vec::new();
+    put_ask(0, &[], &mut greeting)?;
+    greeting.extend_from_slice(&welcome.frames);
+    if let Some((pid, secret)) = &welcome.key {
+        // The process id stays the upstream's: clients compare it with that of notifications.
+        let ours: [u8; 32] = rand::random();
+        let (ours, _) = ours.split_at(if minor >= 2 { 32 } else { 4 });
+        put_backend_key(*pid, ours, &mut greeting)?;
+        let target = CancelTarget {
+            datasource: admission.datasource.clone(),
+            key: [pid.as_slice(), secret.as_slice()].concat(),
+        };
+        desk.offer_cancel(admission.session, [pid.as_slice(), ours].concat(), target);
+    }
+    crate::message::put(&mut greeting, b'Z', |out| out.push(b'I'))?;
+    Ok(greeting)
+}

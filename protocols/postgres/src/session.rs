@@ -1,0 +1,253 @@
+//! The settings of a session that change what its texts mean, and whether they are known at the moment.
+//!
+//! `standard_conforming_strings` and `client_encoding` are reported by the server whenever they change; `search_path` is
+//! reported from version 18 on, and the current role never. So after anything that may have changed one of them
+//! (SET, set_config, a transaction's end, a routine whose body is not known) they count as unknown, and are asked for,
+//! by a query of ours whose answer the client does not see, before the next text is looked at.
+
+use model::{Facts, Verb};
+use sql::Settings;
+
+/// Asks for what the server does not report. SHOW takes no snapshot, so it disturbs no transaction.
+pub(crate) const REFRESH: &[u8] = b"SHOW search_path; SHOW role";
+
+/// The settings of a session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    settings: Settings,
+    /// The path as the server prints it: `"$user", public`.
+    path: String,
+    /// The role that was SET, or `none`.
+    role: String,
+    user: String,
+    /// Grows with every change.
+    version: u64,
+    /// Whether path and role are known.
+    known: bool,
+    /// Whether something since the last question may have changed them.
+    doubted: bool,
+    /// Whether the last question came to nothing, so that asking again is of no use for now.
+    unanswerable: bool,
+    /// Whether a change since a transaction's begin may be undone by its end.
+    undoable: bool,
+}
+
+/// Version as a number: `15.18 (Debian…)` is 150018, `18beta1` is 180000.
+pub(crate) fn server_version(text: &str) -> u32 {
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse::<u32>().unwrap_or(0));
+    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    major.saturating_mul(10_000).saturating_add(minor.min(9_999))
+}
+
+/// The settings of a session that changed none.
+pub(crate) fn default_settings(user: &str, version: u32) -> Settings {
+    Settings { search_path: resolve("\"$user\", public", user), server_version: version, ..Settings::default() }
+}
+
+/// The schemas that a search path means, implicit ones included.
+fn resolve(path: &str, user: &str) -> Vec<String> {
+    let mut schemas: Vec<String> = Vec::new();
+    for name in split(path) {
+        schemas.push(if name == "$user" { user.to_owned() } else { name });
+    }
+    if !schemas.iter().any(|schema| schema == "pg_catalog") {
+        schemas.insert(0, "pg_catalog".to_owned());
+    }
+    if !schemas.iter().any(|schema| schema == "pg_temp") {
+        schemas.insert(0, "pg_temp".to_owned());
+    }
+    schemas
+}
+
+/// The identifiers of a comma-separated list, quotes resolved. The server prints it, so it is well formed.
+fn split(list: &str) -> Vec<String> {
+    let (mut names, mut name, mut quoted, mut chars) = (Vec::new(), String::new(), false, list.chars().peekable());
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                name.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => names.push(std::mem::take(&mut name)),
+            c if quoted || !c.is_whitespace() => name.push(c),
+            _ => {}
+        }
+    }
+    names.push(name);
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+/// Encodings in which every byte below 0x80 is itself, wherever it stands.
+pub(crate) fn ascii_safe(encoding: &str) -> bool {
+    !["BIG5", "GBK", "GB18030", "SJIS", "SHIFT_JIS_2004", "SHIFTJIS2004", "UHC", "JOHAB", "MSKANJI", "MULE_INTERNAL"]
+        .iter()
+        .any(|unsafe_one| encoding.eq_ignore_ascii_case(unsafe_one))
+}
+
+/// Whether a setting is one of those kept here, by any of its names (`SET NAMES`, `SET SCHEMA`, `RESET ALL`).
+fn concerns(setting: &str) -> bool {
+    ["search_path", "role", "authorization", "all", "schema", "names", "client_encoding", "conforming_strings"]
+        .iter()
+        .any(|word| setting.contains(word))
+}
+
+impl Session {
+    /// A session of which nothing was reported yet.
+    pub(crate) fn new(user: &str) -> Self {
+        Self {
+            settings: Settings { search_path: Vec::new(), ..Settings::default() },
+            path: String::new(),
+            role: String::new(),
+            user: user.to_owned(),
+            version: 1,
+            known: false,
+            doubted: true,
+            unanswerable: false,
+            undoable: false,
+        }
+    }
+
+    /// Takes in a parameter that the server reports.
+    pub(crate) fn report(&mut self, name: &str, value: &str) {
+        let before = self.settings.clone();
+        match name {
+            "standard_conforming_strings" => self.settings.standard_conforming_strings = value == "on",
+            "client_encoding" => self.settings.ascii_safe_encoding = ascii_safe(value),
+            "server_version" => self.settings.server_version = server_version(value),
+            "session_authorization" => value.clone_into(&mut self.user),
+            "search_path" => value.clone_into(&mut self.path),
+            _ => return,
+        }
+        if self.settings != before {
+            self.version = self.version.saturating_add(1);
+        }
+        self.resolve();
+    }
+
+    /// Takes in the answer to [`REFRESH`].
+    pub(crate) fn refreshed(&mut self, path: &str, role: &str) {
+        path.clone_into(&mut self.path);
+        role.clone_into(&mut self.role);
+        self.known = true;
+        self.resolve();
+    }
+
+    fn resolve(&mut self) {
+        let user = if self.role.is_empty() || self.role == "none" { &self.user } else { &self.role };
+        let resolved = resolve(&self.path, user);
+        if self.settings.search_path != resolved {
+            self.settings.search_path = resolved;
+            self.version = self.version.saturating_add(1);
+        }
+    }
+
+    /// What texts mean now, or `None` while that is not known.
+    pub(crate) fn settings(&self) -> Option<&Settings> {
+        (self.known && !self.doubted).then_some(&self.settings)
+    }
+
+    /// What texts may mean while the settings are not known: nothing that is not qualified has a meaning, and strings
+    /// have none either. The analysis then proves nothing, which is the point.
+    pub(crate) fn unknown(&self) -> Settings {
+        Settings {
+            search_path: Vec::new(),
+            standard_conforming_strings: false,
+            ascii_safe_encoding: false,
+            ..self.settings.clone()
+        }
+    }
+
+    /// Grows with every change of the settings.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether the settings must be asked for before the next text.
+    pub(crate) fn must_ask(&self) -> bool {
+        (self.doubted || !self.known) && !self.unanswerable
+    }
+
+    /// The question failed (the transaction is in a failed state, say).
+    pub(crate) fn unanswered(&mut self) {
+        self.unanswerable = true;
+    }
+
+    /// Something that may change the settings is on its way to the server.
+    pub(crate) fn doubt(&mut self) {
+        self.doubted = true;
+        self.undoable = true;
+        self.unanswerable = false;
+    }
+
+    /// The question is on its way.
+    pub(crate) fn asked(&mut self) {
+        self.doubted = false;
+        self.known = false;
+    }
+
+    /// Whether a statement may change the settings.
+    pub(crate) fn may_change(&self, facts: &Facts) -> bool {
+        facts.unparsed.is_some()
+            || facts.parts.iter().any(|part| match part.verb {
+                Verb::Transaction => self.undoable,
+                Verb::Set => part.settings.is_empty() || part.settings.iter().any(|change| concerns(&change.name)),
+                Verb::Call | Verb::Other => true,
+                // DISCARD ALL is among these; the others are rare enough.
+                Verb::Session => true,
+                _ => !part.settings.is_empty() || !part.opaque.is_empty() || part.calls.iter().any(|call| !call.pure),
+            })
+    }
+
+    /// A transaction is over: nothing is left that its end could undo.
+    pub(crate) fn transaction_over(&mut self) {
+        if !self.doubted {
+            self.undoable = false;
+        }
+        self.unanswerable = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(server_version("15.18 (Debian 15.18-0+deb12u1)"), 150_018);
+        assert_eq!(server_version("18beta1"), 180_000);
+        assert_eq!(server_version(""), 0);
+    }
+
+    #[test]
+    fn a_path_is_resolved_with_its_implicit_schemas() {
+        assert_eq!(resolve("\"$user\", public", "ann"), ["pg_temp", "pg_catalog", "ann", "public"]);
+        assert_eq!(resolve("public, pg_catalog, pg_temp", "ann"), ["public", "pg_catalog", "pg_temp"]);
+        assert_eq!(resolve("\"a,b\", \"q\"\"q\"", "x"), ["pg_temp", "pg_catalog", "a,b", "q\"q"]);
+        assert_eq!(resolve("\"\"", "x"), ["pg_temp", "pg_catalog"]);
+    }
+
+    #[test]
+    fn settings_are_unknown_until_asked_for_and_while_in_doubt() {
+        let mut session = Session::new("ann");
+        assert!(session.settings().is_none());
+        session.asked();
+        session.refreshed("public", "none");
+        assert_eq!(session.settings().map(|s| s.search_path.len()), Some(3));
+        session.doubt();
+        assert!(session.settings().is_none());
+        session.asked();
+        assert!(session.settings().is_none(), "asked is not answered");
+        session.refreshed("\"$user\"", "bob");
+        assert_eq!(session.settings().map(|s| s.search_path.clone()).unwrap(), ["pg_temp", "pg_catalog", "bob"]);
+        let unknown = session.unknown();
+        assert!(unknown.search_path.is_empty() && !unknown.standard_conforming_strings);
+    }
+
+    #[test]
+    fn encodings() {
+        assert!(ascii_safe("UTF8") && ascii_safe("LATIN1") && ascii_safe("EUC_JP") && ascii_safe("SQL_ASCII"));
+        assert!(!ascii_safe("SJIS") && !ascii_safe("gbk") && !ascii_safe("BIG5"));
+    }
+}

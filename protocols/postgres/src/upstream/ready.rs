@@ -1,0 +1,107 @@
+//! ReadyForQuery: the end of a round. What was skipped ends here, and with the transaction its portals.
+
+use super::Outcome::{self, Consumed, First};
+use super::complete::{outcome, silent_end};
+use super::unexpected;
+use crate::conversation::{Live, Op, Portal, PostgresConversation};
+use crate::message::Frame;
+use crate::message::session::{Transaction, ready_for_query};
+use model::Status;
+use std::borrow::Cow;
+use wire::{Answer, Violation};
+
+impl PostgresConversation {
+    pub(super) fn ready_for_query<'a>(&mut self, frame: Frame<'a>) -> Result<Outcome<'a>, Violation> {
+        let transaction = ready_for_query(frame.body)?;
+        if self.skipping
+            && let Some(ended) = self.skip_to_sync()?
+        {
+            return Ok(First(ended));
+        }
+        let due =
+            |op| matches!(op, Some(&Op::Sync | &Op::Query { .. } | &Op::Refresh | &Op::Local { simple: true, .. }));
+        if !due(self.front()) {
+            if self.spare_ready == 0 {
+                return Err(unexpected(b'Z', self.ops.front()));
+            }
+            self.spare_ready = self.spare_ready.saturating_sub(1);
+            self.transaction = transaction;
+            return Ok(Consumed(Answer::Forward(Cow::Borrowed(frame.wire))));
+        }
+        if let Some(Op::Query { id, .. }) = self.front() {
+            let id = *id;
+            // A text whose parts could not be counted ends here.
+            if let Some(live) = self.take(id) {
+                return Ok(First(silent_end(id, outcome(Status::Completed, &live.tag))));
+            }
+        }
+        if transaction == Transaction::Idle
+            && let Some(ended) = self.next_dead_portal()
+        {
+            return Ok(First(ended));
+        }
+        self.skipping = false;
+        self.copying_in = false;
+        self.transaction = transaction;
+        if transaction == Transaction::Idle {
+            self.portals.retain(|_, portal| !portal.acknowledged);
+            self.session.transaction_over();
+        }
+        match self.ops.pop_front() {
+            Some(Op::Refresh) => {
+                self.take_refresh();
+                Ok(Consumed(Answer::Absorb))
+            }
+            _ => Ok(Consumed(Answer::Forward(Cow::Borrowed(frame.wire)))),
+        }
+    }
+
+    /// Drops operations that the upstream skipped, up to the Sync that ends the skipping. Statements among them end.
+    fn skip_to_sync<'a>(&mut self) -> Result<Option<Answer<'a>>, Violation> {
+        loop {
+            let op = match self.ops.front() {
+                Some(Op::Sync) => return Ok(None),
+                Some(_) => self.ops.pop_front(),
+                None if self.spare_ready > 0 => return Ok(None),
+                None => return Err(unexpected(b'Z', None)),
+            };
+            let (id, refused) = match op {
+                Some(Op::Parse { id, refused, .. }) => {
+                    self.forget_prepared(id);
+                    (id, refused)
+                }
+                Some(Op::Bind { id, refused }) => {
+                    self.portals.retain(|_, portal| portal.id != id);
+                    (id, refused)
+                }
+                Some(Op::Query { id, refused, .. }) => (id, refused),
+                _ => continue,
+            };
+            if self.take(id).is_some() {
+                return Ok(Some(silent_end(id, skipped(refused.map(|reply| reply.code)))));
+            }
+        }
+    }
+
+    /// Portals do not survive the transaction. Those bound by what is still in the queue are of the next one.
+    fn next_dead_portal<'a>(&mut self) -> Option<Answer<'a>> {
+        let dead = |live: &&Live| matches!(live.portal, Portal::Bound | Portal::Suspended);
+        let id = self.live.iter().find(dead)?.id;
+        self.end_portal(id)
+    }
+
+    fn take_refresh(&mut self) {
+        match self.refresh.as_slice() {
+            [path, role] => self.session.refreshed(&path.clone(), &role.clone()),
+            _ => self.session.unanswered(),
+        }
+        self.refresh.clear();
+    }
+}
+
+fn skipped(refused: Option<&'static str>) -> model::Outcome {
+    match refused {
+        Some(code) => model::Outcome { error_code: Some(code.to_owned()), ..outcome(Status::Refused, "") },
+        None => outcome(Status::NotExecuted, ""),
+    }
+}

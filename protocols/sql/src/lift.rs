@@ -1,0 +1,520 @@
+//! The literal-lifting scanner: one pass over a text that folds white space and comments and takes literals out.
+//!
+//! Texts that differ only in literals get the same key and share their facts, so the key must keep every literal that
+//! the analysis looks at: positions in ORDER BY, GROUP BY and DISTINCT ON, all of a statement that is not a query or a
+//! change of rows, arguments of `set_config` and `current_setting`, and the escape character of `U&""` names. The same
+//! pass bounds how deeply the parser may nest, because the parsers recurse.
+
+use crate::{Dialect, Settings};
+
+/// Stands for a string literal in a key.
+pub(crate) const STRING: u8 = 0x01;
+/// Stands for a number.
+pub(crate) const NUMBER: u8 = 0x02;
+/// Stands for a bit or hexadecimal string.
+pub(crate) const BITS: u8 = 0x03;
+
+/// What the scanner found.
+#[derive(Debug, Default)]
+pub(crate) struct Lifted {
+    /// The text with folded white space and placeholder bytes for literals.
+    pub(crate) key: Vec<u8>,
+    /// An upper bound of the depth of the syntax tree.
+    pub(crate) nesting: usize,
+    /// Why the text must not be given to a parser.
+    pub(crate) refused: Option<&'static str>,
+    /// There is a byte of 0x80 or above.
+    pub(crate) non_ascii: bool,
+    /// Statements that are not empty.
+    pub(crate) statements: usize,
+}
+
+/// How a dialect's text is cut into tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lexis {
+    postgres: bool,
+    ansi_quotes: bool,
+    backslash: bool,
+}
+
+impl Lexis {
+    pub(crate) fn new(dialect: Dialect, settings: &Settings) -> Self {
+        let postgres = dialect == Dialect::Postgres;
+        Self {
+            postgres,
+            ansi_quotes: postgres || settings.sql_mode.ansi_quotes,
+            backslash: !postgres && !settings.sql_mode.no_backslash_escapes,
+        }
+    }
+}
+
+/// Scans `sql`. With `keep`, literals that the analysis looks at stay in the key; without, none does.
+pub(crate) fn lift(sql: &[u8], lexis: Lexis, keep: bool) -> Lifted {
+    let mut scan = Scan {
+        sql,
+        at: 0,
+        lexis,
+        keep,
+        out: Lifted { key: Vec::with_capacity(sql.len()), ..Lifted::default() },
+        levels: vec![Level::default()],
+        total: 0,
+        statement: Statement::default(),
+        space: false,
+        words: [Word::Other; 2],
+    };
+    scan.run();
+    scan.out
+}
+
+#[derive(Clone, Copy, Default)]
+struct Level {
+    run: usize,
+    deepest: usize,
+    positional: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Statement {
+    begun: bool,
+    keep_all: bool,
+    keep_next: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Other,
+    Sort,
+    By,
+    Distinct,
+    On,
+}
+
+struct Scan<'a> {
+    sql: &'a [u8],
+    at: usize,
+    lexis: Lexis,
+    keep: bool,
+    out: Lifted,
+    levels: Vec<Level>,
+    /// Sum of the levels' runs.
+    total: usize,
+    statement: Statement,
+    space: bool,
+    words: [Word; 2],
+}
+
+fn starts_word(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80
+}
+
+fn in_word(byte: u8) -> bool {
+    starts_word(byte) || byte.is_ascii_digit() || byte == b'$'
+}
+
+impl Scan<'_> {
+    fn peek(&self, ahead: usize) -> u8 {
+        self.sql.get(self.at.saturating_add(ahead)).copied().unwrap_or(0)
+    }
+
+    fn refuse(&mut self, why: &'static str) {
+        self.out.refused.get_or_insert(why);
+        self.at = self.sql.len();
+    }
+
+    fn run(&mut self) {
+        while self.at < self.sql.len() && self.out.refused.is_none() {
+            self.token();
+        }
+        let open: usize = self.levels.iter().map(|level| level.run.max(level.deepest)).sum();
+        self.out.nesting = self.out.nesting.max(open) + self.levels.len();
+    }
+
+    fn token(&mut self) {
+        let byte = self.peek(0);
+        let postgres = self.lexis.postgres;
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0c => {
+                self.space = true;
+                self.at += 1;
+            }
+            0x0b if !postgres => {
+                self.space = true;
+                self.at += 1;
+            }
+            b'-' if self.peek(1) == b'-' && (postgres || self.peek(2) <= b' ') => self.line_comment(),
+            b'#' if !postgres => self.line_comment(),
+            b'/' if self.peek(1) == b'*' => self.block_comment(),
+            b'\'' => self.string(self.at, self.at, b'\'', self.lexis.backslash, STRING),
+            b'"' if !self.lexis.ansi_quotes => self.string(self.at, self.at, b'"', self.lexis.backslash, STRING),
+            b'"' => self.quoted_name(self.at, b'"'),
+            b'`' if !postgres => self.quoted_name(self.at, b'`'),
+            b'$' if postgres => self.dollar(),
+            b'0'..=b'9' => self.number(),
+            b'.' if self.peek(1).is_ascii_digit() && !self.after_name() => self.number(),
+            b'$' => self.word(),
+            _ if starts_word(byte) => self.word(),
+            0..=0x1f | 0x7f => self.refuse("the text contains a control character"),
+            _ => self.symbol(byte),
+        }
+    }
+
+    /// In MySQL `t.1x` continues a name after a dot; a number cannot follow a name there.
+    fn after_name(&self) -> bool {
+        !self.space && self.out.key.last().is_some_and(|last| in_word(*last) || matches!(last, b'`' | b'"'))
+    }
+
+    fn separate(&mut self) {
+        if self.space && !self.out.key.is_empty() {
+            self.out.key.push(b' ');
+        }
+        self.space = false;
+    }
+
+    fn copy(&mut self, from: usize) {
+        let text = self.sql.get(from..self.at).unwrap_or_default();
+        self.out.key.extend_from_slice(text);
+    }
+
+    fn count(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            level.run += 1;
+            self.total += 1;
+        }
+    }
+
+    fn line_comment(&mut self) {
+        while self.at < self.sql.len() && !matches!(self.peek(0), b'\n' | b'\r') {
+            if self.peek(0) == 0 {
+                return self.refuse("the text contains a NUL byte");
+            }
+            self.at += 1;
+        }
+        // MySQL ends such a comment at the line feed only: a carriage return does not hide what follows.
+        if self.peek(0) == b'\r' && !self.lexis.postgres && self.peek(1) != b'\n' {
+            return self.refuse("a comment contains a carriage return without a line feed");
+        }
+        self.space = true;
+    }
+
+    fn block_comment(&mut self) {
+        if !self.lexis.postgres && (self.peek(2) == b'!' || (self.peek(2) == b'M' && self.peek(3) == b'!')) {
+            return self.refuse("an executable comment (/*! … */) is not accepted: write its content as plain SQL");
+        }
+        let mut depth = 1usize;
+        self.at += 2;
+        while self.at < self.sql.len() {
+            match (self.peek(0), self.peek(1)) {
+                (b'/', b'*') if self.lexis.postgres => {
+                    depth += 1;
+                    self.at += 2;
+                }
+                (b'/', b'*') => return self.refuse("a comment within a comment is not accepted"),
+                (b'*', b'/') => {
+                    depth -= 1;
+                    self.at += 2;
+                    if depth == 0 {
+                        self.space = true;
+                        return;
+                    }
+                }
+                (0, _) => return self.refuse("the text contains a NUL byte"),
+                _ => self.at += 1,
+            }
+        }
+        self.refuse("a comment is not closed");
+    }
+
+    /// A string whose token starts at `start` and whose opening quote is at `quote_at`.
+    fn string(&mut self, start: usize, quote_at: usize, quote: u8, backslash: bool, kind: u8) {
+        self.at = quote_at + 1;
+        loop {
+            let byte = self.peek(0);
+            if self.at >= self.sql.len() {
+                return self.refuse("a string is not closed");
+            }
+            if byte == 0 && self.lexis.postgres {
+                return self.refuse("the text contains a NUL byte");
+            }
+            if byte == b'\\' && backslash {
+                self.at += 2;
+            } else if byte == quote && self.peek(1) == quote {
+                self.at += 2;
+            } else {
+                self.at += 1;
+                if byte == quote {
+                    break;
+                }
+            }
+            if byte >= 0x80 {
+                self.out.non_ascii = true;
+            }
+        }
+        self.at = self.at.min(self.sql.len());
+        self.literal(start, kind);
+    }
+
+    fn literal(&mut self, start: usize, kind: u8) {
+        self.begin(b"");
+        self.separate();
+        let positional = kind == NUMBER && self.levels.last().is_some_and(|level| level.positional);
+        if self.keep && (positional || self.statement.keep_all || self.statement.keep_next) {
+            self.copy(start);
+        } else {
+            self.out.key.push(kind);
+        }
+        self.statement.keep_next = false;
+        self.remember(Word::Other);
+    }
+
+    fn quoted_name(&mut self, start: usize, quote: u8) {
+        let open = self.sql.get(start..).and_then(|rest| rest.iter().position(|byte| *byte == quote));
+        self.at = start + open.unwrap_or(0) + 1;
+        let content = self.at;
+        loop {
+            if self.at >= self.sql.len() {
+                return self.refuse("a quoted name is not closed");
+            }
+            let byte = self.peek(0);
+            self.at += 1;
+            if byte == quote {
+                if self.peek(0) != quote {
+                    break;
+                }
+                self.at += 1;
+            } else if byte < b' ' {
+                return self.refuse("a quoted name contains a control character");
+            } else if byte >= 0x80 {
+                self.out.non_ascii = true;
+            }
+        }
+        let name = self.sql.get(content..self.at.saturating_sub(1)).unwrap_or_default();
+        self.begin(name);
+        if is_setting_function(name) || content > start + 1 {
+            // `U&"…"` may spell anything.
+            self.statement.keep_all = true;
+        }
+        self.separate();
+        self.copy(start);
+        self.count();
+        self.remember(Word::Other);
+    }
+
+    fn dollar(&mut self) {
+        if self.peek(1).is_ascii_digit() {
+            let start = self.at;
+            self.at += 1;
+            while self.peek(0).is_ascii_digit() {
+                self.at += 1;
+            }
+            self.begin(b"");
+            self.separate();
+            self.copy(start);
+            return self.remember(Word::Other);
+        }
+        let start = self.at;
+        let mut end = self.at + 1;
+        while self.sql.get(end).is_some_and(|byte| in_word(*byte) && *byte != b'$') {
+            end += 1;
+        }
+        if self.sql.get(end) != Some(&b'$') {
+            return self.symbol(b'$');
+        }
+        let tag = self.sql.get(start..=end).unwrap_or_default();
+        let body = self.sql.get(end + 1..).unwrap_or_default();
+        let Some(close) = find(body, tag) else { return self.refuse("a dollar-quoted string is not closed") };
+        self.out.non_ascii |= body.iter().take(close).any(|byte| *byte >= 0x80);
+        if body.iter().take(close).any(|byte| *byte == 0) {
+            return self.refuse("the text contains a NUL byte");
+        }
+        self.at = end + 1 + close + tag.len();
+        self.literal(start, STRING);
+    }
+
+    fn number(&mut self) {
+        let start = self.at;
+        let radix = self.peek(0) == b'0' && matches!(self.peek(1) | 0x20, b'x' | b'b' | b'o');
+        let mut kind = NUMBER;
+        if radix && self.peek(2).is_ascii_alphanumeric() {
+            kind = BITS;
+            self.at += 2;
+            while self.peek(0).is_ascii_alphanumeric() || self.peek(0) == b'_' {
+                self.at += 1;
+            }
+        } else {
+            let digits = |scan: &mut Self| {
+                while scan.peek(0).is_ascii_digit() || (scan.peek(0) == b'_' && scan.peek(1).is_ascii_digit()) {
+                    scan.at += 1;
+                }
+            };
+            digits(self);
+            if self.peek(0) == b'.' && self.peek(1) != b'.' {
+                self.at += 1;
+                digits(self);
+            }
+            let signed = usize::from(matches!(self.peek(1), b'+' | b'-'));
+            if self.peek(0) | 0x20 == b'e' && self.peek(1 + signed).is_ascii_digit() {
+                self.at += 1 + signed;
+                digits(self);
+            }
+        }
+        // MySQL allows names that begin with a digit (`1a`); such a run stays as it is.
+        if starts_word(self.peek(0)) || self.peek(0) == b'$' {
+            while in_word(self.peek(0)) {
+                self.out.non_ascii |= self.peek(0) >= 0x80;
+                self.at += 1;
+            }
+            self.begin(b"");
+            self.separate();
+            self.copy(start);
+            self.count();
+            return self.remember(Word::Other);
+        }
+        self.literal(start, kind);
+    }
+
+    fn word(&mut self) {
+        let start = self.at;
+        while in_word(self.peek(0)) {
+            self.out.non_ascii |= self.peek(0) >= 0x80;
+            self.at += 1;
+        }
+        let word = self.sql.get(start..self.at).unwrap_or_default();
+        if self.peek(0) == b'\'' && word.len() == 1 {
+            match word.first().map_or(0, |byte| byte | 0x20) {
+                b'e' if self.lexis.postgres => return self.string(start, self.at, b'\'', true, STRING),
+                b'n' => return self.string(start, self.at, b'\'', self.lexis.backslash, STRING),
+                b'b' | b'x' => return self.string(start, self.at, b'\'', false, BITS),
+                _ => {}
+            }
+        }
+        if self.lexis.postgres && word.eq_ignore_ascii_case(b"u") && self.peek(0) == b'&' {
+            match self.peek(1) {
+                b'\'' => return self.string(start, self.at + 1, b'\'', false, STRING),
+                b'"' => return self.quoted_name(start, b'"'),
+                _ => {}
+            }
+        }
+        let mut lower = [0u8; 16];
+        let lower = match lower.get_mut(..word.len()) {
+            Some(buffer) => {
+                buffer.copy_from_slice(word);
+                buffer.make_ascii_lowercase();
+                &*buffer
+            }
+            None => word,
+        };
+        self.begin(lower);
+        self.keyword(lower);
+        self.separate();
+        self.copy(start);
+    }
+
+    /// Notes the first word of a statement.
+    fn begin(&mut self, word: &[u8]) {
+        if self.statement.begun {
+            return;
+        }
+        self.statement.begun = true;
+        self.out.statements += 1;
+        const LIFTED: [&[u8]; 9] =
+            [b"select", b"with", b"insert", b"update", b"delete", b"values", b"merge", b"table", b"replace"];
+        self.statement.keep_all = !LIFTED.contains(&word);
+    }
+
+    fn keyword(&mut self, word: &[u8]) {
+        self.count();
+        let mut seen = Word::Other;
+        match word {
+            b"order" | b"group" => seen = Word::Sort,
+            b"by" => {
+                seen = Word::By;
+                if self.words.last() == Some(&Word::Sort) {
+                    self.positional(true);
+                }
+            }
+            b"distinct" => seen = Word::Distinct,
+            b"on" if self.words.last() == Some(&Word::Distinct) => seen = Word::On,
+            b"limit" | b"offset" | b"fetch" | b"having" => self.positional(false),
+            b"uescape" => self.statement.keep_next = true,
+            b"and" | b"or" if self.lexis.postgres => self.settle(),
+            _ if is_setting_function(word) => self.statement.keep_all = true,
+            _ => {}
+        }
+        self.remember(seen);
+    }
+
+    fn positional(&mut self, on: bool) {
+        if let Some(level) = self.levels.last_mut() {
+            level.positional = on;
+        }
+    }
+
+    fn remember(&mut self, word: Word) {
+        self.words = [self.words[1], word];
+    }
+
+    /// What comes next on this level does not nest in what came before.
+    fn settle(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            self.out.nesting = self.out.nesting.max(self.total);
+            self.total -= level.run;
+            level.deepest = level.deepest.max(level.run);
+            level.run = 0;
+        }
+    }
+
+    fn symbol(&mut self, byte: u8) {
+        match byte {
+            b'(' | b'[' => {
+                self.begin(b"select");
+                let positional = self.levels.last().is_some_and(|level| level.positional)
+                    || self.words == [Word::Distinct, Word::On];
+                self.levels.push(Level { positional, ..Level::default() });
+                if self.levels.len() > 4096 {
+                    return self.refuse("the text nests more than 4096 parentheses");
+                }
+            }
+            b')' | b']' => {
+                if self.levels.len() > 1
+                    && let Some(inner) = self.levels.pop()
+                    && let Some(outer) = self.levels.last_mut()
+                {
+                    let depth = inner.run.max(inner.deepest) + 1;
+                    outer.run += depth;
+                    self.total = self.total - inner.run + depth;
+                }
+            }
+            b',' => self.settle(),
+            b';' => {
+                self.settle();
+                self.statement = Statement::default();
+                self.positional(false);
+            }
+            _ => {
+                self.begin(b"");
+                self.count();
+            }
+        }
+        self.separate();
+        self.out.key.push(byte);
+        self.at += 1;
+        if !matches!(byte, b'(') {
+            self.remember(Word::Other);
+        }
+    }
+}
+
+fn is_setting_function(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"set_config") || name.eq_ignore_ascii_case(b"current_setting")
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len().max(1)).position(|window| window == needle)
+}
+
+/// The key as a person reads it.
+pub(crate) fn readable(key: &[u8]) -> String {
+    let bytes: Vec<u8> =
+        key.iter().map(|byte| if matches!(*byte, STRING | NUMBER | BITS) { b'?' } else { *byte }).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}

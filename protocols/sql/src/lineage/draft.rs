@@ -1,0 +1,137 @@
+//! The facts of a statement while they are collected, each once.
+
+use super::Taint;
+use model::{
+    Access, Call, ColumnRef, Opaque, Outputs, Part, PredicateUse, Reach, SettingChange, TableRef, TableUse, Usage,
+    Verb, WriteFlow,
+};
+use std::collections::HashSet;
+use std::hash::Hash;
+
+/// A list without duplicates, in order of arrival.
+#[derive(Debug)]
+struct Once<T> {
+    list: Vec<T>,
+    seen: HashSet<T>,
+}
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self { list: Vec::new(), seen: HashSet::new() }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Once<T> {
+    fn add(&mut self, item: T) {
+        if self.seen.insert(item.clone()) {
+            self.list.push(item);
+        }
+    }
+}
+
+/// The facts of one statement while they are collected.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    tables: Once<TableUse>,
+    predicates: Once<PredicateUse>,
+    writes: Vec<WriteFlow>,
+    calls: Once<Call>,
+    opaque: Once<Opaque>,
+    settings: Vec<SettingChange>,
+    unknown_relations: Once<String>,
+    /// View columns by the column they show.
+    shown: Once<(ColumnRef, ColumnRef)>,
+    unfiltered: bool,
+}
+
+impl Draft {
+    /// Some table is read without a condition.
+    pub(crate) fn note_unfiltered(&mut self, unfiltered: bool) {
+        self.unfiltered |= unfiltered;
+    }
+
+    pub(crate) fn table(&mut self, table: &TableRef, access: Access, reach: Reach) {
+        if reach == Reach::Indirect {
+            let direct = TableUse { table: table.clone(), access, reach: Reach::Direct };
+            if self.tables.seen.contains(&direct) {
+                return;
+            }
+        }
+        self.tables.add(TableUse { table: table.clone(), access, reach });
+    }
+
+    pub(crate) fn predicate(&mut self, column: &ColumnRef, usage: Usage) {
+        self.predicates.add(PredicateUse { column: column.clone(), usage });
+    }
+
+    pub(crate) fn write(&mut self, target: Option<ColumnRef>, value: &Taint) {
+        if let Some(why) = &value.unknown {
+            self.opaque(&format!("a write of {why}"), true);
+        }
+        let flow = WriteFlow { target, sources: value.columns() };
+        if self.writes.len() < 10_000 && !self.writes.contains(&flow) {
+            self.writes.push(flow);
+        }
+    }
+
+    pub(crate) fn call(&mut self, name: String, pure: bool) {
+        self.calls.add(Call { name, pure });
+    }
+
+    pub(crate) fn opaque(&mut self, what: &str, reaches_data: bool) {
+        self.opaque.add(Opaque { what: what.to_owned(), reaches_data });
+    }
+
+    pub(crate) fn setting(&mut self, name: &str, value: Option<String>) {
+        self.settings.push(SettingChange { name: name.to_lowercase(), value });
+    }
+
+    pub(crate) fn unknown_relation(&mut self, name: String) {
+        self.unknown_relations.add(name);
+    }
+
+    pub(crate) fn shows(&mut self, base: &ColumnRef, view: ColumnRef) {
+        self.shown.add((base.clone(), view));
+    }
+
+    /// Forgets the columns written, for statements that only describe a write.
+    pub(crate) fn drop_writes(&mut self) {
+        self.writes.clear();
+    }
+
+    pub(crate) fn columns_mentioned(&self) -> Vec<ColumnRef> {
+        self.predicates.list.iter().map(|use_| use_.column.clone()).collect()
+    }
+
+    pub(crate) fn tables_used(&self) -> impl Iterator<Item = &TableUse> {
+        self.tables.list.iter()
+    }
+
+    /// The part and the relations that were not found.
+    pub(crate) fn finish(self, verb: Verb, outputs: Outputs, filtered: bool, limited: bool) -> Finished {
+        Finished {
+            part: Part {
+                verb,
+                tables: self.tables.list,
+                outputs,
+                predicates: self.predicates.list,
+                writes: self.writes,
+                calls: self.calls.list,
+                opaque: self.opaque.list,
+                settings: self.settings,
+                kin: Vec::new(),
+                filtered: filtered && !self.unfiltered,
+                limited,
+            },
+            unknown_relations: self.unknown_relations.list,
+            shown: self.shown.list,
+        }
+    }
+}
+
+/// A part whose kin are still to be listed.
+pub(crate) struct Finished {
+    pub(crate) part: Part,
+    pub(crate) unknown_relations: Vec<String>,
+    pub(crate) shown: Vec<(ColumnRef, ColumnRef)>,
+}

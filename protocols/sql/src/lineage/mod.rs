@@ -1,0 +1,113 @@
+//! Lineage: works out, on the internal representation, what a statement reads, writes and calls, and where every column
+//! of its result comes from.
+
+mod columns;
+mod draft;
+mod expressions;
+mod predicates;
+mod queries;
+mod relations;
+mod routines;
+mod scope;
+mod sources;
+mod taint;
+mod writes;
+
+pub(crate) use draft::Draft;
+pub(crate) use draft::Finished;
+pub(crate) use relations::Found;
+pub(crate) use routines::Nature;
+pub(crate) use scope::{Env, Rows};
+pub(crate) use taint::Taint;
+
+use crate::{Catalog, Dialect, Settings};
+use model::{ColumnRef, OutputColumn, Outputs, Usage};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// How much work one statement may cause, in expressions and columns looked at.
+const FUEL: usize = 2_000_000;
+
+/// Works on one statement.
+pub(crate) struct Tracer<'c> {
+    pub(crate) dialect: Dialect,
+    pub(crate) catalog: &'c Catalog,
+    /// Schemas searched, in order.
+    pub(crate) path: Vec<String>,
+    pub(crate) draft: Draft,
+    /// How many views deep.
+    views: usize,
+    items: usize,
+    /// FROM items mentioned since it was last taken.
+    mentioned: BTreeSet<usize>,
+    /// Columns that decided about rows since it was last taken.
+    influence: BTreeSet<Arc<ColumnRef>>,
+    fuel: usize,
+}
+
+impl<'c> Tracer<'c> {
+    pub(crate) fn new(dialect: Dialect, catalog: &'c Catalog, settings: &Settings) -> Self {
+        Self {
+            dialect,
+            catalog,
+            path: settings.search_path.clone(),
+            draft: Draft::default(),
+            views: 0,
+            items: 0,
+            mentioned: BTreeSet::new(),
+            influence: BTreeSet::new(),
+            fuel: FUEL,
+        }
+    }
+
+    fn next_item(&mut self) -> usize {
+        self.items += 1;
+        self.items
+    }
+
+    /// Takes from the budget; false when it is spent.
+    fn spend(&mut self, cost: usize) -> bool {
+        if self.fuel < cost {
+            self.fuel = 0;
+            self.draft.opaque("a statement of this complexity", true);
+            return false;
+        }
+        self.fuel -= cost;
+        true
+    }
+
+    /// Whether two names of columns, aliases or variables are the same.
+    fn same(&self, left: &str, right: &str) -> bool {
+        match self.dialect {
+            Dialect::Postgres => left == right,
+            Dialect::Mysql | Dialect::MariaDb => {
+                left.eq_ignore_ascii_case(right) || left.to_lowercase() == right.to_lowercase()
+            }
+        }
+    }
+
+    /// Notes that rows depend on a value.
+    fn uses(&mut self, taint: &Taint, usage: Usage) {
+        if let Some(why) = &taint.unknown {
+            self.draft.opaque(&format!("a condition over {why}"), true);
+        }
+        for column in &taint.sources {
+            self.influence.insert(Arc::clone(column));
+            self.draft.predicate(column, usage);
+        }
+    }
+
+    /// The columns of a result as facts.
+    pub(crate) fn outputs(rows: &Rows) -> Outputs {
+        if rows.none {
+            return Outputs::None;
+        }
+        if let Some(why) = &rows.open {
+            return Outputs::Unknown(why.clone());
+        }
+        let columns = rows.columns.iter();
+        Outputs::Known(
+            columns.map(|column| OutputColumn { name: column.name.clone(), lineage: column.taint.lineage() }).collect(),
+        )
+    }
+}

@@ -1,0 +1,119 @@
+//! How conditions use columns.
+
+use super::Tracer;
+use super::scope::{Env, Link, Namespace};
+use super::taint::Taint;
+use crate::ir::{Expr, Sub};
+use model::Usage;
+use std::collections::BTreeSet;
+
+impl Tracer<'_> {
+    /// Notes how a condition uses columns; returns what it depends on.
+    pub(super) fn predicate(&mut self, expr: &Expr, env: &Env<'_>) -> Taint {
+        match expr {
+            Expr::And(items) | Expr::Or(items) => {
+                let mut sum = Taint::default();
+                for item in items {
+                    sum.absorb(&self.predicate(item, env));
+                }
+                sum
+            }
+            Expr::Equal(left, right) => self.equality(left, right, env),
+            Expr::In(needle, list) => {
+                let value = self.value(needle, env);
+                let others = self.computed(list, env);
+                let simple = value.bare.is_some() && list.iter().all(Expr::is_constant);
+                self.uses(&value, if simple { Usage::Equality } else { Usage::Comparison });
+                self.uses(&others, Usage::Comparison);
+                let mut sum = value.computed();
+                sum.absorb(&others);
+                sum
+            }
+            Expr::Subquery { kind: Sub::In, query, test: Some(test) } => {
+                let value = self.value(test, env);
+                let subquery = Expr::Subquery { kind: Sub::In, query: query.clone(), test: None };
+                let others = self.value(&subquery, env);
+                let simple = value.bare.is_some() && others.sources.len() <= 1;
+                self.uses(&value, if simple { Usage::Join } else { Usage::Comparison });
+                self.uses(&others, if simple { Usage::Join } else { Usage::Comparison });
+                let mut sum = value.computed();
+                sum.absorb(&others);
+                sum
+            }
+            Expr::Subquery { kind: Sub::Exists, .. } => self.value(expr, env),
+            Expr::Not(operand) if matches!(**operand, Expr::Subquery { kind: Sub::Exists, .. }) => {
+                self.value(operand, env)
+            }
+            _ => {
+                let value = self.value(expr, env);
+                self.uses(&value, Usage::Comparison);
+                value.computed()
+            }
+        }
+    }
+
+    fn equality(&mut self, left: &Expr, right: &Expr, env: &Env<'_>) -> Taint {
+        if let (Expr::Row(lefts), Expr::Row(rights)) = (left, right)
+            && lefts.len() == rights.len()
+        {
+            let mut sum = Taint::default();
+            for (left, right) in lefts.iter().zip(rights) {
+                sum.absorb(&self.equality(left, right, env));
+            }
+            return sum;
+        }
+        let first = self.value(left, env);
+        let second = self.value(right, env);
+        let usage = match (&first.bare, &second.bare) {
+            (Some(_), Some(_)) => Usage::Join,
+            (Some(_), None) if right.is_constant() => Usage::Equality,
+            (None, Some(_)) if left.is_constant() => Usage::Equality,
+            _ => Usage::Comparison,
+        };
+        self.uses(&first, usage);
+        self.uses(&second, usage);
+        let mut sum = first.computed();
+        sum.absorb(&second);
+        sum
+    }
+
+    /// Notes a WHERE condition; returns the FROM items that it limits by themselves and the links it makes.
+    pub(super) fn filter(&mut self, expr: &Expr, env: &Env<'_>, names: &Namespace) -> (BTreeSet<usize>, Vec<Link>) {
+        let own = names.ids();
+        let mut filtered = BTreeSet::new();
+        let mut links = Vec::new();
+        let mut conjuncts = vec![expr];
+        while let Some(conjunct) = conjuncts.pop() {
+            if let Expr::And(items) = conjunct {
+                conjuncts.extend(items);
+                continue;
+            }
+            let before = std::mem::take(&mut self.mentioned);
+            self.predicate(conjunct, env);
+            let mentioned = std::mem::replace(&mut self.mentioned, before);
+            let here: BTreeSet<usize> = mentioned.intersection(&own).copied().collect();
+            self.mentioned.extend(mentioned);
+            if is_tautology(conjunct) {
+                continue;
+            }
+            if here.len() == 1 {
+                filtered.extend(here);
+            } else if !here.is_empty() {
+                links.push(Link { from: here.clone(), to: here });
+            }
+        }
+        (filtered, links)
+    }
+}
+
+/// `x = x`. What else is always true is not looked for.
+fn is_tautology(expr: &Expr) -> bool {
+    match expr {
+        Expr::Equal(left, right) => match (&**left, &**right) {
+            (Expr::Column(left), Expr::Column(right)) => left == right,
+            _ => false,
+        },
+        Expr::Or(items) => items.iter().any(|item| is_tautology(item) || item.is_constant()),
+        _ => false,
+    }
+}

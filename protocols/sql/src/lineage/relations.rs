@@ -1,0 +1,238 @@
+//! Relations: finds them along the search path, expands views, follows inheritance.
+
+use super::Tracer;
+use super::scope::{Env, Item, Namespace, Open, Rows};
+use super::taint::{Column, Taint};
+use crate::ir::{Alias, Name, Query};
+use crate::{Catalog, Dialect, Relation, RelationKind, systems};
+use model::{Access, ColumnRef, Reach, TableRef};
+
+/// How many views may lie within each other.
+const DEEPEST_VIEW: usize = 32;
+
+/// What a name of a relation stands for.
+pub(crate) enum Found<'c> {
+    Relation(&'c Relation),
+    /// A system relation that the snapshot leaves out.
+    System(TableRef),
+    Missing,
+}
+
+impl<'c> Tracer<'c> {
+    /// Finds a relation along the search path.
+    pub(crate) fn find(&self, name: &Name) -> Found<'c> {
+        let catalog: &'c Catalog = self.catalog;
+        let exact = |schema: &str| {
+            let table = TableRef { schema: schema.to_owned(), table: name.name.clone() };
+            match catalog.relation(&table) {
+                None if self.dialect != Dialect::Postgres => catalog.relation_ignoring_case(&table),
+                found => found,
+            }
+        };
+        if let Some(schema) = &name.schema {
+            if let Some(relation) = exact(schema) {
+                return Found::Relation(relation);
+            }
+            let table = TableRef { schema: schema.clone(), table: name.name.clone() };
+            return if systems::is_system_schema(self.dialect, schema) { Found::System(table) } else { Found::Missing };
+        }
+        let postgres = self.dialect == Dialect::Postgres;
+        // The temporary schema and pg_catalog come first unless the path places them.
+        let implicit = ["pg_temp", "pg_catalog"].into_iter().filter(|s| postgres && !self.path.iter().any(|p| p == s));
+        for schema in implicit.chain(self.path.iter().map(String::as_str)) {
+            if let Some(relation) = exact(schema) {
+                return Found::Relation(relation);
+            }
+            if schema == "pg_catalog" && name.name.starts_with("pg_") {
+                return Found::System(TableRef { schema: schema.to_owned(), table: name.name.clone() });
+            }
+            if schema == "information_schema" || (!postgres && systems::is_system_schema(self.dialect, schema)) {
+                return Found::System(TableRef { schema: schema.to_owned(), table: name.name.clone() });
+            }
+        }
+        Found::Missing
+    }
+
+    /// How a table is reached from here.
+    pub(super) fn reach(&self) -> Reach {
+        if self.views == 0 { Reach::Direct } else { Reach::Indirect }
+    }
+
+    /// A table, view or common table expression in FROM.
+    pub(super) fn table(&mut self, name: &Name, alias: Option<&Alias>, only: bool, env: &Env<'_>) -> Namespace {
+        if name.schema.is_none() {
+            let bound = env.levels().find_map(|level| level.ctes.iter().find(|cte| self.same(&cte.name, &name.name)));
+            if let Some(cte) = bound {
+                let mut rows = cte.rows.clone();
+                if rows.none {
+                    rows.open = Some(format!("{name}, which returns no rows"));
+                }
+                let own = Alias { name: name.name.clone(), columns: Vec::new() };
+                return self.derived(rows, Some(alias.unwrap_or(&own)));
+            }
+        }
+        let mut item = self.stored(name, only, Access::Read);
+        item.id = self.next_item();
+        item.name = Some(alias.map_or_else(|| name.name.clone(), |alias| alias.name.clone()));
+        if let Some(alias) = alias {
+            item.schema = None;
+            super::queries::rename(&mut item.columns, &alias.columns);
+        }
+        for column in &mut item.columns {
+            column.item = item.id;
+        }
+        let system = item.schema.as_deref().is_some_and(|schema| systems::is_system_schema(self.dialect, schema))
+            || matches!(item.open, Some(Open::System(_)));
+        Namespace::of(item, !system)
+    }
+
+    /// The columns of a stored relation, noting the access.
+    pub(super) fn stored(&mut self, name: &Name, only: bool, access: Access) -> Item {
+        match self.find(name) {
+            Found::Relation(relation) => {
+                let reach = self.reach();
+                self.draft.table(&relation.name, access, reach);
+                let columns = self.relation_columns(relation, only, access);
+                Item { schema: Some(relation.name.schema.clone()), columns, stored: true, ..Item::default() }
+            }
+            Found::System(table) => {
+                let reach = self.reach();
+                self.draft.table(&table, access, reach);
+                let schema = Some(table.schema.clone());
+                Item { schema, open: Some(Open::System(table)), stored: true, ..Item::default() }
+            }
+            Found::Missing => {
+                self.draft.unknown_relation(name.to_string());
+                let why = format!("relation {name}, which the catalog does not know");
+                self.draft.opaque(&why, true);
+                Item { open: Some(Open::Unknown(why)), stored: true, ..Item::default() }
+            }
+        }
+    }
+
+    fn relation_columns(&mut self, relation: &Relation, only: bool, access: Access) -> Vec<Column> {
+        let table = &relation.name;
+        let reference = |column: &str| ColumnRef {
+            schema: table.schema.clone(),
+            table: table.table.clone(),
+            column: column.to_owned(),
+        };
+        if !self.spend(relation.columns.len()) {
+            return Vec::new();
+        }
+        let system = systems::is_system_schema(self.dialect, &table.schema);
+        if system || systems::carries(self.dialect, table, None).is_some() {
+            let value = |name: &str| super::columns::system_value(self.dialect, table, reference(name));
+            let columns = relation.columns.iter();
+            return columns
+                .map(|own| Column { name: Some(own.name.clone()), taint: value(&own.name), item: 0 })
+                .collect();
+        }
+        match relation.kind {
+            RelationKind::View | RelationKind::MaterializedView => self.view_columns(relation),
+            RelationKind::Sequence => relation
+                .columns
+                .iter()
+                .map(|own| Column { name: Some(own.name.clone()), taint: Taint::default(), item: 0 })
+                .collect(),
+            RelationKind::Table | RelationKind::Foreign => {
+                let catalog = self.catalog;
+                for ancestor in catalog.ancestors(table) {
+                    self.draft.table(&ancestor, access, Reach::Indirect);
+                }
+                if !only {
+                    for descendant in catalog.descendants(table) {
+                        self.draft.table(&descendant, access, Reach::Indirect);
+                    }
+                }
+                relation
+                    .columns
+                    .iter()
+                    .map(|own| Column {
+                        name: Some(own.name.clone()),
+                        taint: Taint::bare(reference(&own.name)),
+                        item: 0,
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// The columns of a view, from its definition.
+    fn view_columns(&mut self, relation: &Relation) -> Vec<Column> {
+        let expanded = self.expand(relation);
+        let mut columns = Vec::with_capacity(relation.columns.len());
+        for (index, own) in relation.columns.iter().enumerate() {
+            let view = ColumnRef {
+                schema: relation.name.schema.clone(),
+                table: relation.name.table.clone(),
+                column: own.name.clone(),
+            };
+            let taint = match &expanded {
+                Ok(rows) => match rows.columns.get(index) {
+                    Some(column) if rows.open.is_none() && rows.columns.len() == relation.columns.len() => {
+                        self.shown(&column.taint, view)
+                    }
+                    _ => Taint::unknown(format!("view {}, whose definition does not fit its columns", relation.name)),
+                },
+                Err(why) => Taint::unknown(why.as_str()),
+            };
+            columns.push(Column { name: Some(own.name.clone()), taint, item: 0 });
+        }
+        columns
+    }
+
+    /// A view's column: what it shows, and a name of its own that rules may use.
+    fn shown(&mut self, taint: &Taint, view: ColumnRef) -> Taint {
+        let mut taint = taint.clone();
+        taint.fields = None;
+        if let Some(base) = &taint.bare {
+            self.draft.shows(base, view);
+        } else {
+            taint.sources.insert(std::sync::Arc::new(view));
+        }
+        taint
+    }
+
+    fn expand(&mut self, relation: &Relation) -> Result<Rows, String> {
+        let name = &relation.name;
+        let Some(definition) = &relation.definition else {
+            let why = format!("view {name}, whose definition the catalog does not know");
+            self.draft.opaque(&why, true);
+            return Err(why);
+        };
+        if self.views >= DEEPEST_VIEW {
+            let why = format!("view {name}, which lies too deep in other views");
+            self.draft.opaque(&why, true);
+            return Err(why);
+        }
+        let parsed: Result<Query, String> = crate::view_query(self.dialect, definition);
+        let query = parsed.map_err(|why| {
+            let why = format!("view {name}, whose definition could not be read: {why}");
+            self.draft.opaque(&why, true);
+            why
+        })?;
+        // Adapters read definitions with an empty search path; what is still unqualified is in the default path.
+        let path = match self.dialect {
+            Dialect::Postgres => vec!["pg_catalog".to_owned(), "public".to_owned()],
+            Dialect::Mysql | Dialect::MariaDb => vec![name.schema.clone()],
+        };
+        let path = std::mem::replace(&mut self.path, path);
+        self.views += 1;
+        let rows = self.query(&query, &Env::EMPTY);
+        self.views -= 1;
+        self.path = path;
+        Ok(rows)
+    }
+
+    /// The columns of the row type that a name stands for.
+    pub(super) fn row_type(&self, schema: Option<&str>, name: &str) -> Option<Vec<String>> {
+        if schema == Some("pg_catalog") || super::routines::is_builtin_type(name) {
+            return None;
+        }
+        match self.find(&Name { schema: schema.map(str::to_owned), name: name.to_owned() }) {
+            Found::Relation(relation) => Some(relation.columns.iter().map(|column| column.name.clone()).collect()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! What is known of routines, operators and types: which compute only from their operands, which can fail.
+
+use super::Tracer;
+use super::taint::Taint;
+use crate::ir::Name;
+use crate::{Dialect, Volatility};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// What an engine's own routine may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nature {
+    /// Computes from its arguments and from structure.
+    Pure,
+    /// What goes in may come out elsewhere.
+    Sink,
+}
+
+struct Builtins {
+    natures: HashMap<&'static str, Nature>,
+    rows: HashMap<&'static str, &'static str>,
+}
+
+fn postgres() -> &'static Builtins {
+    static BUILTINS: OnceLock<Builtins> = OnceLock::new();
+    BUILTINS.get_or_init(|| {
+        let mut all = Builtins { natures: HashMap::new(), rows: HashMap::new() };
+        for line in include_str!("../postgres/builtins.txt").lines() {
+            let mut words = line.split(' ');
+            match (words.next(), words.next(), words.next()) {
+                (Some("p"), Some(name), _) => drop(all.natures.insert(name, Nature::Pure)),
+                (Some("s"), Some(name), _) => drop(all.natures.insert(name, Nature::Sink)),
+                (Some("c"), Some(name), Some(columns)) => drop(all.rows.insert(name, columns)),
+                _ => {}
+            }
+        }
+        all
+    })
+}
+
+/// The columns of an engine's own routine that returns rows.
+pub(super) fn row_columns(name: &Name) -> Option<impl Iterator<Item = &'static str>> {
+    postgres().rows.get(name.name.as_str()).map(|columns| columns.split(','))
+}
+
+/// Routines whose rows have the fields of their argument.
+pub(super) fn keeps_rows(name: &str) -> bool {
+    matches!(
+        name,
+        "unnest"
+            | "json_populate_record"
+            | "json_populate_recordset"
+            | "jsonb_populate_record"
+            | "jsonb_populate_recordset"
+            | "array_agg"
+            | "min"
+            | "max"
+            | "any_value"
+            | "first_value"
+            | "last_value"
+            | "nth_value"
+            | "lag"
+            | "lead"
+    )
+}
+
+/// Routines that return rows of a type which only their arguments tell.
+pub(super) fn may_return_rows(name: &str) -> bool {
+    keeps_rows(name)
+        || matches!(name, "json_to_record" | "json_to_recordset" | "jsonb_to_record" | "jsonb_to_recordset")
+}
+
+impl Tracer<'_> {
+    /// Notes a call; returns why its result is not known, if so.
+    pub(super) fn judge_routine(&mut self, name: &Name, arguments: &Taint, texts: &[Option<String>]) -> Option<String> {
+        match self.nature(name) {
+            Some(Nature::Pure) => {
+                self.draft.call(name.to_string(), true);
+                if name.name == "current_setting" {
+                    return self.reads_setting(texts);
+                }
+                None
+            }
+            Some(Nature::Sink) => {
+                self.draft.call(name.to_string(), false);
+                if name.name == "set_config" {
+                    self.sets(arguments, texts);
+                } else if !arguments.is_constant() {
+                    self.draft.write(None, arguments);
+                }
+                None
+            }
+            None => {
+                self.draft.call(name.to_string(), false);
+                let why = format!("routine {name}, which is not known to compute from its arguments alone");
+                self.draft.opaque(&why, true);
+                Some(why)
+            }
+        }
+    }
+
+    fn sets(&mut self, arguments: &Taint, texts: &[Option<String>]) {
+        match texts.first() {
+            Some(Some(name)) => self.draft.setting(name, texts.get(1).cloned().flatten()),
+            _ => self.draft.opaque("set_config of a setting that is computed", true),
+        }
+        if !arguments.is_constant() {
+            self.draft.write(None, arguments);
+        }
+    }
+
+    /// A setting with a dot in its name may hold anything that was put there.
+    fn reads_setting(&mut self, texts: &[Option<String>]) -> Option<String> {
+        match texts.first() {
+            Some(Some(name)) if !name.contains('.') => None,
+            _ => Some("a custom setting, which may hold any value".to_owned()),
+        }
+    }
+
+    fn nature(&self, name: &Name) -> Option<Nature> {
+        if self.dialect != Dialect::Postgres {
+            return crate::mysql::nature(self.catalog, name, &self.path);
+        }
+        let system = |schema: &str| matches!(schema, "pg_catalog" | "information_schema");
+        let named = self.catalog.routines(&name.name);
+        let visible = |schema: &str| match &name.schema {
+            Some(wanted) => wanted == schema,
+            None => schema == "pg_temp" || schema == "pg_catalog" || self.path.iter().any(|own| own == schema),
+        };
+        // Which overload is called depends on types: every one that can be seen must be harmless.
+        let mut foreign =
+            named.iter().filter(|routine| !system(&routine.schema) && visible(&routine.schema)).peekable();
+        let trusted = foreign.peek().is_some()
+            && foreign
+                .clone()
+                .all(|r| r.language == "c" && r.volatility == Volatility::Immutable && !r.security_definer);
+        if foreign.peek().is_some() && !trusted {
+            return None;
+        }
+        if name.schema.as_deref().is_none_or(system) {
+            if name.name == "current_setting" {
+                return Some(Nature::Pure);
+            }
+            if let Some(nature) = postgres().natures.get(name.name.as_str()) {
+                return Some(*nature);
+            }
+        }
+        let own = named.iter().filter(|routine| system(&routine.schema) && visible(&routine.schema));
+        let immutable = own.clone().count() > 0
+            && own.clone().all(|r| r.builtin && r.volatility == Volatility::Immutable && r.language != "sql");
+        (trusted || immutable).then_some(Nature::Pure)
+    }
+
+    /// Notes when the failure of a call would tell something.
+    pub(super) fn note_failures(&mut self, name: &str, values: &[Taint]) {
+        if never_fails(name) {
+            return;
+        }
+        let from = usize::from(fails_only_by_later_arguments(name));
+        for value in values.iter().skip(from) {
+            self.may_fail(value);
+        }
+    }
+}
+
+/// Routines that no argument of the right type makes fail.
+fn never_fails(name: &str) -> bool {
+    matches!(
+        name,
+        "count"
+            | "min"
+            | "max"
+            | "avg"
+            | "lower"
+            | "upper"
+            | "initcap"
+            | "length"
+            | "char_length"
+            | "character_length"
+            | "octet_length"
+            | "bit_length"
+            | "btrim"
+            | "ltrim"
+            | "rtrim"
+            | "concat"
+            | "concat_ws"
+            | "md5"
+            | "sha256"
+            | "reverse"
+            | "position"
+            | "strpos"
+            | "replace"
+            | "translate"
+            | "string_agg"
+            | "array_agg"
+            | "json_agg"
+            | "jsonb_agg"
+            | "to_json"
+            | "to_jsonb"
+            | "row_to_json"
+            | "json_build_array"
+            | "jsonb_build_array"
+            | "array_to_json"
+            | "array_to_string"
+            | "cardinality"
+            | "date_trunc"
+            | "date_part"
+            | "extract"
+            | "to_char"
+            | "row_number"
+            | "rank"
+            | "dense_rank"
+            | "percent_rank"
+            | "cume_dist"
+            | "lag"
+            | "lead"
+            | "first_value"
+            | "last_value"
+            | "bool_and"
+            | "bool_or"
+            | "every"
+            | "any_value"
+            | "starts_with"
+            | "quote_literal"
+            | "quote_ident"
+            | "quote_nullable"
+            | "unnest"
+            | "mode"
+            | "pg_typeof"
+            | "pg_column_size"
+            | "num_nulls"
+            | "num_nonnulls"
+            | "to_tsvector"
+            | "ascii"
+            | "coalesce"
+            | "greatest"
+            | "least"
+            | "nullif"
+            | "regexp_replace"
+            | "regexp_like"
+            | "regexp_match"
+            | "regexp_matches"
+            | "regexp_count"
+            | "json_array_elements_text"
+    )
+}
+
+/// Routines that only arguments after the first can make fail.
+fn fails_only_by_later_arguments(name: &str) -> bool {
+    matches!(name, "substring" | "substr" | "left" | "right" | "split_part" | "encode" | "format" | "age")
+}
+
+/// Operators that no operand of the right type makes fail.
+pub(super) fn never_fails_operator(name: &str) -> bool {
+    matches!(
+        name,
+        "=" | "<>"
+            | "!="
+            | "<"
+            | ">"
+            | "<="
+            | ">="
+            | "||"
+            | "~~"
+            | "!~~"
+            | "~~*"
+            | "!~~*"
+            | "~"
+            | "!~"
+            | "~*"
+            | "!~*"
+            | "->"
+            | "->>"
+            | "#>"
+            | "#>>"
+            | "@>"
+            | "<@"
+            | "&&"
+            | "?"
+            | "?|"
+            | "?&"
+            | "@@"
+            | "<=>"
+    )
+}
+
+/// Types to which anything of theirs can be cast without failing.
+pub(super) fn casts_never_fail(name: &str) -> bool {
+    matches!(name, "text" | "varchar" | "bpchar" | "name" | "json_never")
+}
+
+/// Whether a cast to `name` changes nothing about a column of type `own` (as `format_type` prints it).
+pub(super) fn same_type(own: &str, name: &str) -> bool {
+    let printed = match name {
+        "int4" => "integer",
+        "int8" => "bigint",
+        "int2" => "smallint",
+        "bool" => "boolean",
+        "float8" => "double precision",
+        "float4" => "real",
+        "timestamp" => "timestamp without time zone",
+        "timestamptz" => "timestamp with time zone",
+        "varchar" => "character varying",
+        other => other,
+    };
+    own == printed || own == name
+}
+
+/// Whether a column's type is one of the engine's own, as `format_type` prints them.
+pub(super) fn is_builtin_type(printed: &str) -> bool {
+    let base = printed.split(['(', '[']).next().unwrap_or_default().trim();
+    matches!(
+        base,
+        "text"
+            | "character varying"
+            | "character"
+            | "char"
+            | "\"char\""
+            | "name"
+            | "integer"
+            | "bigint"
+            | "smallint"
+            | "numeric"
+            | "real"
+            | "double precision"
+            | "boolean"
+            | "date"
+            | "bytea"
+            | "uuid"
+            | "json"
+            | "jsonb"
+            | "xml"
+            | "interval"
+            | "inet"
+            | "cidr"
+            | "macaddr"
+            | "macaddr8"
+            | "money"
+            | "oid"
+            | "bit"
+            | "bit varying"
+            | "point"
+            | "line"
+            | "lseg"
+            | "box"
+            | "path"
+            | "polygon"
+            | "circle"
+            | "tsvector"
+            | "tsquery"
+            | "pg_lsn"
+            | "int4"
+            | "int8"
+            | "int2"
+            | "varchar"
+            | "bpchar"
+            | "bool"
+            | "float4"
+            | "float8"
+            | "timestamp"
+            | "timestamptz"
+            | "time"
+            | "timetz"
+    ) || base.starts_with("timestamp")
+        || base.starts_with("time ")
+        || base.starts_with("reg")
+}

@@ -1,0 +1,33 @@
+//! Just-in-time approval: a risky statement waits on its own connection until people have decided.
+//!
+//! The rules, which [`state`] keeps and nothing else may decide:
+//!
+//! 1. Nobody approves their own statement, administrators included; `count = n` takes n different people.
+//! 2. A grant is good for one identity, one datasource, one statement (exact text, parameters, tables), one policy version,
+//!    until it expires; once, or for a window of one fingerprint when rule and approvers say so.
+//! 3. A step is recorded, then stored, then takes effect. What cannot be recorded or stored does not happen.
+//! 4. What is over stays over: the clock may run backwards, the proxy may restart, nothing expired or used revives.
+
+mod ask;
+mod book;
+mod entry;
+mod event;
+mod grant;
+mod hold;
+mod in_session;
+mod log;
+mod micros;
+mod request;
+mod state;
+mod store;
+
+pub use ask::Ask;
+pub use book::{Book, Change, Failed};
+pub use entry::{Entry, Step};
+pub use event::{Event, Objection, Review, State, Vote};
+pub use grant::{Grant, Scope};
+pub use hold::{Approvals, ApprovalsConfig, Held, Listener, Now, Opened, Ticket};
+pub use log::{ApprovalLog, Logged, Unlogged};
+pub use request::{ApprovalId, Approver, Binding, Person, Picture, Request, ShownColumn, Terms, TouchedTable};
+pub use state::Approval;
+pub use store::{Store, StoreError};

@@ -1,0 +1,78 @@
+//! The command line of `affidavit`: raw arguments in, exit code out.
+//!
+//! Exit codes: 0 good, 1 a check failed, 2 wrong usage, 3 could not run.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Identity-aware proxy for PostgreSQL and MySQL/MariaDB: masks protected health information and records who saw what.
+#[derive(Parser)]
+#[command(name = "affidavit", version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the proxy.
+    Serve {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE", default_value = "affidavit.toml")]
+        config: PathBuf,
+    },
+    /// Validate everything, print the effective setup, exit.
+    Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE", default_value = "affidavit.toml")]
+        config: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Do not connect to databases and identity providers.
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Say what would happen to a statement, column by column, and why.
+    Explain(crate::explain::ExplainArguments),
+    /// The policy files: what is in force, what changed.
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum PolicyCommand {
+    /// List the rules of the policy files, with the version they make.
+    List {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE", default_value = "affidavit.toml")]
+        config: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let help = !error.use_stderr();
+            let _ = error.print();
+            return if help { ExitCode::SUCCESS } else { ExitCode::from(2) };
+        }
+    };
+    // The one TLS provider of the process; whoever comes second finds it installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match arguments.command {
+        Command::Serve { config } => crate::serve::serve(&config),
+        Command::Check { config, json, offline } => crate::check::check(&config, json, offline),
+        Command::Explain(arguments) => crate::explain::explain(&arguments),
+        Command::Policy { command: PolicyCommand::List { config, json } } => crate::explain::list(&config, json),
+    }
+}

@@ -1,0 +1,44 @@
+//! `[approvals]` and `[limits]`: how the service behaves.
+
+use super::document::Section;
+use super::setup::{ApprovalsSetup, Limits, OnHold};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
+
+pub(crate) fn approvals(root: &Section<'_>) -> ApprovalsSetup {
+    let section = root.section("approvals");
+    let wait = section.duration("wait", SECOND..=7 * DAY, 15 * 60 * SECOND);
+    let on_hold = match section.text("on_hold").as_deref() {
+        None | Some("wait") => OnHold::Wait,
+        Some("reject") => OnHold::Reject,
+        Some(other) => {
+            section.wrong(
+                "on_hold",
+                format!("{other:?} is not a way to hold a statement"),
+                "write \"wait\" or \"reject\"",
+            );
+            OnHold::Reject
+        }
+    };
+    section.finish();
+    ApprovalsSetup { wait, on_hold }
+}
+
+pub(crate) fn limits(root: &Section<'_>) -> Limits {
+    let section = root.section("limits");
+    let count = |key, range, default: usize| {
+        section.count(key, range).and_then(|count| usize::try_from(count).ok()).unwrap_or(default)
+    };
+    let limits = Limits {
+        sessions: count("sessions", 1..=1_000_000, 10_000),
+        pending_logins: count("pending_logins", 1..=100_000, 512),
+        login_timeout: section.duration("login_timeout", SECOND..=600 * SECOND, 30 * SECOND),
+        idle_timeout: section.duration("idle_timeout", SECOND..=30 * DAY, 8 * 3600 * SECOND),
+        message_bytes: section.size("message_bytes", 64 << 10..=1 << 30, 64 << 20),
+        shutdown_grace: section.duration("shutdown_grace", Duration::ZERO..=3600 * SECOND, 10 * SECOND),
+    };
+    section.finish();
+    limits
+}

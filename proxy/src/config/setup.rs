@@ -1,0 +1,220 @@
+//! The validated setup: what `affidavit.toml` means, in types that cannot hold a contradiction.
+
+use super::peers::{DatasourceSetup, IssuerSetup, ListenerSetup, ServerTls};
+use super::secret::Sourced;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A configuration that was checked as a whole.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The file it came from; relative paths were resolved against its folder.
+    pub file: PathBuf,
+    /// `[store]`
+    pub store: StoreSetup,
+    /// `[[issuers]]`, at least one, each issuer once.
+    pub issuers: Vec<IssuerSetup>,
+    /// `[[listeners]]`, at least one, each address once.
+    pub listeners: Vec<ListenerSetup>,
+    /// `[[datasources]]`, at least one, each name once.
+    pub datasources: Vec<DatasourceSetup>,
+    /// `[policies]`
+    pub policies: PoliciesSetup,
+    /// `[masking]`: needed by rules that make tokens, hashes and fake names.
+    pub masking: Option<MaskingSetup>,
+    /// `[approvals]`
+    pub approvals: ApprovalsSetup,
+    /// `[console]`: absent means none is served.
+    pub console: Option<ConsoleSetup>,
+    /// `[[webhooks]]`: who is told of requests and decisions.
+    pub webhooks: Vec<WebhookSetup>,
+    /// `[limits]`
+    pub limits: Limits,
+    /// What someone should look at, though the proxy runs.
+    pub warnings: Vec<super::Problem>,
+}
+
+/// Where the record is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorePlace {
+    /// A directory on this machine.
+    Local(PathBuf),
+    /// An object store, such as `s3://bucket/prefix`.
+    Remote(String),
+}
+
+impl fmt::Display for StorePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(path) => path.display().fmt(f),
+            Self::Remote(url) => f.write_str(url),
+        }
+    }
+}
+
+/// What an acknowledged record survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The proxy's death (`kill -9`), not the machine's.
+    Process,
+    /// The machine's death too: fsync before forwarding and before release.
+    Strict,
+}
+
+impl Durability {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+/// When a segment is sealed: whichever comes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentSetup {
+    /// Rows in it.
+    pub rows: u64,
+    /// Bytes journaled for it.
+    pub bytes: u64,
+    /// Time since its first record.
+    pub age: Duration,
+}
+
+/// `[store]`
+#[derive(Clone, Debug)]
+pub struct StoreSetup {
+    /// Where the record is kept.
+    pub place: StorePlace,
+    /// Local directory of a remote store's journal; a local store keeps it inside its own directory.
+    pub journal: Option<PathBuf>,
+    /// Name of the transparency log (C2SP checkpoint origin).
+    pub origin: String,
+    /// The log's private signing key, as `evidence keys generate` wrote it.
+    pub signing_key: Sourced,
+    /// What an acknowledged record survives.
+    pub durability: Durability,
+    /// When a segment is sealed.
+    pub segment: SegmentSetup,
+}
+
+/// `[policies]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoliciesSetup {
+    /// The folder of `*.toml` policy files.
+    pub path: PathBuf,
+}
+
+/// `[masking]`
+#[derive(Clone, Debug)]
+pub struct MaskingSetup {
+    /// Master secret that token, hash and name keys are derived from; at least 32 bytes.
+    pub key: Sourced,
+    /// Tokens of different tenants are unrelated.
+    pub tenant: String,
+}
+
+/// What a client sees while its statement waits for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHold {
+    /// The connection waits.
+    Wait,
+    /// An error with the request's id; the client retries after approval.
+    Reject,
+}
+
+/// `[approvals]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalsSetup {
+    /// How long a statement is held.
+    pub wait: Duration,
+    /// What its client sees.
+    pub on_hold: OnHold,
+}
+
+/// `[console]`
+#[derive(Clone, Debug)]
+pub struct ConsoleSetup {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// `None` only on loopback.
+    pub tls: Option<ServerTls>,
+    /// What people type into their browser, without a slash at the end. Default: the address.
+    pub public_url: String,
+    /// How people log in; `None` leaves only the API with bearer tokens.
+    pub login: Option<ConsoleLogin>,
+    /// Which groups may do what.
+    pub roles: ConsoleRoles,
+}
+
+/// Login to the console: OpenID Connect, authorization code with PKCE.
+#[derive(Clone, Debug)]
+pub struct ConsoleLogin {
+    /// The issuer, with the console's client id as its only audience.
+    pub issuer: IssuerSetup,
+    /// The console's client id there.
+    pub client_id: String,
+    /// Its secret; `None` for a public client.
+    pub client_secret: Option<Sourced>,
+    /// Scopes asked for.
+    pub scope: String,
+    /// How long a login lasts; groups are read again after it. Default 1 h.
+    pub lasts: Duration,
+}
+
+/// Which groups hold which role in the console. Whoever may decide a request by its rule sees that request anyway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConsoleRoles {
+    /// Sees requests, live sessions, policies and health.
+    pub viewer: Vec<String>,
+    /// As a viewer; decides where a rule names the group.
+    pub approver: Vec<String>,
+    /// As a viewer; searches and replays recordings.
+    pub auditor: Vec<String>,
+    /// As a viewer; ends sessions.
+    pub operator: Vec<String>,
+}
+
+/// Shape of a webhook's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookFormat {
+    /// Our own JSON, signed with HMAC-SHA256.
+    Json,
+    /// What Slack's incoming webhooks take.
+    Slack,
+}
+
+/// One of `[[webhooks]]`
+#[derive(Clone, Debug)]
+pub struct WebhookSetup {
+    /// Where messages go. For Slack it is a secret by itself.
+    pub url: String,
+    /// Key of the signature.
+    pub secret: Option<Sourced>,
+    /// Shape of the message.
+    pub format: WebhookFormat,
+    /// TLS towards it; `None` for plain loopback.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions at a time. Default 10,000.
+    pub sessions: usize,
+    /// Connections that have not logged in yet. Default 512.
+    pub pending_logins: usize,
+    /// A login that takes longer is given up. Default 30 s.
+    pub login_timeout: Duration,
+    /// A session without traffic is closed after this. Default 8 h: a pooled connection may sleep over lunch.
+    pub idle_timeout: Duration,
+    /// Bytes in one message of a client, and in one row that is masked. Default 64 MiB.
+    pub message_bytes: u64,
+    /// How long sessions may finish after the order to stop. Default 10 s.
+    pub shutdown_grace: Duration,
+}

@@ -1,0 +1,129 @@
+//! The desk: what the proxy offers a protocol during login (identity, access, datasource, cancel keys).
+
+use crate::identity::Unverified;
+use crate::proxy::Proxy;
+use async_trait::async_trait;
+use model::{AuthMethod, Identity, Refusal, RefusalKind, SessionId};
+use std::sync::Arc;
+use wire::{Admission, CancelTarget, Claim, Credential, Datasource, Desk, Discovery};
+
+/// One connection's desk.
+pub(crate) struct ListenerDesk {
+    /// The whole.
+    pub(crate) proxy: Arc<Proxy>,
+    /// The listener's protocol.
+    pub(crate) protocol: &'static str,
+    /// The listener's own datasource, if it has one.
+    pub(crate) datasource: Option<String>,
+    /// TLS for the client's side.
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// `address:port` of the client.
+    pub(crate) client_addr: String,
+}
+
+impl ListenerDesk {
+    /// The datasource that a client gets: the listener's, else the one that its database names.
+    fn find(&self, database: Option<&str>) -> Result<Arc<dyn Datasource>, Refusal> {
+        let name = self.datasource.as_deref().or(database).ok_or_else(|| {
+            Refusal::new(RefusalKind::NotAllowed, "no datasource was asked for")
+                .hint("name the datasource as the database in your connection string")
+        })?;
+        self.proxy.datasource(self.protocol, name).ok_or_else(|| {
+            Refusal::new(RefusalKind::NotAllowed, format!("there is no datasource {name:?} on this listener")).hint(
+                "the database in your connection string names the datasource; ask whoever runs Affidavit for its name",
+            )
+        })
+    }
+
+    /// Records a refused login. `proven` is the identity, where only the access was refused.
+    fn record_denial(&self, claim: &Claim, refusal: &Refusal, unverified: &Unverified, proven: Option<&Identity>) {
+        let denial = evidence::LoginDenied {
+            session: evidence::new_session_id(),
+            claimed_user: claim.user.clone(),
+            issuer: unverified.issuer.clone(),
+            subject: unverified.subject.clone(),
+            name: proven.and_then(|identity| identity.name.clone()),
+            groups: proven.map(|identity| identity.groups.clone()).unwrap_or_default(),
+            method: proven.map(|identity| identity.method),
+            token_id: unverified.token_id.clone(),
+            client_addr: self.client_addr.clone(),
+            client_app: claim.application.clone(),
+            protocol: self.protocol.to_owned(),
+            datasource: self.datasource.clone().or_else(|| claim.database.clone()),
+            database: claim.database.clone(),
+            tls_version: None,
+            reason: claim.reason.clone(),
+            ticket: claim.ticket.clone(),
+            refusal: refusal.message.clone(),
+        };
+        tracing::warn!(client = %self.client_addr, user = %claim.user, %refusal, "login refused");
+        if let Err(error) = self.proxy.recorder.login_denied(&denial) {
+            tracing::error!(%error, "a refused login could not be recorded");
+        }
+    }
+
+    fn record_denial_of(&self, claim: &Claim, refusal: &Refusal, identity: &Identity) {
+        let known = Unverified {
+            issuer: Some(identity.issuer.clone()),
+            subject: Some(identity.subject.clone()),
+            token_id: identity.token_id.clone(),
+        };
+        self.record_denial(claim, refusal, &known, Some(identity));
+    }
+}
+
+#[async_trait]
+impl Desk for ListenerDesk {
+    fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.tls.clone()
+    }
+
+    fn datasource_before_login(&self, database: Option<&str>) -> Result<Arc<dyn Datasource>, Refusal> {
+        self.find(database)
+    }
+
+    async fn admit(&self, credential: Credential<'_>, claim: &Claim) -> Result<Admission, Refusal> {
+        let (token, method) = match credential {
+            Credential::Password(token) => (token, AuthMethod::TokenAsPassword),
+            Credential::Bearer(token) => (token, AuthMethod::OauthBearer),
+        };
+        let identity = match self.proxy.verifier.verify(token, method).await {
+            Ok(identity) => identity,
+            Err(denied) => {
+                self.record_denial(claim, &denied.refusal, &denied.unverified, None);
+                return Err(denied.refusal);
+            }
+        };
+        let admitted = self.find(claim.database.as_deref()).and_then(|datasource| {
+            self.proxy.access.allow(&identity, &datasource.spec().name)?;
+            Ok(datasource)
+        });
+        match admitted {
+            Ok(datasource) => Ok(Admission { identity, datasource, session: evidence::new_session_id() }),
+            Err(refusal) => {
+                self.record_denial_of(claim, &refusal, &identity);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn discovery(&self) -> Option<Discovery> {
+        self.proxy.verifier.discovery()
+    }
+
+    fn abandoned(&self, admission: &Admission, claim: &Claim, refusal: &Refusal) {
+        self.record_denial_of(claim, refusal, &admission.identity);
+    }
+
+    fn offer_cancel(&self, session: SessionId, key: Vec<u8>, target: CancelTarget) {
+        self.proxy.sessions.offer_cancel(session, key, target);
+    }
+
+    fn find_cancel(&self, key: &[u8]) -> Option<CancelTarget> {
+        self.proxy.sessions.find_cancel(key)
+    }
+
+    fn client_addr(&self) -> String {
+        self.client_addr.clone()
+    }
+}

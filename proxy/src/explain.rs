@@ -1,0 +1,295 @@
+//! `affidavit explain` and `affidavit policy list`: what would happen to a statement, column by column, and why.
+
+use crate::assembly::{self, Failure};
+use crate::clock;
+use crate::config::Setup;
+use crate::pipeline::{Columns, names};
+use model::{AuthMethod, Decision, Identity, Lineage, OutputPlan, Outputs, Timestamp, Verdict};
+use policies::Question;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use wire::Datasource;
+
+/// Arguments of `affidavit explain`.
+#[derive(clap::Args)]
+pub(crate) struct ExplainArguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "affidavit.toml")]
+    config: PathBuf,
+    /// The datasource that the statement is for.
+    #[arg(long, value_name = "NAME")]
+    datasource: String,
+    /// The claims of a token (a JSON object, as `sub`, `email`, `groups`); not verified here.
+    #[arg(long, value_name = "FILE")]
+    claims: Option<PathBuf>,
+    /// The statement.
+    #[arg(long, value_name = "SQL")]
+    sql: String,
+    /// What the client would call itself.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    client: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `affidavit explain`: 0 when the statement may run, 1 when it is denied or held, 3 when it cannot be told.
+#[must_use]
+pub(crate) fn explain(arguments: &ExplainArguments) -> ExitCode {
+    match explained(arguments) {
+        Ok((value, allowed)) => {
+            if arguments.json {
+                println!("{value:#}");
+            } else {
+                print!("{}", plain(&value));
+            }
+            if allowed { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        }
+        Err(failure) => {
+            eprintln!("affidavit: {failure}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+/// Runs `affidavit policy list`.
+#[must_use]
+pub(crate) fn list(config: &Path, json: bool) -> ExitCode {
+    let policy = assembly::load(config).and_then(|setup| assembly::policy(&setup));
+    match policy {
+        Ok(policy) => {
+            let rules: Vec<_> = policy.rules();
+            if json {
+                let rules: Vec<_> = rules
+                    .iter()
+                    .map(|rule| {
+                        json!({ "kind": rule.kind.as_str(), "name": rule.name, "file": rule.file, "line": rule.line, "about": rule.about })
+                    })
+                    .collect();
+                println!("{:#}", json!({ "version": policy.version().to_string(), "rules": rules }));
+            } else {
+                println!("policy version {}", policy.version());
+                for rule in rules {
+                    println!(
+                        "  {:<8} {:<28} {} ({}:{})",
+                        rule.kind.as_str(),
+                        rule.name,
+                        rule.about,
+                        rule.file,
+                        rule.line
+                    );
+                }
+            }
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("affidavit: {failure}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
+    let setup = assembly::load(&arguments.config)?;
+    let policy = assembly::policy(&setup)?;
+    let configured = setup.datasources.iter().find(|datasource| datasource.name == arguments.datasource);
+    let configured = configured.ok_or_else(|| Failure {
+        what: format!("there is no datasource {:?} in {}", arguments.datasource, setup.file.display()),
+        fix: format!("there are: {}", setup.datasources.iter().map(|d| d.name.as_str()).collect::<Vec<_>>().join(", ")),
+    })?;
+    let identity = identity(&setup, arguments.claims.as_deref())?;
+    let datasource = assembly::datasource(configured)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure { what: format!("cannot start the runtime: {error}"), fix: String::new() })?;
+    runtime.block_on(datasource.refresh_catalog()).map_err(|refusal| Failure {
+        what: format!("the catalog of {:?} cannot be read: {refusal}", arguments.datasource),
+        fix: "explain needs the tables and columns of the real database".to_owned(),
+    })?;
+    let facts = datasource.analyse(&arguments.sql);
+    let verdict = policy.judge(&Question {
+        identity: &identity,
+        client_app: &arguments.client,
+        datasource: &arguments.datasource,
+        names: names(datasource.as_ref()),
+        sql: arguments.sql.as_bytes(),
+        facts: &facts,
+        schema: &Columns(datasource.as_ref()),
+        now: clock::now(),
+        estimated_rows: None,
+    });
+    let access = crate::identity::Access::new(&setup.datasources).allow(&identity, &arguments.datasource);
+    let allowed = verdict.decision == Decision::Allow && access.is_ok();
+    Ok((describe(&identity, &datasource, &facts, &verdict, access.err()), allowed))
+}
+
+/// The identity that the claims would give, by the first issuer's claim names or the one that `iss` names.
+fn identity(setup: &Setup, claims: Option<&Path>) -> Result<Identity, Failure> {
+    let nobody = || Identity {
+        issuer: setup.issuers.first().map(|issuer| issuer.issuer.clone()).unwrap_or_default(),
+        subject: "nobody".to_owned(),
+        name: None,
+        groups: Vec::new(),
+        expires: Timestamp(i64::MAX),
+        method: AuthMethod::TokenAsPassword,
+        token_id: None,
+    };
+    let Some(path) = claims else { return Ok(nobody()) };
+    let unreadable = |what: String| Failure {
+        what: format!("{}: {what}", path.display()),
+        fix: "--claims wants a file with a JSON object such as {\"sub\": \"agent\", \"groups\": [\"ci-agents\"]}"
+            .to_owned(),
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let claims: Value = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let named = claims.get("iss").and_then(Value::as_str);
+    let issuer = setup.issuers.iter().find(|issuer| named.is_none_or(|named| named == issuer.issuer));
+    let Some(issuer) = issuer else { return Err(unreadable("its issuer is not configured".to_owned())) };
+    let text_of = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    let groups = match claims.get(&issuer.claims.groups) {
+        Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::String(groups)) => groups.split_whitespace().map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    Ok(Identity {
+        issuer: issuer.issuer.clone(),
+        subject: text_of(&issuer.claims.subject).unwrap_or_else(|| "nobody".to_owned()),
+        name: text_of(&issuer.claims.name),
+        groups,
+        ..nobody()
+    })
+}
+
+fn describe(
+    identity: &Identity,
+    datasource: &Arc<dyn Datasource>,
+    facts: &model::Facts,
+    verdict: &Verdict,
+    access: Option<model::Refusal>,
+) -> Value {
+    let decision = match &verdict.decision {
+        Decision::Allow => json!({ "decision": "allow" }),
+        Decision::Deny(refusal) => {
+            json!({ "decision": "deny", "why": refusal.message, "hint": refusal.hint, "rule": verdict.rule })
+        }
+        Decision::Hold(need) => json!({
+            "decision": "hold", "rule": need.rule, "approvers": need.approver_groups, "count": need.count,
+            "valid_for_seconds": need.valid_for_seconds,
+        }),
+    };
+    let parts: Vec<_> = facts
+        .parts
+        .iter()
+        .zip(verdict.outputs.iter().map(Some).chain(std::iter::repeat(None)))
+        .map(|(part, plan)| {
+            json!({
+                "verb": part.verb.as_str(),
+                "tables": part.tables.iter().map(|used| json!({ "table": used.table.to_string(), "access": format!("{:?}", used.access).to_lowercase() })).collect::<Vec<_>>(),
+                "opaque": part.opaque.iter().map(|opaque| opaque.what.clone()).collect::<Vec<_>>(),
+                "columns": columns(&part.outputs, plan),
+            })
+        })
+        .collect();
+    json!({
+        "identity": { "subject": identity.subject, "groups": identity.groups },
+        "datasource": datasource.spec().name,
+        "access": access.map_or(json!("allowed"), |refusal| json!(refusal.message)),
+        "policy_version": verdict.policy.to_string(),
+        "verdict": decision,
+        "unparsed": facts.unparsed,
+        "normalized": facts.normalized,
+        "fingerprint": facts.fingerprint,
+        "unknown_relations": facts.unknown_relations,
+        "statements": parts,
+        "messages": if verdict.guard_messages { "texts of errors and notices are withheld" } else { "as the server words them" },
+    })
+}
+
+/// Per output column: its sources, the rule, and why.
+fn columns(outputs: &Outputs, plan: Option<&OutputPlan>) -> Value {
+    let known = match outputs {
+        Outputs::None => return json!([]),
+        Outputs::Unknown(why) => return json!([{ "name": "*", "from": [], "because": why, "mask": "redact" }]),
+        Outputs::Known(known) => known,
+    };
+    let one = |(index, column): (usize, &model::OutputColumn)| {
+        let (from, because) = match &column.lineage {
+            Lineage::Bare(source) => (vec![source.to_string()], "a bare reference".to_owned()),
+            Lineage::Derived(sources) if sources.is_empty() => (Vec::new(), "constants only".to_owned()),
+            Lineage::Derived(sources) => {
+                (sources.iter().map(ToString::to_string).collect(), "computed from its sources".to_owned())
+            }
+            Lineage::Unknown(why) => (Vec::new(), format!("not proven: {why}")),
+        };
+        let (mask, rule) = match plan {
+            Some(OutputPlan::Columns(masks)) => {
+                masks.get(index).map_or((json!("redact"), json!("unforeseen")), |mask| {
+                    (json!(mask.mask.as_ref().map(spec)), json!(mask.rule))
+                })
+            }
+            Some(OutputPlan::RedactAll(why)) => (json!("redact"), json!(why)),
+            Some(OutputPlan::Untouched) | None => (Value::Null, Value::Null),
+        };
+        json!({ "name": column.name, "from": from, "because": because, "mask": mask, "rule": rule })
+    };
+    Value::Array(known.iter().enumerate().map(one).collect())
+}
+
+fn spec(spec: &model::MaskSpec) -> String {
+    format!("{spec:?}").to_lowercase()
+}
+
+/// The same for people.
+fn plain(value: &Value) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let list = |value: &Value| {
+        value.as_array().map(|items| items.iter().map(text).collect::<Vec<_>>().join(", ")).unwrap_or_default()
+    };
+    let mut out = String::new();
+    let verdict = &value["verdict"];
+    let _ = writeln!(out, "verdict   {}", text(&verdict["decision"]));
+    for key in ["why", "hint", "rule"] {
+        if !verdict[key].is_null() {
+            let _ = writeln!(out, "{key:<9} {}", text(&verdict[key]));
+        }
+    }
+    if !verdict["approvers"].is_null() {
+        let _ = writeln!(out, "approvers {} of {}", verdict["count"], list(&verdict["approvers"]));
+    }
+    let _ = writeln!(out, "access    {}", text(&value["access"]));
+    let _ = writeln!(out, "policy    {}", text(&value["policy_version"]));
+    let _ = writeln!(out, "messages  {}", text(&value["messages"]));
+    if !value["unparsed"].is_null() {
+        let _ = writeln!(out, "unparsed  {}", text(&value["unparsed"]));
+    }
+    for statement in value["statements"].as_array().into_iter().flatten() {
+        let tables: Vec<_> = statement["tables"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|table| format!("{} ({})", text(&table["table"]), text(&table["access"])))
+            .collect();
+        let _ = writeln!(out, "\n{} {}", text(&statement["verb"]), tables.join(", "));
+        let opaque = list(&statement["opaque"]);
+        if !opaque.is_empty() {
+            let _ = writeln!(out, "  opaque: {opaque}");
+        }
+        for column in statement["columns"].as_array().into_iter().flatten() {
+            let mask = if column["mask"].is_null() { "passes".to_owned() } else { text(&column["mask"]) };
+            let rule = if column["rule"].is_null() { String::new() } else { format!(" by {}", text(&column["rule"])) };
+            let name = if column["name"].is_null() { "?".to_owned() } else { text(&column["name"]) };
+            let from = list(&column["from"]);
+            let _ = writeln!(
+                out,
+                "  {name:<20} {mask}{rule}  ← {}{}",
+                if from.is_empty() { "" } else { &from },
+                format_args!(" ({})", text(&column["because"]))
+            );
+        }
+    }
+    out
+}

@@ -1,0 +1,18 @@
+//! The proxy: configuration, identity, policies in force, and the pipeline that every statement goes through. The
+//! `affidavit` binary is a thin shell around it.
+
+pub mod approvals;
+mod assembly;
+mod check;
+pub mod cli;
+mod clock;
+pub mod config;
+mod desk;
+mod explain;
+pub mod identity;
+mod listener;
+mod pipeline;
+pub mod policy_store;
+mod proxy;
+mod serve;
+mod session;

@@ -1,0 +1,163 @@
+//! Judge: what the policy in force says of a statement. Gives [`Judged`].
+
+use super::Refused;
+use super::mask::Protection;
+use crate::clock;
+use crate::proxy::PolicyStore;
+use model::{
+    ColumnRef, Decision, Facts, Identity, MaskSpec, OutputPlan, Refusal, SessionInfo, Statement, TableRef, Timestamp,
+    Verdict,
+};
+use policies::{Names, Policy, Question};
+use std::collections::HashMap;
+use std::sync::Arc;
+use wire::Datasource;
+
+/// Verdicts remembered per session. A session rarely has more shapes of statements than this.
+const REMEMBERED: usize = 1024;
+/// A verdict that looks at the time of day is good for this long, in microseconds.
+const TIMELY: i64 = 30_000_000;
+
+/// A statement with its verdict. Built only here.
+pub(crate) struct Judged {
+    pub(super) statement: Box<Statement>,
+    pub(super) verdict: Arc<Verdict>,
+}
+
+impl Judged {
+    /// The statement.
+    pub(crate) fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// What was decided.
+    pub(crate) fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+}
+
+/// A remembered verdict. Holding the facts keeps their address from being used again for others.
+struct Memory {
+    _facts: Arc<Facts>,
+    verdict: Arc<Verdict>,
+    judged: Timestamp,
+}
+
+/// Judges the statements of one session.
+pub(crate) struct Judge {
+    policies: Arc<PolicyStore>,
+    identity: Identity,
+    client_app: String,
+    datasource: Arc<dyn Datasource>,
+    names: Names,
+    /// By the address of the facts, which every statement of one shape shares.
+    memory: HashMap<usize, Memory>,
+    /// The policy that the memory is of.
+    policy: Arc<Policy>,
+    /// The catalog epoch at which unknown relations were last looked up in vain.
+    refreshed: u64,
+}
+
+/// Lets the policies ask for the columns of a table.
+pub(crate) struct Columns<'a>(pub(crate) &'a dyn Datasource);
+
+impl policies::Schema for Columns<'_> {
+    fn columns(&self, table: &TableRef) -> Option<Vec<String>> {
+        self.0.columns(table)
+    }
+}
+
+/// How names compare at a datasource.
+pub(crate) fn names(datasource: &dyn Datasource) -> Names {
+    if datasource.folds_names() { Names::Folded } else { Names::Exact }
+}
+
+impl Judge {
+    /// For one session.
+    pub(crate) fn new(policies: &Arc<PolicyStore>, session: &SessionInfo, datasource: Arc<dyn Datasource>) -> Self {
+        Self {
+            policies: policies.clone(),
+            identity: session.identity.clone(),
+            client_app: session.client_app.clone(),
+            names: names(datasource.as_ref()),
+            datasource,
+            memory: HashMap::new(),
+            policy: policies.current(),
+            refreshed: 0,
+        }
+    }
+
+    /// Judges by the policy in force now.
+    pub(crate) fn judge(&mut self, statement: Box<Statement>) -> Judged {
+        self.take_newest_policy();
+        let now = clock::now();
+        let key = Arc::as_ptr(&statement.facts).addr();
+        let timely = |judged: Timestamp| !self.policy.looks_at_time() || now.0.saturating_sub(judged.0) < TIMELY;
+        if let Some(memory) = self.memory.get(&key).filter(|memory| timely(memory.judged)) {
+            return Judged { verdict: memory.verdict.clone(), statement };
+        }
+        let question = Question {
+            identity: &self.identity,
+            client_app: &self.client_app,
+            datasource: &self.datasource.spec().name,
+            names: self.names,
+            sql: &statement.sql,
+            facts: &statement.facts,
+            schema: &Columns(self.datasource.as_ref()),
+            now,
+            estimated_rows: None,
+        };
+        let verdict = Arc::new(self.policy.judge(&question));
+        if !self.policy.looks_at_text() {
+            if self.memory.len() >= REMEMBERED {
+                self.memory.clear();
+            }
+            let memory = Memory { _facts: statement.facts.clone(), verdict: verdict.clone(), judged: now };
+            self.memory.insert(key, memory);
+        }
+        Judged { statement, verdict }
+    }
+
+    /// A statement that the adapter can let pass under no policy.
+    pub(crate) fn out_of_hand(&mut self, statement: Box<Statement>, refusal: Refusal) -> Refused {
+        self.take_newest_policy();
+        let verdict = Verdict {
+            decision: Decision::Deny(refusal.clone()),
+            rule: None,
+            policy: self.policy.version(),
+            outputs: statement.facts.parts.iter().map(|_| OutputPlan::RedactAll("refused".to_owned())).collect(),
+            guard_messages: true,
+        };
+        Judged { statement, verdict: Arc::new(verdict) }.refuse(refusal)
+    }
+
+    /// Whether a newer catalog may know the relations that this one does not: asked at most once per catalog, so that
+    /// misspelt names do not make every statement wait for the upstream.
+    pub(crate) fn may_refresh(&mut self, facts: &Facts) -> bool {
+        let epoch = self.datasource.catalog_epoch();
+        if facts.catalog_epoch < epoch {
+            return true;
+        }
+        let first = self.refreshed <= epoch;
+        self.refreshed = epoch.saturating_add(1);
+        first
+    }
+
+    fn take_newest_policy(&mut self) {
+        let current = self.policies.current();
+        if !Arc::ptr_eq(&current, &self.policy) {
+            self.policy = current;
+            self.memory.clear();
+        }
+    }
+}
+
+impl Protection for Judge {
+    fn mask_of(&self, column: &ColumnRef) -> Option<MaskSpec> {
+        self.policy.mask_of(&self.identity, &self.datasource.spec().name, column, self.names)
+    }
+
+    fn anything(&self) -> bool {
+        self.policy.protects(&self.datasource.spec().name, self.names)
+    }
+}

@@ -1,0 +1,55 @@
+//! Statements between execute and their last answer: their verdicts and the plans for their results.
+
+use model::{Column, ColumnMask, StatementId, Verdict};
+use policies::Masker;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// How one result is treated, worked out once its columns are known.
+pub(crate) struct ResultPlan {
+    /// The result's index within the statement.
+    pub(super) result: u32,
+    /// The columns that it was worked out for.
+    pub(super) columns: Arc<[Column]>,
+    /// What the record says of each column.
+    pub(super) masks: Vec<ColumnMask>,
+    /// A compiled masker per masked column; empty when none is.
+    pub(super) maskers: Vec<Option<Masker>>,
+}
+
+/// A statement whose answer is due.
+pub(crate) struct Entry {
+    pub(super) statement: StatementId,
+    pub(super) verdict: Arc<Verdict>,
+    pub(super) plan: Option<ResultPlan>,
+}
+
+/// The statements whose answers are due, oldest first.
+#[derive(Default)]
+pub(crate) struct Running {
+    entries: VecDeque<Entry>,
+}
+
+impl Running {
+    /// A statement was sent.
+    pub(super) fn started(&mut self, statement: StatementId, verdict: Arc<Verdict>) {
+        self.entries.push_back(Entry { statement, verdict, plan: None });
+    }
+
+    /// The entry of a statement. Answers come in order, so it is nearly always the first.
+    pub(super) fn get(&mut self, statement: StatementId) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.statement == statement)
+    }
+
+    /// A statement's last answer came.
+    pub(super) fn ended(&mut self, statement: StatementId) {
+        if let Some(at) = self.entries.iter().position(|entry| entry.statement == statement) {
+            self.entries.remove(at);
+        }
+    }
+
+    /// Statements that never got their last answer.
+    pub(crate) fn unanswered(&self) -> Vec<StatementId> {
+        self.entries.iter().map(|entry| entry.statement).collect()
+    }
+}

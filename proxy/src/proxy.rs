@@ -1,0 +1,79 @@
+//! The running proxy: everything that its sessions share.
+
+use crate::config::Limits;
+use crate::identity::{Access, Verifier};
+use crate::pipeline::{Judged, Ruling};
+use crate::policy_store;
+use crate::session::{Held, Holds, Sessions};
+use evidence::Recorder;
+use model::{Refusal, RefusalKind, SessionInfo};
+use policies::Keys;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use wire::{Datasource, Established};
+
+/// The policies in force.
+pub(crate) type PolicyStore = policy_store::Store<policies::Policy>;
+
+/// What all sessions share. Built once by `serve`.
+pub(crate) struct Proxy {
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) access: Access,
+    pub(crate) policies: Arc<PolicyStore>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) recorder: Recorder,
+    pub(crate) sessions: Arc<Sessions>,
+    /// By protocol and name.
+    pub(crate) datasources: HashMap<(String, String), Arc<dyn Datasource>>,
+    pub(crate) limits: Limits,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) approvals: Arc<dyn Approvals>,
+}
+
+/// Gives each session its way to hold statements.
+pub(crate) trait Approvals: Send + Sync {
+    /// For one session.
+    fn holds(&self, session: &Arc<SessionInfo>) -> Arc<dyn Holds>;
+}
+
+impl Proxy {
+    /// A datasource of a protocol.
+    pub(crate) fn datasource(&self, protocol: &str, name: &str) -> Option<Arc<dyn Datasource>> {
+        self.datasources.get(&(protocol.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// Tells a client whose login is complete that it cannot stay.
+    pub(crate) async fn turn_away(mut established: Established, refusal: &Refusal) {
+        let mut words = std::mem::take(&mut established.greeting);
+        words.clear();
+        established.conversation.farewell(refusal, &mut words);
+        let mut goodbye = Vec::new();
+        established.conversation.goodbye(&mut goodbye);
+        let tell = async {
+            use tokio::io::AsyncWriteExt;
+            let _ = established.client.write_all(&words).await;
+            let _ = established.client.shutdown().await;
+            let _ = established.upstream.write_all(&goodbye).await;
+            let _ = established.upstream.shutdown().await;
+        };
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), tell).await;
+    }
+}
+
+/// Where nobody can be asked: a statement that needs approval is refused.
+pub(crate) struct NoApprovals;
+
+impl Approvals for NoApprovals {
+    fn holds(&self, _session: &Arc<SessionInfo>) -> Arc<dyn Holds> {
+        Arc::new(Self)
+    }
+}
+
+impl Holds for NoApprovals {
+    fn hold(&self, judged: Judged) -> Held {
+        let refusal = Refusal::new(RefusalKind::NeedsApproval, "this statement needs a person's approval")
+            .hint("nobody can be asked here: no approvers are set up");
+        Held { ruling: Box::pin(async move { Ruling::Refused(judged.refuse(refusal)) }), notice: None }
+    }
+}

@@ -1,0 +1,13 @@
+//! A session: the relay between a client and its upstream, and the session's door to the record.
+
+mod inbox;
+mod live;
+mod recording;
+mod relay;
+
+pub(crate) use live::Sessions;
+pub(crate) use recording::Recording;
+pub(crate) use relay::{Held, Holds, Parts, Relay};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,468 @@
+//! The relay: one task for both directions of a session. It moves bytes between the sockets and the pipeline, and is
+//! the only place that knows both; it understands none of them.
+//!
+//! Backpressure needs no queue: the client is not read while the upstream has bytes to take, and the other way round.
+
+use super::Recording;
+use super::inbox::{Filled, Inbox};
+use crate::pipeline::{self, ClientSink, Judge, Judged, Refused, Ruling, Running, SendError, UpstreamSink};
+use model::{Refusal, RefusalKind, Statement};
+use policies::Keys;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use wire::{Answer, Conversation, Datasource, Established, Request, Splice, Step, Transport, Violation};
+
+/// Bytes that may wait for one side before the other is no longer read.
+const HIGH_WATER: usize = 256 * 1024;
+
+/// Why a session ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The client said goodbye.
+    Goodbye,
+    /// The client went away without a word.
+    ClientGone(Option<io::Error>),
+    /// The upstream closed the connection.
+    UpstreamGone(Option<io::Error>),
+    /// A peer broke the protocol.
+    Violation(Violation, Side),
+    /// The proxy ended it: token expired, operator, shutdown, record cannot be written.
+    Closed(Refusal),
+}
+
+/// Whose fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The client's.
+    Client,
+    /// The upstream's.
+    Upstream,
+}
+
+impl Ended {
+    /// The reason as the record has it.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Goodbye => "client terminated".to_owned(),
+            Self::ClientGone(None) => "client disconnected".to_owned(),
+            Self::ClientGone(Some(error)) => format!("client connection failed: {error}"),
+            Self::UpstreamGone(None) => "upstream closed the connection".to_owned(),
+            Self::UpstreamGone(Some(error)) => format!("upstream connection failed: {error}"),
+            Self::Violation(violation, Side::Client) => format!("client: {violation}"),
+            Self::Violation(violation, Side::Upstream) => format!("upstream: {violation}"),
+            Self::Closed(refusal) => refusal.message.clone(),
+        }
+    }
+}
+
+/// A statement that waits for something before it can be ruled on.
+enum Waiting {
+    /// For a newer catalog, because it names relations that the present one does not know.
+    Catalog(Pin<Box<dyn Future<Output = Result<u64, Refusal>> + Send>>, Box<Statement>),
+    /// For people.
+    Approval(Pin<Box<dyn Future<Output = Ruling> + Send>>),
+}
+
+/// One running session.
+pub(crate) struct Relay {
+    client: Transport,
+    upstream: Transport,
+    conversation: Box<dyn Conversation>,
+    datasource: Arc<dyn Datasource>,
+    from_client: Inbox,
+    from_upstream: Inbox,
+    to_client: ClientSink,
+    to_upstream: UpstreamSink,
+    running: Running,
+    judge: Judge,
+    keys: Arc<Keys>,
+    recording: Recording,
+    holds: Arc<dyn Holds>,
+    splice: Splice,
+    waiting: Option<Waiting>,
+    /// Resolves when the session must end: expiry, operator, shutdown.
+    stop: Pin<Box<dyn Future<Output = Refusal> + Send>>,
+    stopping: Option<Refusal>,
+    activity: Arc<AtomicU64>,
+}
+
+/// Holds statements until people have decided.
+pub(crate) trait Holds: Send + Sync {
+    /// Asks for approval. `notice` is what the client may be told at once, where its protocol can carry it.
+    fn hold(&self, judged: Judged) -> Held;
+}
+
+/// A statement on hold.
+pub(crate) struct Held {
+    /// Resolves when it is decided.
+    pub(crate) ruling: Pin<Box<dyn Future<Output = Ruling> + Send>>,
+    /// For the client, at once.
+    pub(crate) notice: Option<String>,
+}
+
+/// What a session is built from, beside its connections.
+pub(crate) struct Parts {
+    /// Judges its statements.
+    pub(crate) judge: Judge,
+    /// Masking keys.
+    pub(crate) keys: Arc<Keys>,
+    /// Its record.
+    pub(crate) recording: Recording,
+    /// Where held statements wait.
+    pub(crate) holds: Arc<dyn Holds>,
+    /// Resolves when the session must end.
+    pub(crate) stop: Pin<Box<dyn Future<Output = Refusal> + Send>>,
+    /// Counts up as bytes move, for whoever watches for idleness.
+    pub(crate) activity: Arc<AtomicU64>,
+}
+
+impl Relay {
+    /// A relay whose opening is recorded already: the greeting goes out first.
+    pub(crate) fn new(established: Established, parts: Parts) -> Self {
+        let mut to_client = ClientSink::default();
+        to_client.own_words().extend_from_slice(&established.greeting);
+        Self {
+            client: established.client,
+            upstream: established.upstream,
+            conversation: established.conversation,
+            datasource: established.datasource,
+            from_client: Inbox::with(established.client_residue),
+            from_upstream: Inbox::with(established.upstream_residue),
+            to_client,
+            to_upstream: UpstreamSink::default(),
+            running: Running::default(),
+            judge: parts.judge,
+            keys: parts.keys,
+            recording: parts.recording,
+            holds: parts.holds,
+            splice: Splice::default(),
+            waiting: None,
+            stop: parts.stop,
+            stopping: None,
+            activity: parts.activity,
+        }
+    }
+
+    /// Runs the session to its end and records the end.
+    pub(crate) async fn run(mut self) -> Ended {
+        let ended = std::future::poll_fn(|cx| self.poll(cx)).await;
+        self.recording.close(&self.running.unanswered(), &ended.reason());
+        self.last_words(&ended).await;
+        ended
+    }
+
+    /// Tells both sides, as far as their protocol and their patience allow.
+    async fn last_words(&mut self, ended: &Ended) {
+        let refusal = match ended {
+            Ended::Closed(refusal) => Some(refusal.clone()),
+            Ended::Violation(violation, side) => {
+                Some(Refusal::new(RefusalKind::ProtocolViolation, violation.to_string()).hint(match side {
+                    Side::Client => "the client sent something that its protocol does not allow",
+                    Side::Upstream => "the database answered something unexpected; nothing of it was passed on",
+                }))
+            }
+            Ended::UpstreamGone(Some(error)) => {
+                Some(Refusal::new(RefusalKind::UpstreamUnavailable, format!("the database connection broke: {error}")))
+            }
+            Ended::Goodbye | Ended::ClientGone(_) | Ended::UpstreamGone(None) => None,
+        };
+        if let Some(refusal) = refusal {
+            self.conversation.farewell(&refusal, self.to_client.own_words());
+        }
+        let mut goodbye = Vec::new();
+        self.conversation.goodbye(&mut goodbye);
+        pipeline::forward(&goodbye, &mut self.to_upstream);
+        let both = std::future::poll_fn(|cx| {
+            let client = self.to_client.poll_send(cx, &mut self.client, self.recording.recorder());
+            let upstream = self.to_upstream.poll_send(cx, &mut self.upstream, self.recording.recorder());
+            if client.is_ready() && upstream.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        // A peer that does not read cannot hold the session open.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), both).await;
+        let close = async {
+            let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.client).await;
+            let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.upstream).await;
+        };
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), close).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        loop {
+            match self.turn(cx) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Pending,
+                Err(ended) => return Poll::Ready(ended),
+            }
+        }
+    }
+
+    /// One round: send, settle what waits, read and understand each side. True when anything moved.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        self.check_stop(cx)?;
+        let client_clear = self.send_client(cx)?;
+        let upstream_clear = self.send_upstream(cx)?;
+        let mut moved = self.poll_waiting(cx)?;
+        // A full journal stops the reading, so that what is read can always be recorded. One that takes nothing any more
+        // does not: its refusal has to reach the client.
+        if self.recording.recorder().poll_room(cx).is_ready() {
+            if client_clear || self.to_client.backlog() < HIGH_WATER {
+                moved |= self.read_upstream(cx)?;
+            }
+            if self.waiting.is_none() && (upstream_clear || self.to_upstream.backlog() < HIGH_WATER) {
+                moved |= self.read_client(cx)?;
+            } else if self.waiting.is_some() {
+                moved |= self.watch_held_client(cx)?;
+            }
+        }
+        if moved {
+            self.activity.fetch_add(1, Ordering::Relaxed);
+        }
+        // What a look at either side queued goes out in the same wake-up.
+        if !moved && (self.to_client.backlog() > 0 && client_clear || self.to_upstream.backlog() > 0 && upstream_clear)
+        {
+            moved = true;
+        }
+        Ok(moved)
+    }
+
+    fn check_stop(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        if self.stopping.is_none() {
+            if let Poll::Ready(refusal) = self.stop.as_mut().poll(cx) {
+                self.stopping = Some(refusal);
+            }
+        }
+        match self.stopping.take() {
+            Some(refusal) => Err(Ended::Closed(refusal)),
+            None => Ok(()),
+        }
+    }
+
+    fn send_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        match self.to_client.poll_send(cx, &mut self.client, self.recording.recorder()) {
+            Poll::Ready(Ok(())) => Ok(true),
+            Poll::Pending => Ok(false),
+            Poll::Ready(Err(SendError::Record(error))) => Err(Ended::Closed(Recording::refusal(&error))),
+            Poll::Ready(Err(SendError::Io(error))) => Err(Ended::ClientGone(Some(error))),
+        }
+    }
+
+    fn send_upstream(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        match self.to_upstream.poll_send(cx, &mut self.upstream, self.recording.recorder()) {
+            Poll::Ready(Ok(())) => Ok(true),
+            Poll::Pending => Ok(false),
+            Poll::Ready(Err(SendError::Record(error))) => Err(Ended::Closed(Recording::refusal(&error))),
+            // The upstream may have said why before it hung up: its last words are still to be read.
+            Poll::Ready(Err(SendError::Io(error))) if self.from_upstream.closed() => {
+                Err(Ended::UpstreamGone(Some(error)))
+            }
+            Poll::Ready(Err(SendError::Io(_))) => Ok(false),
+        }
+    }
+
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        match self.waiting.take() {
+            None => Ok(false),
+            Some(Waiting::Catalog(mut refresh, mut statement)) => match refresh.as_mut().poll(cx) {
+                Poll::Pending => {
+                    self.waiting = Some(Waiting::Catalog(refresh, statement));
+                    Ok(false)
+                }
+                Poll::Ready(result) => {
+                    if let Err(refusal) = result {
+                        tracing::warn!(%refusal, "the catalog could not be refreshed; judging by the old one");
+                    }
+                    self.conversation.reanalyse(&mut statement);
+                    self.judge(statement)?;
+                    Ok(true)
+                }
+            },
+            Some(Waiting::Approval(mut ruling)) => match ruling.as_mut().poll(cx) {
+                Poll::Pending => {
+                    self.waiting = Some(Waiting::Approval(ruling));
+                    Ok(false)
+                }
+                Poll::Ready(ruling) => {
+                    self.obey(ruling)?;
+                    Ok(true)
+                }
+            },
+        }
+    }
+
+    /// While a statement is held, the client is read only to notice that it went away.
+    fn watch_held_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        if self.from_client.unread().len() >= HIGH_WATER {
+            return Ok(false);
+        }
+        match self.from_client.poll_fill(cx, &mut self.client) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Ok(Filled::More)) => Ok(true),
+            Poll::Ready(Ok(Filled::Closed)) => Err(Ended::ClientGone(None)),
+            Poll::Ready(Err(error)) => Err(Ended::ClientGone(Some(error))),
+        }
+    }
+
+    fn read_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        let mut moved = self.understand_client()?;
+        if self.waiting.is_some() || self.to_upstream.backlog() >= HIGH_WATER {
+            return Ok(moved);
+        }
+        match self.from_client.poll_fill(cx, &mut self.client) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(Filled::More)) => {
+                self.understand_client()?;
+                moved = true;
+            }
+            Poll::Ready(Ok(Filled::Closed)) => return Err(Ended::ClientGone(None)),
+            Poll::Ready(Err(error)) => return Err(Ended::ClientGone(Some(error))),
+        }
+        Ok(moved)
+    }
+
+    fn understand_client(&mut self) -> Result<bool, Ended> {
+        let mut moved = false;
+        while self.waiting.is_none() && self.to_upstream.backlog() < HIGH_WATER {
+            let step = self.conversation.request(self.from_client.unread());
+            match step.map_err(|violation| Ended::Violation(violation, Side::Client))? {
+                Step::Need(more) => {
+                    self.from_client.want(more);
+                    break;
+                }
+                Step::Got { consumed, item } => {
+                    moved = true;
+                    let statement = match item {
+                        Request::Forward(bytes) => {
+                            pipeline::forward(&bytes, &mut self.to_upstream);
+                            None
+                        }
+                        Request::Data(bytes) => {
+                            pipeline::forward(bytes, &mut self.to_upstream);
+                            None
+                        }
+                        Request::Absorb => None,
+                        Request::Terminate(_) => return Err(Ended::Goodbye),
+                        Request::Statement(statement) => Some((statement, None)),
+                        Request::Refused(statement, refusal) => Some((statement, Some(refusal))),
+                    };
+                    self.from_client.consume(consumed);
+                    match statement {
+                        None => {}
+                        Some((statement, None)) => self.consider(statement)?,
+                        Some((statement, Some(refusal))) => {
+                            let refused = self.judge.out_of_hand(statement, refusal);
+                            self.refuse(refused)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(moved)
+    }
+
+    /// A new statement: refresh the catalog first if it names what the catalog does not know.
+    fn consider(&mut self, statement: Box<Statement>) -> Result<(), Ended> {
+        if statement.facts.unknown_relations.is_empty() || !self.judge.may_refresh(&statement.facts) {
+            return self.judge(statement);
+        }
+        let datasource = self.datasource.clone();
+        let refresh = async move { datasource.refresh_catalog().await };
+        self.waiting = Some(Waiting::Catalog(Box::pin(refresh), statement));
+        Ok(())
+    }
+
+    /// judge → approve → execute.
+    fn judge(&mut self, statement: Box<Statement>) -> Result<(), Ended> {
+        let ruling = pipeline::approve(self.judge.judge(statement));
+        self.obey(ruling)
+    }
+
+    fn obey(&mut self, ruling: Ruling) -> Result<(), Ended> {
+        match ruling {
+            Ruling::Permit(permit) => {
+                let sent = pipeline::execute(
+                    permit,
+                    &self.recording,
+                    self.conversation.as_mut(),
+                    &mut self.running,
+                    &mut self.to_upstream,
+                );
+                sent.or_else(|refused| self.refuse(refused))
+            }
+            Ruling::Refused(refused) => self.refuse(refused),
+            Ruling::Held(judged) => {
+                let held = self.holds.hold(judged);
+                if let Some(notice) = held.notice {
+                    self.conversation.notice(&notice, self.to_client.own_words());
+                }
+                self.waiting = Some(Waiting::Approval(held.ruling));
+                Ok(())
+            }
+        }
+    }
+
+    fn refuse(&mut self, refused: Refused) -> Result<(), Ended> {
+        pipeline::refuse(
+            refused,
+            &self.recording,
+            self.conversation.as_mut(),
+            &mut self.running,
+            &mut self.to_upstream,
+            &mut self.to_client,
+        )
+        .map_err(|error| Ended::Closed(Recording::refusal(&error)))
+    }
+
+    fn read_upstream(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        let mut moved = self.understand_upstream()?;
+        if self.to_client.backlog() >= HIGH_WATER {
+            return Ok(moved);
+        }
+        match self.from_upstream.poll_fill(cx, &mut self.upstream) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(Filled::More)) => {
+                self.understand_upstream()?;
+                moved = true;
+            }
+            Poll::Ready(Ok(Filled::Closed)) => return Err(Ended::UpstreamGone(None)),
+            Poll::Ready(Err(error)) => return Err(Ended::UpstreamGone(Some(error))),
+        }
+        Ok(moved)
+    }
+
+    /// mask → record → release, for everything that the upstream has said so far.
+    fn understand_upstream(&mut self) -> Result<bool, Ended> {
+        let mut moved = false;
+        while self.to_client.backlog() < HIGH_WATER {
+            let step = self.conversation.answer(self.from_upstream.unread());
+            match step.map_err(|violation| Ended::Violation(violation, Side::Upstream))? {
+                Step::Need(more) => {
+                    self.from_upstream.want(more);
+                    break;
+                }
+                Step::Got { consumed, item } => {
+                    moved = true;
+                    let answer: Answer<'_> = item;
+                    let masked = pipeline::mask(
+                        answer,
+                        &mut self.running,
+                        self.conversation.as_mut(),
+                        &self.judge,
+                        &self.keys,
+                        &mut self.splice,
+                    )
+                    .map_err(|violation| Ended::Violation(violation, Side::Upstream))?;
+                    let recorded = pipeline::record(masked, &self.recording, &mut self.running)
+                        .map_err(|error| Ended::Closed(Recording::refusal(&error)))?;
+                    pipeline::release(&recorded, &mut self.to_client);
+                    drop(recorded);
+                    self.from_upstream.consume(consumed);
+                }
+            }
+        }
+        Ok(moved)
+    }
+}

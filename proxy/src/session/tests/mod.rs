@@ -1,0 +1,298 @@
+//! The relay between two real sockets, with a protocol of lines, a real policy and a real store: what reaches whom, and
+//! what is on record by then.
+
+mod lines;
+
+use super::{Parts, Recording, Relay};
+use crate::pipeline::Judge;
+use crate::proxy::{NoApprovals, PolicyStore};
+use async_trait::async_trait;
+use evidence::{PolicyOrigin, Recorder, SigningKeySource, StoreConfig};
+use lines::Lines;
+use model::{AuthMethod, Identity, Refusal, RefusalKind, SessionInfo, TableRef, Timestamp};
+use policies::Keys;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use wire::{Datasource, DatasourceSpec, Established, Transport, UpstreamTls};
+
+const POLICY: &str = r#"
+[[mask]]
+name = "ssn"
+columns = ["*.*.people.ssn"]
+with = "redact"
+
+[[deny]]
+name = "no secrets"
+when = { columns = ["*.*.people.secret"] }
+"#;
+
+struct People(DatasourceSpec);
+
+#[async_trait]
+impl Datasource for People {
+    fn spec(&self) -> &DatasourceSpec {
+        &self.0
+    }
+    async fn refresh_catalog(&self) -> Result<u64, Refusal> {
+        Ok(1)
+    }
+    fn catalog_epoch(&self) -> u64 {
+        1
+    }
+    fn analyse(&self, _sql: &str) -> Arc<model::Facts> {
+        unreachable!("the protocol of lines brings its own facts")
+    }
+    fn columns(&self, _table: &TableRef) -> Option<Vec<String>> {
+        Some(["id", "ssn", "secret"].map(str::to_owned).to_vec())
+    }
+    async fn cancel(&self, _key: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+    async fn probe(&self) -> Result<String, Refusal> {
+        Ok("lines".to_owned())
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// A session in the middle of two sockets that the test holds the other ends of.
+struct Bench {
+    client: BufReader<TcpStream>,
+    upstream: BufReader<TcpStream>,
+    recorder: Recorder,
+    relay: tokio::task::JoinHandle<String>,
+    stop: Option<oneshot::Sender<Refusal>>,
+    folder: tempfile::TempDir,
+}
+
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    (near.unwrap(), far.unwrap().0)
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = evidence::LogKey::generate("test.example/log").unwrap();
+        let source = SigningKeySource { text: key.to_text(), origin: "test".to_owned() };
+        let (recorder, _) =
+            Recorder::open(StoreConfig::new(folder.path().join("audit"), "test.example/log", source)).unwrap();
+        std::fs::create_dir(folder.path().join("policies")).unwrap();
+        std::fs::write(folder.path().join("policies/test.toml"), POLICY).unwrap();
+        let log = recorder.clone();
+        let activate = move |change: &crate::policy_store::Change<'_>| {
+            let origin = PolicyOrigin::default();
+            log.policy_loaded(change.version, change.content, &origin).map_err(|error| error.to_string())?;
+            log.policy_activated(change.version, &origin).map(drop).map_err(|error| error.to_string())
+        };
+        let policies = PolicyStore::open(&folder.path().join("policies"), Box::new(activate)).unwrap();
+        let (client, client_side) = pair().await;
+        let (upstream, upstream_side) = pair().await;
+        let spec = DatasourceSpec {
+            name: "people".to_owned(),
+            address: String::new(),
+            database: None,
+            user: String::new(),
+            password: None,
+            tls: UpstreamTls::Disabled,
+            connect_timeout: Duration::from_secs(1),
+        };
+        let datasource: Arc<dyn Datasource> = Arc::new(People(spec));
+        let info = session_info();
+        recorder.session_opened(&info, policies.current().version()).unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let parts = Parts {
+            judge: Judge::new(&policies, &info, datasource.clone()),
+            keys: Arc::new(Keys::new(&[7; 32], "test")),
+            recording: Recording::new(recorder.clone(), info.id),
+            holds: Arc::new(NoApprovals),
+            stop: Box::pin(async move {
+                match stopped.await {
+                    Ok(refusal) => refusal,
+                    Err(_) => std::future::pending().await,
+                }
+            }),
+            activity: Arc::new(AtomicU64::new(0)),
+        };
+        let established = Established {
+            client: Transport::Plain(client_side),
+            upstream: Transport::Plain(upstream_side),
+            conversation: Box::new(Lines::default()),
+            info,
+            greeting: b"welcome\n".to_vec(),
+            client_residue: Vec::new(),
+            upstream_residue: Vec::new(),
+            datasource,
+        };
+        let relay = tokio::spawn(async move { Relay::new(established, parts).run().await.reason() });
+        let mut bench = Self {
+            client: BufReader::new(client),
+            upstream: BufReader::new(upstream),
+            recorder,
+            relay,
+            stop: Some(stop),
+            folder,
+        };
+        assert_eq!(bench.client_gets().await, "welcome");
+        bench
+    }
+
+    async fn client_says(&mut self, line: &str) {
+        self.client.get_mut().write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    async fn upstream_says(&mut self, line: &str) {
+        self.upstream.get_mut().write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    async fn client_gets(&mut self) -> String {
+        next_line(&mut self.client).await
+    }
+
+    async fn upstream_gets(&mut self) -> String {
+        next_line(&mut self.upstream).await
+    }
+
+    /// Every byte below the store, after the session and the recorder are closed.
+    async fn stored(self) -> (String, Vec<u8>) {
+        let reason = tokio::time::timeout(Duration::from_secs(10), self.relay).await.unwrap().unwrap();
+        self.recorder.close().unwrap();
+        let mut bytes = Vec::new();
+        let mut folders = vec![self.folder.path().join("audit")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { bytes.extend(std::fs::read(path).unwrap()) }
+            }
+        }
+        (reason, bytes)
+    }
+}
+
+async fn next_line(stream: &mut BufReader<TcpStream>) -> String {
+    let mut line = String::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_line(&mut line)).await.expect("a line in time").unwrap();
+    line.trim_end().to_owned()
+}
+
+fn session_info() -> SessionInfo {
+    let identity = Identity {
+        issuer: "https://issuer.example".to_owned(),
+        subject: "agent".to_owned(),
+        name: None,
+        groups: vec!["agents".to_owned()],
+        expires: Timestamp(i64::MAX),
+        method: AuthMethod::TokenAsPassword,
+        token_id: None,
+    };
+    SessionInfo {
+        id: evidence::new_session_id(),
+        opened: crate::clock::now(),
+        identity,
+        claimed_user: "agent".to_owned(),
+        client_addr: "127.0.0.1:1".to_owned(),
+        client_app: String::new(),
+        protocol: "lines".to_owned(),
+        datasource: "people".to_owned(),
+        database: "people".to_owned(),
+        upstream_user: "affidavit".to_owned(),
+        server_version: "1".to_owned(),
+        tls_version: None,
+        reason: None,
+        ticket: None,
+    }
+}
+
+fn contains(haystack: &[u8], needle: &str) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle.as_bytes())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_protected_column_is_masked_and_its_raw_value_is_nowhere() {
+    let mut bench = Bench::new().await;
+    bench.client_says("Q ssn").await;
+    assert_eq!(bench.upstream_gets().await, "Q ssn", "what was judged is what is sent");
+    for line in ["C ssn", "R CANARY-900-12-3456", "D"] {
+        bench.upstream_says(line).await;
+    }
+    assert_eq!(bench.client_gets().await, "C ssn");
+    assert_eq!(bench.client_gets().await, "R ***");
+    assert_eq!(bench.client_gets().await, "D");
+    bench.client_says("X").await;
+    let (reason, stored) = bench.stored().await;
+    assert_eq!(reason, "client terminated");
+    assert!(!contains(&stored, "CANARY"), "a raw protected value was written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_is_announced_as_another_than_it_was_proven_to_be_is_redacted() {
+    let mut bench = Bench::new().await;
+    bench.client_says("Q id").await;
+    bench.upstream_gets().await;
+    for line in ["C ssn", "R CANARY", "D"] {
+        bench.upstream_says(line).await;
+    }
+    assert_eq!(bench.client_gets().await, "C ssn");
+    assert_eq!(bench.client_gets().await, "R ***");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_statement_never_reaches_the_upstream() {
+    let mut bench = Bench::new().await;
+    bench.client_says("Q secret").await;
+    assert!(bench.client_gets().await.starts_with("refused: "));
+    bench.client_says("H").await;
+    assert_eq!(bench.upstream_gets().await, "H", "the first thing the upstream ever sees");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_errors_over_protected_tables_are_withheld() {
+    let mut bench = Bench::new().await;
+    bench.client_says("Q ssn").await;
+    bench.upstream_gets().await;
+    bench.upstream_says("E invalid input: CANARY").await;
+    assert_eq!(bench.client_gets().await, "E 22P02 withheld");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_nothing_ends_the_session_and_is_not_passed() {
+    let mut bench = Bench::new().await;
+    bench.upstream_says("R CANARY").await;
+    let words = bench.client_gets().await;
+    assert!(words.starts_with("farewell: ") && !words.contains("CANARY"), "{words}");
+    let (reason, _) = bench.stored().await;
+    assert!(reason.starts_with("upstream: "), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_must_end_says_why_and_its_open_statement_is_interrupted() {
+    let mut bench = Bench::new().await;
+    bench.client_says("Q id").await;
+    bench.upstream_gets().await;
+    let refusal = Refusal::new(RefusalKind::SessionExpired, "the token that opened this session has expired");
+    bench.stop.take().unwrap().send(refusal).unwrap();
+    assert_eq!(bench.client_gets().await, "farewell: the token that opened this session has expired");
+    let mut rest = Vec::new();
+    bench.client.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.is_empty());
+    let (reason, _) = bench.stored().await;
+    assert!(reason.contains("expired"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_record_nothing_passes() {
+    let mut bench = Bench::new().await;
+    bench.recorder.clone().close().unwrap();
+    bench.client_says("Q id").await;
+    let words = bench.client_gets().await;
+    assert!(words.contains("cannot be written"), "{words}");
+    let mut sent = Vec::new();
+    bench.upstream.read_to_end(&mut sent).await.unwrap();
+    assert_eq!(sent, b"X\n", "the upstream saw a goodbye and no statement");
+}

@@ -1,0 +1,489 @@
+//! Approvals as the relay and the console meet them: holding, deciding, races, restarts, failing records.
+
+use affidavit::approvals::*;
+use model::{
+    Access, ApprovalNeed, AuthMethod, ColumnMask, ColumnRef, Decision, Encoding, Facts, Identity, Kind, Lineage,
+    MaskSpec, OutputColumn, OutputPlan, Outputs, Param, Phase, PolicyVersion, Reach, RefusalKind, Repr, SessionId,
+    SessionInfo, Statement, StatementId, TableRef, TableUse, Timestamp, Verb, Verdict,
+};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+const MINUTE: i64 = 60_000_000;
+
+/// A record that remembers, and that can fail.
+#[derive(Default)]
+struct Record {
+    lines: Mutex<Vec<(String, Step)>>,
+    broken: AtomicBool,
+}
+
+impl ApprovalLog for Record {
+    fn record(&self, step: &Logged<'_>) -> Result<(), Unlogged> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(Unlogged("the disk is full".into()));
+        }
+        self.lines.lock().push((step.approval.request().id.to_string(), step.entry.step));
+        Ok(())
+    }
+}
+
+struct World {
+    folder: tempfile::TempDir,
+    record: Arc<Record>,
+    clock: Arc<AtomicI64>,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Arc::new(AtomicI64::new(1_000 * MINUTE));
+        Self { folder: tempfile::tempdir().unwrap(), record: Arc::default(), clock }
+    }
+
+    fn open(&self, reject: bool) -> Approvals {
+        let clock = self.clock.clone();
+        Approvals::open(
+            ApprovalsConfig { wait: Duration::from_secs(900), reject, console_url: Some("https://console".into()) },
+            self.folder.path(),
+            self.record.clone(),
+            Arc::new(move || Timestamp(clock.load(Ordering::SeqCst))),
+            Vec::new(),
+        )
+        .unwrap()
+    }
+
+    fn later(&self, micros: i64) {
+        self.clock.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        self.record.lines.lock().iter().map(|(_, step)| *step).collect()
+    }
+}
+
+fn identity(subject: &str, groups: &[&str]) -> Identity {
+    Identity {
+        issuer: "https://login".into(),
+        subject: subject.into(),
+        name: None,
+        groups: groups.iter().map(ToString::to_string).collect(),
+        expires: Timestamp(i64::MAX),
+        method: AuthMethod::TokenAsPassword,
+        token_id: None,
+    }
+}
+
+fn session(subject: &str) -> SessionInfo {
+    SessionInfo {
+        id: SessionId([7; 16]),
+        opened: Timestamp(0),
+        identity: identity(subject, &["ci-agents"]),
+        claimed_user: subject.into(),
+        client_addr: "127.0.0.1:5".into(),
+        client_app: "psql".into(),
+        protocol: "postgres".into(),
+        datasource: "ehr".into(),
+        database: "ehr".into(),
+        upstream_user: "affidavit".into(),
+        server_version: "15".into(),
+        tls_version: None,
+        reason: Some("nightly report".into()),
+        ticket: Some("OPS-7".into()),
+    }
+}
+
+fn statement(sql: &str, param: &str) -> Statement {
+    let column = |name: &str| ColumnRef { schema: "public".into(), table: "encounters".into(), column: name.into() };
+    let part = model::Part {
+        tables: vec![TableUse {
+            table: TableRef { schema: "public".into(), table: "encounters".into() },
+            access: Access::Read,
+            reach: Reach::Direct,
+        }],
+        outputs: Outputs::Known(vec![OutputColumn { name: Some("mrn".into()), lineage: Lineage::Bare(column("mrn")) }]),
+        ..empty_part(Verb::Select)
+    };
+    let facts = Facts {
+        parts: vec![part],
+        unparsed: None,
+        normalized: "select ?".into(),
+        fingerprint: format!("{:016x}", sql.split(char::is_numeric).next().unwrap().len()),
+        unknown_relations: Vec::new(),
+        catalog_epoch: 1,
+    };
+    Statement {
+        id: StatementId(3),
+        phase: Phase::Simple,
+        sql: bytes::Bytes::copy_from_slice(sql.as_bytes()),
+        params: vec![Param {
+            repr: Repr { kind: Kind::Text, encoding: Encoding::PostgresText },
+            value: Some(bytes::Bytes::copy_from_slice(param.as_bytes())),
+        }],
+        prepared: None,
+        facts: Arc::new(facts),
+        wire: bytes::Bytes::new(),
+    }
+}
+
+fn empty_part(verb: Verb) -> model::Part {
+    model::Part {
+        verb,
+        tables: Vec::new(),
+        outputs: Outputs::None,
+        predicates: Vec::new(),
+        writes: Vec::new(),
+        calls: Vec::new(),
+        opaque: Vec::new(),
+        settings: Vec::new(),
+        kin: Vec::new(),
+        filtered: true,
+        limited: false,
+    }
+}
+
+fn need(count: u32) -> ApprovalNeed {
+    ApprovalNeed {
+        rule: "full history".into(),
+        approver_groups: vec!["privacy-office".into()],
+        count,
+        valid_for_seconds: 1800,
+        ..ApprovalNeed::default()
+    }
+}
+
+fn verdict(policy: u8) -> Verdict {
+    let mask = ColumnMask { mask: Some(MaskSpec::Redact), rule: Some("mrn".into()), source: None };
+    Verdict {
+        decision: Decision::Hold(need(1)),
+        rule: Some("full history".into()),
+        policy: PolicyVersion([policy; 32]),
+        outputs: vec![OutputPlan::Columns(vec![mask])],
+        guard_messages: true,
+    }
+}
+
+fn ask_as(approvals: &Approvals, subject: &str, sql: &str, need: &ApprovalNeed) -> Opened {
+    ask_with(approvals, &session(subject), &statement(sql, "a"), &verdict(1), need)
+}
+
+fn ask_with(
+    approvals: &Approvals,
+    session: &SessionInfo,
+    statement: &Statement,
+    verdict: &Verdict,
+    need: &ApprovalNeed,
+) -> Opened {
+    approvals.ask(&Ask { session, statement, verdict, need, estimated_rows: Some(12) })
+}
+
+fn held(opened: Opened) -> Held {
+    match opened {
+        Opened::Held(held) => held,
+        Opened::Granted(_) => panic!("granted"),
+        Opened::Refused(refusal) => panic!("refused: {refusal}"),
+    }
+}
+
+fn refused(opened: Opened) -> model::Refusal {
+    match opened {
+        Opened::Refused(refusal) => refusal,
+        Opened::Held(_) => panic!("held"),
+        Opened::Granted(_) => panic!("granted"),
+    }
+}
+
+fn approve(subject: &str) -> Event {
+    Event::Approve {
+        approver: Approver::proven(&identity(subject, &["privacy-office"]), "test"),
+        justification: "needed for the report".into(),
+        window: false,
+    }
+}
+
+fn only(approvals: &Approvals) -> Approval {
+    let all = approvals.list(10, |_| true);
+    assert_eq!(all.len(), 1);
+    all[0].clone()
+}
+
+#[tokio::test]
+async fn a_held_statement_runs_once_someone_agrees() {
+    let world = World::new();
+    let approvals = world.open(false);
+    let held = held(ask_as(&approvals, "agent", "select 1", &need(1)));
+    let id = held.ticket.id().clone();
+    assert!(held.notice.contains(id.as_str()) && held.notice.contains("https://console/approvals/"), "{}", held.notice);
+    let shown = only(&approvals);
+    assert_eq!(shown.request().sql, "select 1");
+    assert_eq!(shown.request().params, [Some("a".to_owned())]);
+    assert_eq!(shown.request().picture.tables[0].name, "public.encounters");
+    assert_eq!(shown.request().picture.columns[0].mask.as_deref(), Some("redact"));
+    assert_eq!(shown.request().picture.estimated_rows, Some(12));
+    let waiting = tokio::spawn(held.ticket.decided());
+    tokio::task::yield_now().await;
+    approvals.decide(&id, &approve("ann")).unwrap();
+    let grant = waiting.await.unwrap().unwrap();
+    assert_eq!(grant.approval(), &id);
+    assert_eq!(only(&approvals).state(), State::Used);
+    assert_eq!(world.steps(), [Step::Requested, Step::Approved, Step::Granted, Step::Used]);
+}
+
+#[tokio::test]
+async fn a_denial_reaches_the_client_in_the_approvers_words() {
+    let world = World::new();
+    let approvals = world.open(false);
+    let held = held(ask_as(&approvals, "agent", "select 1", &need(1)));
+    let id = held.ticket.id().clone();
+    let approver = Approver::proven(&identity("ann", &["privacy-office"]), "test");
+    approvals.decide(&id, &Event::Deny { approver, justification: "use the summary".into() }).unwrap();
+    let refusal = held.ticket.decided().await.unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::NeedsApproval);
+    assert_eq!(refusal.message, format!("ann denied request {id}: use the summary"));
+}
+
+#[tokio::test]
+async fn time_runs_out() {
+    let world = World::new();
+    let approvals = world.open(false);
+    let held = held(ask_as(&approvals, "agent", "select 1", &need(1)));
+    let id = held.ticket.id().clone();
+    let waiting = tokio::spawn(held.ticket.decided());
+    tokio::task::yield_now().await;
+    world.later(15 * MINUTE);
+    assert!(approvals.decide(&id, &approve("ann")).is_err(), "approved after expiry");
+    approvals.tick().unwrap();
+    let refusal = waiting.await.unwrap().unwrap_err();
+    assert_eq!(refusal.message, format!("nobody approved request {id} within 15 minutes"));
+    assert_eq!(only(&approvals).state(), State::Expired);
+    world.later(-15 * MINUTE);
+    assert!(approvals.decide(&id, &approve("ann")).is_err(), "a clock that runs backwards revives nothing");
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_cancels_its_request() {
+    let world = World::new();
+    let approvals = world.open(false);
+    let held = held(ask_as(&approvals, "agent", "select 1", &need(1)));
+    let id = held.ticket.id().clone();
+    let waiting = tokio::spawn(held.ticket.decided());
+    tokio::task::yield_now().await;
+    waiting.abort();
+    let _ = waiting.await;
+    assert_eq!(approvals.get(&id).unwrap().state(), State::Cancelled);
+    assert!(approvals.decide(&id, &approve("ann")).is_err());
+    assert_eq!(world.steps(), [Step::Requested, Step::Cancelled]);
+}
+
+#[tokio::test]
+async fn with_reject_the_same_statement_passes_later_and_nothing_else_does() {
+    let world = World::new();
+    let approvals = world.open(true);
+    let ask = |sql: &str, param: &str, who: &str, policy: u8, datasource: &str| {
+        let session = SessionInfo { datasource: datasource.into(), ..session(who) };
+        ask_with(&approvals, &session, &statement(sql, param), &verdict(policy), &need(1))
+    };
+    let refusal = refused(ask("select 1", "a", "agent", 1, "ehr"));
+    let id = only(&approvals).request().id.clone();
+    assert!(refusal.message.contains(id.as_str()), "{refusal}");
+    assert!(refused(ask("select 1", "a", "agent", 1, "ehr")).message.contains(id.as_str()), "asked once, not twice");
+    approvals.decide(&id, &approve("ann")).unwrap();
+
+    for (what, opened) in [
+        ("another statement", ask("select 2", "a", "agent", 1, "ehr")),
+        ("other parameters", ask("select 1", "b", "agent", 1, "ehr")),
+        ("another identity", ask("select 1", "a", "eve", 1, "ehr")),
+        ("another policy", ask("select 1", "a", "agent", 2, "ehr")),
+        ("another datasource", ask("select 1", "a", "agent", 1, "lab")),
+    ] {
+        let refusal = refused(opened);
+        assert!(!refusal.message.contains(id.as_str()), "{what}: {refusal}");
+    }
+    assert!(matches!(ask("select 1", "a", "agent", 1, "ehr"), Opened::Granted(_)));
+    assert!(matches!(ask("select 1", "a", "agent", 1, "ehr"), Opened::Refused(_)), "one use");
+}
+
+#[tokio::test]
+async fn a_grant_is_worth_nothing_after_its_time() {
+    let world = World::new();
+    let approvals = world.open(true);
+    refused(ask_as(&approvals, "agent", "select 1", &need(1)));
+    let id = only(&approvals).request().id.clone();
+    approvals.decide(&id, &approve("ann")).unwrap();
+    world.later(30 * MINUTE);
+    let refusal = refused(ask_as(&approvals, "agent", "select 1", &need(1)));
+    assert!(!refusal.message.contains(id.as_str()), "a new request: {refusal}");
+}
+
+#[tokio::test]
+async fn a_window_covers_one_fingerprint() {
+    let world = World::new();
+    let approvals = world.open(true);
+    let need = ApprovalNeed { window: true, ..need(1) };
+    refused(ask_as(&approvals, "agent", "select 1", &need));
+    let id = only(&approvals).request().id.clone();
+    let Event::Approve { approver, justification, .. } = approve("ann") else { panic!() };
+    approvals.decide(&id, &Event::Approve { approver, justification, window: true }).unwrap();
+    for sql in ["select 1", "select 2", "select 3"] {
+        assert!(matches!(ask_as(&approvals, "agent", sql, &need), Opened::Granted(_)), "{sql}");
+    }
+    refused(ask_as(&approvals, "agent", "select all 1", &need));
+    refused(ask_as(&approvals, "eve", "select 1", &need));
+}
+
+#[tokio::test]
+async fn an_emergency_opens_at_once_and_stays_on_the_list_until_reviewed() {
+    let world = World::new();
+    let approvals = world.open(false);
+    let need = ApprovalNeed { break_glass: true, ..need(1) };
+    assert!(matches!(ask_as(&approvals, "agent", "select 1", &need), Opened::Granted(_)));
+    assert!(
+        matches!(ask_as(&approvals, "agent", "select 1", &need), Opened::Granted(_)),
+        "each use is its own emergency"
+    );
+    assert_eq!(approvals.list(10, |approval| approval.review() == Some(&Review::Due)).len(), 2);
+    assert_eq!(world.steps(), [Step::Requested, Step::Opened, Step::Used].repeat(2));
+    world.later(365 * 24 * 60 * MINUTE);
+    approvals.tick().unwrap();
+    assert_eq!(approvals.list(10, |approval| approval.review() == Some(&Review::Due)).len(), 2, "still owed");
+}
+
+#[tokio::test]
+async fn a_restart_forgets_nothing_and_revives_nothing() {
+    let world = World::new();
+    let (waiting, granted, lapsed);
+    {
+        let approvals = world.open(true);
+        let id = |subject: &str| {
+            approvals.list(1, |approval| approval.request().requester.subject == subject)[0].request().id.clone()
+        };
+        refused(ask_as(&approvals, "early", "select 1", &need(1)));
+        lapsed = id("early");
+        world.later(14 * MINUTE);
+        refused(ask_as(&approvals, "agent", "select 1", &need(1)));
+        refused(ask_as(&approvals, "other", "select 1", &need(2)));
+        (granted, waiting) = (id("agent"), id("other"));
+        approvals.decide(&granted, &approve("ann")).unwrap();
+        approvals.decide(&waiting, &approve("ann")).unwrap();
+    }
+    world.later(2 * MINUTE);
+    let approvals = world.open(true);
+    assert_eq!(approvals.get(&lapsed).unwrap().state(), State::Expired);
+    assert!(matches!(ask_as(&approvals, "agent", "select 1", &need(1)), Opened::Granted(_)));
+    assert!(approvals.decide(&waiting, &approve("ann")).is_err(), "votes are remembered");
+    approvals.decide(&waiting, &approve("bob")).unwrap();
+    assert!(matches!(ask_as(&approvals, "other", "select 1", &need(2)), Opened::Granted(_)));
+    drop(approvals);
+    let approvals = world.open(true);
+    assert!(matches!(ask_as(&approvals, "agent", "select 1", &need(1)), Opened::Refused(_)), "used before the restart");
+}
+
+#[tokio::test]
+async fn a_connection_that_died_with_the_proxy_is_cancelled_at_the_next_start() {
+    let world = World::new();
+    let approvals = world.open(false);
+    let held = held(ask_as(&approvals, "agent", "select 1", &need(1)));
+    let id = held.ticket.id().clone();
+    // What `kill -9` leaves: the file as it is now, and nobody who cleans up.
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(world.folder.path().join("approvals.redb"), copy.path().join("approvals.redb")).unwrap();
+    let after = World { folder: copy, record: Arc::default(), clock: world.clock.clone() };
+    let restarted = after.open(false);
+    assert_eq!(restarted.get(&id).unwrap().state(), State::Cancelled);
+    assert_eq!(after.steps(), [Step::Cancelled]);
+    drop(held);
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_does_not_happen() {
+    let world = World::new();
+    let approvals = world.open(true);
+    refused(ask_as(&approvals, "agent", "select 1", &need(1)));
+    let id = only(&approvals).request().id.clone();
+    world.record.broken.store(true, Ordering::SeqCst);
+    assert!(matches!(approvals.decide(&id, &approve("ann")), Err(Failed::Unlogged(_))));
+    assert_eq!(approvals.get(&id).unwrap().state(), State::Pending);
+    assert_eq!(refused(ask_as(&approvals, "eve", "select 1", &need(1))).kind, RefusalKind::CannotRecord);
+    world.record.broken.store(false, Ordering::SeqCst);
+    approvals.decide(&id, &approve("ann")).unwrap();
+    world.record.broken.store(true, Ordering::SeqCst);
+    assert_eq!(refused(ask_as(&approvals, "agent", "select 1", &need(1))).kind, RefusalKind::CannotRecord);
+    world.record.broken.store(false, Ordering::SeqCst);
+    let refusal = refused(ask_as(&approvals, "agent", "select 1", &need(1)));
+    assert!(!refusal.message.contains(id.as_str()), "a use that could not be recorded spends the grant");
+}
+
+#[tokio::test]
+async fn one_person_cannot_flood_the_approvers() {
+    let world = World::new();
+    let approvals = world.open(true);
+    let flood = (0..40).map(|n| refused(ask_as(&approvals, "agent", &format!("select {n}"), &need(1))));
+    assert_eq!(flood.filter(|refusal| refusal.kind == RefusalKind::LimitReached).count(), 8);
+    assert_eq!(refused(ask_as(&approvals, "other", "select 1", &need(1))).kind, RefusalKind::NeedsApproval);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn approving_and_cancelling_at_once_has_one_winner() {
+    for _ in 0..40 {
+        let world = World::new();
+        let approvals = world.open(false);
+        let held = held(ask_as(&approvals, "agent", "select 1", &need(1)));
+        let id = held.ticket.id().clone();
+        let waiting = tokio::spawn(held.ticket.decided());
+        let deciding = tokio::spawn({
+            let (approvals, id) = (approvals.clone(), id.clone());
+            async move { approvals.decide(&id, &approve("ann")) }
+        });
+        waiting.abort();
+        let (approved, ran) = (deciding.await.unwrap(), waiting.await);
+        let state = approvals.get(&id).unwrap().state();
+        match (&approved, &ran) {
+            (Ok(_), Ok(Ok(_))) => assert_eq!(state, State::Used),
+            (Ok(_), _) => assert!(matches!(state, State::Granted { .. } | State::Used), "{state:?}"),
+            (Err(_), Ok(Ok(_))) => panic!("ran without approval"),
+            (Err(_), _) => assert_eq!(state, State::Cancelled),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_connections_share_one_grant_once() {
+    let world = World::new();
+    let approvals = world.open(true);
+    refused(ask_as(&approvals, "agent", "select 1", &need(1)));
+    let id = only(&approvals).request().id.clone();
+    let approvers: Vec<_> = ["ann", "bob", "cid"]
+        .into_iter()
+        .map(|who| {
+            let (approvals, id) = (approvals.clone(), id.clone());
+            tokio::spawn(async move { approvals.decide(&id, &approve(who)).is_ok() })
+        })
+        .collect();
+    let mut agreed = 0;
+    for approver in approvers {
+        agreed += usize::from(approver.await.unwrap());
+    }
+    assert_eq!(agreed, 1, "the second approver comes too late");
+    let runs: Vec<_> = (0..16)
+        .map(|_| {
+            let approvals = approvals.clone();
+            tokio::spawn(async move { matches!(ask_as(&approvals, "agent", "select 1", &need(1)), Opened::Granted(_)) })
+        })
+        .collect();
+    let mut granted = 0;
+    for run in runs {
+        granted += usize::from(run.await.unwrap());
+    }
+    assert_eq!(granted, 1);
+}
+
+#[test]
+fn only_the_proxys_user_can_read_the_file_and_only_one_proxy_can_open_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let _open = world.open(false);
+    let mode = std::fs::metadata(world.folder.path().join("approvals.redb")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(matches!(Store::open(world.folder.path()), Err(StoreError::InUse(_))));
+}
