@@ -60,8 +60,8 @@ def fresh_proxy(fleet, tmp_path):
     """A factory of proxies of one's own; what still runs is stopped at the end."""
     made = []
 
-    def make(servers=("postgres15",), start=True, **options):
-        one = Proxy(tmp_path / f"proxy{len(made)}", fleet, servers, **options)
+    def make(servers=("postgres15",), start=True, at=fleet, **options):
+        one = Proxy(tmp_path / f"proxy{len(made)}", at, servers, **options)
         made.append(one)
         return one.start() if start else one
 

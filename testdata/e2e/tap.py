@@ -1,5 +1,6 @@
 """A tap on the client's side of the proxy: every byte that a client got, whatever the client made of it."""
 
+import contextlib
 import socket
 import threading
 
@@ -21,24 +22,28 @@ class Tap:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            upstream = socket.create_connection(("127.0.0.1", self.target))
-            threading.Thread(target=self._relay, args=(client, upstream, None), daemon=True).start()
             record = bytearray()
             with self.lock:
                 self.heard.append(record)
-            threading.Thread(target=self._relay, args=(upstream, client, record), daemon=True).start()
+            threading.Thread(target=self._serve, args=(client, record), daemon=True).start()
+
+    def _serve(self, client, record):
+        with client, socket.create_connection(("127.0.0.1", self.target)) as upstream:
+            asking = threading.Thread(target=self._relay, args=(client, upstream, None), daemon=True)
+            asking.start()
+            self._relay(upstream, client, record)
+            asking.join()
 
     @staticmethod
     def _relay(source, sink, record):
-        try:
+        with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 if record is not None:
                     record += data
                 sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            source.close()
-            sink.close()
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def bytes(self):
         """All answers so far, connection by connection."""
@@ -47,4 +52,6 @@ class Tap:
 
     def close(self):
         """Accept no more."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()

@@ -6,8 +6,9 @@ import shlex
 import shutil
 import sys
 
+from . import install
 from .paths import CACHE, run_dir
-from .process import Failed, alive, stop
+from .process import alive, stop
 from .roster import ROSTER
 from .state import locked, peek
 
@@ -56,7 +57,7 @@ def shell(description):
 
 def main():
     parser = argparse.ArgumentParser(prog="testdata/servers", description=__doc__)
-    parser.add_argument("command", choices=("start", "stop", "status", "env", "clean"))
+    parser.add_argument("command", choices=("install", "start", "stop", "status", "env", "clean"))
     parser.add_argument("names", nargs="*", metavar="server", help=f"of: {', '.join(ROSTER)} (all when none is named)")
     parser.add_argument("--patients", type=int, help="size of the hospital (default 1000, or what is loaded)")
     parser.add_argument("--json", action="store_true", help="env as one JSON object")
@@ -78,7 +79,10 @@ def main():
                 print(f"{variable}={shlex.quote('' if value is None else str(value))}")
         return
     with locked() as state:
-        if args.command == "start":
+        if args.command == "install":
+            install.python()
+            install.node()
+        elif args.command == "start":
             patients = args.patients or state.data.get("patients") or 1000
             state.data["patients"] = patients
             start(names, patients, state)
@@ -95,7 +99,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except Failed:
-        raise
     except KeyboardInterrupt:
         sys.exit(130)

@@ -72,7 +72,7 @@ class Proxy:
             "[store]", f'path = "{self.store}"', 'origin = "audit.test/hospital"', 'signing_key = { file = "keys/log.key" }',
             f"segment = {self.extra.get('segment', SEGMENT)}", f'durability = "{self.extra.get("durability", "process")}"',
             "", "[[issuers]]", f'issuer = "{self.issuer}"', 'audience = ["affidavit"]',
-            'claims = { subject = "sub", name = "email", groups = "groups" }', "",
+            'claims = { subject = "sub", name = "email", groups = "groups" }', *self.extra.get("issuer_lines", []), "",
             "[policies]", 'path = "policies"', "", "[masking]", 'key = { file = "keys/masking.key" }', "",
         ]
         secrets = self.home / "keys"

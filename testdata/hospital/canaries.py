@@ -38,23 +38,23 @@ def disguises(value):
 class Sweep:
     """Looks for canaries in bytes that reached a client."""
 
+    STEM = 8  # no form is shorter: one lookup per byte decides whether to look closer
+
     def __init__(self, count, variant=0, kinds=None):
-        self.forms = {}
+        self.stems = {}
         for kind, value in canaries(count, variant):
             if kinds is None or kind in kinds:
                 for form in disguises(value):
-                    self.forms[form] = f"{kind} {value}"
-        # A prefilter by every window of six characters would cost more than it saves at these sizes: group by length.
-        self.lengths = sorted({len(form) for form in self.forms})
+                    if len(form) < self.STEM:
+                        raise ValueError(f"{kind} {value}: too short to be told from noise")
+                    self.stems.setdefault(form[: self.STEM], []).append((form, f"{kind} {value}"))
 
     def find(self, data):
         """The canaries in `data` (bytes or text), each once, with where: [(offset, what)]."""
         text = (data.decode("latin-1") if isinstance(data, (bytes, bytearray)) else data).lower()
-        found, seen, forms = [], set(), self.forms
-        for length in self.lengths:
-            for offset in range(len(text) - length + 1):
-                what = forms.get(text[offset : offset + length])
-                if what is not None and what not in seen:
-                    seen.add(what)
-                    found.append((offset, what))
-        return found
+        found, stems, stem = {}, self.stems, self.STEM
+        for offset in range(len(text) - stem + 1):
+            for form, what in stems.get(text[offset : offset + stem], ()):
+                if what not in found and text.startswith(form, offset):
+                    found[what] = offset
+        return [(offset, what) for what, offset in found.items()]

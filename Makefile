@@ -1,0 +1,44 @@
+# What one does with this repository. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fmt unit e2e bench build clean-servers
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## Real servers, an agent's masked report, its evidence, a tampered store. ONCE=1 exits at the end.
+	@testdata/demo $(if $(filter 1,$(ONCE)),--once)
+
+test: lint unit e2e ## Everything that CI runs.
+
+lint: ## Formatting and clippy, warnings denied.
+	@testdata/toolchain
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+fmt: ## Format the Rust code.
+	cargo fmt --all
+
+unit: ## The tests of the crates.
+	@testdata/toolchain
+	@if command -v cargo-nextest >/dev/null 2>&1; then \
+		set -x; cargo nextest run --workspace --locked; \
+	else \
+		set -x; cargo test --workspace --locked; \
+	fi
+
+e2e: build ## Real clients against real servers through the built proxy.
+	@testdata/run-tests
+
+bench: ## Direct, HAProxy, PgBouncer and Affidavit, interleaved; prints ratios and CPU per query. JSON=FILE keeps the figures.
+	@testdata/toolchain
+	cargo build --release --locked -p affidavit -p affidavit-evidence
+	@testdata/bench $(if $(JSON),--json $(JSON))
+
+build:
+	@testdata/toolchain
+	cargo build --locked -p affidavit -p affidavit-evidence
+
+clean-servers: ## Stop the servers of demo and tests and remove what they wrote.
+	@testdata/servers clean
