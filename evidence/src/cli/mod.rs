@@ -39,7 +39,7 @@ enum Command {
     /// Lists sessions: who connected, from where, to what.
     Sessions(sessions::Sessions),
     /// Lists statements: what was asked, decided and answered.
-    Statements(statements::Statements),
+    Statements(Box<statements::Statements>),
     /// Shows one session, statement by statement, with what the client saw.
     Show(show::Show),
     /// Replays a session: what the client saw, in the order and time in which it saw it.

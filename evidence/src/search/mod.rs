@@ -20,8 +20,7 @@ use zeroize::Zeroizing;
 /// A store, open for reading. Reading needs no key and no lock; it does not verify.
 pub(crate) struct Archive {
     pub(crate) layout: Layout,
-    pub(crate) about: Option<About>,
-    manifests: Vec<Box<Manifest>>,
+    manifests: Vec<Manifest>,
     pub(crate) body_key: Option<Zeroizing<Vec<u8>>>,
     /// Records of the journal that no segment holds yet.
     unsealed: Vec<Record>,
@@ -62,8 +61,8 @@ impl Archive {
         let mut tries = 0;
         loop {
             let manifests = manifests(&layout)?;
-            match unsealed(&layout, about.as_ref(), manifests.last().map(Box::as_ref)) {
-                Ok(unsealed) => return Ok(Self { layout, about, manifests, body_key: None, unsealed }),
+            match unsealed(&layout, about.as_ref(), manifests.last()) {
+                Ok(unsealed) => return Ok(Self { layout, manifests, body_key: None, unsealed }),
                 Err(error) if tries >= 20 => return Err(error),
                 Err(_) => {
                     tries += 1;
@@ -71,11 +70,6 @@ impl Archive {
                 }
             }
         }
-    }
-
-    /// Number of segments.
-    pub(crate) fn segments(&self) -> usize {
-        self.manifests.len()
     }
 
     /// Records of a table that are not sealed yet.
@@ -199,7 +193,7 @@ fn row(record: &Record) -> ResultRow {
 }
 
 /// The manifests that the log holds, oldest first.
-pub(crate) fn manifests(layout: &Layout) -> Result<Vec<Box<Manifest>>, StoreError> {
+pub(crate) fn manifests(layout: &Layout) -> Result<Vec<Manifest>, StoreError> {
     let path = layout.log().join("checkpoint");
     let note = match std::fs::read_to_string(&path) {
         Ok(note) => note,
@@ -211,7 +205,7 @@ pub(crate) fn manifests(layout: &Layout) -> Result<Vec<Box<Manifest>>, StoreErro
     for (index, entry) in entries(&layout.log(), 0, head.size)? {
         let leaf = Leaf::parse(&entry).map_err(|what| StoreError::damaged(format!("leaf {index} of the log"), what))?;
         if let Leaf::Segment(manifest) = leaf.2 {
-            manifests.push(manifest);
+            manifests.push(*manifest);
         }
     }
     Ok(manifests)
