@@ -77,7 +77,7 @@ impl Objects {
     }
 }
 
-fn word<'a>(token: Option<&'a (Token, usize)>) -> &'a str {
+fn word(token: Option<&(Token, usize)>) -> &str {
     match token {
         Some((Token::Word(word), _)) => word,
         _ => "",

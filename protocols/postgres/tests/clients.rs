@@ -1,5 +1,8 @@
 //! Real clients against a real server through the adapter: pgbench in its three protocols, psql's cursors and copies.
 
+// A panic is how a test reports.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use model::StatementId;
