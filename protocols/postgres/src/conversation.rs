@@ -12,6 +12,7 @@ use crate::message::extended::Formats;
 use crate::message::session::{Transaction, put_bare_notification};
 use crate::message::{Frame, frame};
 use crate::names::Names;
+use crate::objects::{Made, Objects};
 use crate::session::Session;
 use bytes::Bytes;
 use model::{Column, Facts, Phase, Refusal, ServerMessage, Statement, StatementId};
@@ -153,6 +154,12 @@ pub(crate) struct Live {
     pub(crate) copy: Option<Box<CopyOut>>,
     /// It may change the session's settings.
     pub(crate) doubtful: bool,
+    /// It may change what names of cursors and SQL's prepared statements mean.
+    pub(crate) moves: bool,
+    /// It has the plan of a name that was looked up when this many moves had been made.
+    pub(crate) uses: Option<u64>,
+    /// The name that it makes, and how many moves had been made when it was sent.
+    pub(crate) makes: Option<(Made, u64)>,
     /// The prepared statement (client's name) that it deallocates.
     pub(crate) drops: Option<Vec<u8>>,
     /// Tag of the last part that ended.
@@ -177,8 +184,28 @@ impl Live {
             formats: Formats::default(),
             copy: None,
             doubtful: false,
+            moves: false,
+            uses: None,
+            makes: None,
             drops: None,
             tag: String::new(),
+        }
+    }
+}
+
+impl Live {
+    /// It is about to run: what it may do to settings and names is on its way.
+    pub(crate) fn is_sent(&mut self, session: &mut Session, objects: &mut Objects) {
+        if self.doubtful {
+            session.doubt();
+        }
+        if self.doubtful || (self.moves && self.facts.parts.len() != 1) {
+            objects.forget();
+        } else if self.moves {
+            objects.moved();
+        }
+        if let Some((_, moves)) = &mut self.makes {
+            *moves = objects.moves();
         }
     }
 }
@@ -236,6 +263,7 @@ pub(crate) struct PostgresConversation {
     pub(crate) proposal: Option<Box<Proposal>>,
     pub(crate) statements: HashMap<Vec<u8>, Arc<Prepared>>,
     pub(crate) portals: HashMap<Vec<u8>, PortalName>,
+    pub(crate) objects: Objects,
     /// Bytes of texts in `statements`.
     pub(crate) prepared_bytes: usize,
     /// Counts Syncs of the client.
@@ -283,6 +311,7 @@ impl PostgresConversation {
             proposal: None,
             statements: HashMap::new(),
             portals: HashMap::new(),
+            objects: Objects::default(),
             prepared_bytes: 0,
             segment: 0,
             segment_open: false,
@@ -404,9 +433,16 @@ impl Conversation for PostgresConversation {
 
     fn reanalyse(&mut self, statement: &mut Statement) {
         let conforming = self.proposal.as_ref().and_then(|p| p.live.prepared.as_ref()).map(|p| p.conforming);
-        statement.facts = self.analyse(&statement.sql, conforming);
+        let (facts, uses) = self.facts(&statement.sql, conforming);
+        statement.facts = facts;
+        let doubtful = self.session.may_change(&statement.facts, &statement.sql);
         if let Some(proposal) = self.proposal.as_mut().filter(|proposal| proposal.live.id == statement.id) {
-            proposal.live.facts = statement.facts.clone();
+            let live = &mut proposal.live;
+            live.facts = statement.facts.clone();
+            live.uses = uses;
+            if live.phase != Phase::Prepare {
+                (live.doubtful, live.moves) = (doubtful, crate::objects::moves(&statement.facts));
+            }
         }
     }
 }

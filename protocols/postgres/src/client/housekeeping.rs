@@ -53,10 +53,17 @@ impl PostgresConversation {
         if self.uncertain(portal.segment, portal.acknowledged) {
             return Ok(Step::Need(0));
         }
-        let live = self.find(portal.id);
+        let moves = self.objects.moves();
+        let found = self.live.binary_search_by_key(&portal.id, |live| live.id).ok();
+        let live = found.and_then(|at| self.live.get_mut(at));
         let copy_in = live.as_ref().is_some_and(|live| crate::copy::copies_in(&live.facts));
-        if live.is_some_and(|live| live.doubtful) {
-            self.session.doubt();
+        if let Some(live) = live {
+            if live.uses.is_some_and(|then| then != moves) {
+                // FETCH looks its cursor up when it runs, and that may be another one by now.
+                let item = self.fail(name_moved())?;
+                return Ok(Step::Got { consumed, item });
+            }
+            live.is_sent(&mut self.session, &mut self.objects);
         }
         self.push_extended(Op::Execute { id: portal.id, copy_in })?;
         let wire = if name.is_empty() {
@@ -162,6 +169,13 @@ pub(super) fn no_statement(name: &[u8]) -> Reply {
         format!("prepared statement \"{}\" does not exist", String::from_utf8_lossy(name))
     };
     Reply::new("26000", text)
+}
+
+fn name_moved() -> Reply {
+    let text = "the cursor or prepared statement that was bound may have been replaced since";
+    let mut reply = Reply::new("34000", text);
+    reply.hint = Some("bind and execute FETCH and EXECUTE without statements in between".to_owned());
+    reply
 }
 
 fn no_portal(name: &[u8]) -> Reply {

@@ -26,6 +26,7 @@ impl PostgresConversation {
             }
             self.spare_ready = self.spare_ready.saturating_sub(1);
             self.transaction = transaction;
+            (self.skipping, self.absorbing) = (false, false);
             return Ok(Consumed(Answer::Forward(Cow::Borrowed(frame.wire))));
         }
         if let Some(Op::Query { id, .. }) = self.front() {
