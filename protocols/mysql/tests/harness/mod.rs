@@ -1,7 +1,9 @@
 //! What the tests against a real server share.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod anyone;
 pub mod client;
 pub mod proxy;
 pub mod relay;
+pub mod script;
 pub mod server;
