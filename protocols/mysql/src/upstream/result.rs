@@ -222,7 +222,8 @@ impl MysqlConversation {
             return Err(Violation("the end of nothing".to_owned()));
         };
         let statement = run.statement;
-        let last = !end.more_results() && !std::mem::take(&mut run.more_announced);
+        let announced = std::mem::take(&mut run.more_announced);
+        let last = !(announced || end.more_results());
         if last {
             self.answered();
         } else {

@@ -65,7 +65,7 @@ impl Client {
         let mut wire = Vec::new();
         let mut sequence = sequence;
         let mut chunks: Vec<&[u8]> = payload.chunks(0xFF_FFFF).collect();
-        if payload.len() % 0xFF_FFFF == 0 {
+        if payload.len().is_multiple_of(0xFF_FFFF) {
             chunks.push(&[]);
         }
         for chunk in chunks {

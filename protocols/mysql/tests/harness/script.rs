@@ -132,18 +132,18 @@ pub fn compare(direct_port: u16, proxy_port: u16, capabilities: u64, script: &[(
     assert_eq!(welcome, also, "{capabilities:x}: the login's OK");
     direct.query("UPDATE many SET v = 'same'");
     let (mut direct_base, mut through_base) = (None, None);
-    for (what, payload) in script.iter().cloned() {
+    for (what, payload) in script {
         // Both change the same data, and some errors quote the statement's number: those are compared by shape.
         if !what.contains("insert")
             && !what.contains("long data")
             && !what.contains("read it back")
             && !what.contains("closed cursor")
         {
-            let expected = step(&mut direct, &payload, &mut direct_base);
-            assert_eq!(step(&mut through, &payload, &mut through_base), expected, "{capabilities:x}: {what}");
+            let expected = step(&mut direct, payload, &mut direct_base);
+            assert_eq!(step(&mut through, payload, &mut through_base), expected, "{capabilities:x}: {what}");
         } else {
-            let expected = step(&mut direct, &payload, &mut direct_base);
-            let got = step(&mut through, &payload, &mut through_base);
+            let expected = step(&mut direct, payload, &mut direct_base);
+            let got = step(&mut through, payload, &mut through_base);
             assert_eq!(expected.len(), got.len(), "{capabilities:x}: {what}");
         }
     }
