@@ -69,6 +69,8 @@ pub(crate) struct MysqlConversation {
     pub(crate) deprecate_eof: bool,
     pub(crate) query_attributes: bool,
     pub(crate) settings: Arc<Settings>,
+    /// A statement has run that may have changed the settings: they are asked for before the next text is read.
+    pub(crate) stale: bool,
     pub(crate) prepared: Prepared,
     /// Statements handed out so far.
     pub(crate) numbered: u64,
@@ -96,6 +98,7 @@ impl MysqlConversation {
             deprecate_eof: parts.capabilities.has(Capabilities::DEPRECATE_EOF),
             query_attributes: parts.capabilities.has(Capabilities::QUERY_ATTRIBUTES),
             settings: Arc::new(parts.settings),
+            stale: false,
             prepared: Prepared::default(),
             numbered: 0,
             draft: None,
@@ -135,16 +138,18 @@ impl MysqlConversation {
         self.shifted_in = None;
     }
 
-    /// Adds our own question for the settings to what is sent.
-    pub(crate) fn ask_settings(&mut self, out: &mut Vec<u8>) {
-        let start = packet::begin(out);
+    /// Our own question for the settings.
+    pub(crate) fn ask_settings(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let start = packet::begin(&mut out);
         out.push(command::QUERY);
         if self.query_attributes {
             out.extend_from_slice(&[0, 1]);
         }
         out.extend_from_slice(crate::settings::QUERY.as_bytes());
-        packet::finish(out, start, 0);
+        packet::finish(&mut out, start, 0);
         self.sent(Due::settings());
+        out
     }
 }
 
@@ -157,8 +162,8 @@ impl Conversation for MysqlConversation {
         self.next_answer(input)
     }
 
-    fn permit(&mut self, statement: &Statement, extra: &mut Vec<u8>) {
-        self.permitted(statement, extra);
+    fn permit(&mut self, statement: &Statement, _extra: &mut Vec<u8>) {
+        self.permitted(statement);
     }
 
     fn refuse(&mut self, statement: &Statement, refusal: &Refusal, upstream: &mut Vec<u8>, client: &mut Vec<u8>) {

@@ -141,9 +141,7 @@ async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<
         })?;
         let mut known = datasource.initial_settings(&greeting);
         known.multi_statements = agreed.has(Capabilities::MULTI_STATEMENTS);
-        learn(&mut link, &mut known, agreed.has(Capabilities::DEPRECATE_EOF))
-            .await
-            .map_err(|why| Failure::Refusal(unavailable(&spec, &why)))?;
+        learn(&mut link, &mut known, agreed).await.map_err(|why| Failure::Refusal(unavailable(&spec, &why)))?;
         Ok((link, ok, known))
     };
     let (upstream, ok, known) = match opened.await {
@@ -269,8 +267,8 @@ fn with_database_flag(mut wish: HandshakeResponse, greeting: &Greeting) -> Hands
 }
 
 /// Asks the upstream for the settings that a text's meaning depends on.
-async fn learn(link: &mut Link, known: &mut sql::Settings, deprecate_eof: bool) -> Result<(), String> {
-    let rows = own_query::run(link, settings::QUERY, deprecate_eof).await.map_err(|error| error.to_string())?;
+async fn learn(link: &mut Link, known: &mut sql::Settings, agreed: Capabilities) -> Result<(), String> {
+    let rows = own_query::run(link, settings::QUERY, agreed).await.map_err(|error| error.to_string())?;
     let cells: Vec<Option<&[u8]>> =
         rows.first().map(|row| row.iter().map(|cell| cell.as_deref().map(str::as_bytes)).collect()).unwrap_or_default();
     settings::apply(known, &cells).ok_or_else(|| "it does not tell the session's settings".to_owned())

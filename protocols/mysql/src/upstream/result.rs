@@ -7,7 +7,7 @@ use crate::client::prepared::Cursor;
 use crate::conversation::MysqlConversation;
 use crate::message::column::ColumnDefinition;
 use crate::message::lenenc;
-use crate::message::ok::{CURSOR_EXISTS, LAST_ROW_SENT, Ok as OkPacket};
+use crate::message::ok::{CURSOR_EXISTS, LAST_ROW_SENT, MORE_RESULTS, Ok as OkPacket, PS_OUT_PARAMS};
 use crate::values;
 use model::{Column, Facts, RowLayout, StatementId, Verb};
 use std::sync::Arc;
@@ -117,6 +117,7 @@ impl MysqlConversation {
         };
         let (statement, result) = (run.statement, run.result);
         run.expect = Expect::Rows(columns.clone());
+        run.more_announced = status & PS_OUT_PARAMS != 0 && status & MORE_RESULTS != 0;
         if status & CURSOR_EXISTS != 0 && run.cursor {
             // Without DEPRECATE_EOF this EOF is the answer's last packet.
             self.open_cursor(statement, result, columns.clone());
@@ -221,7 +222,8 @@ impl MysqlConversation {
             return Err(Violation("the end of nothing".to_owned()));
         };
         let statement = run.statement;
-        let last = !end.more_results();
+        let announced = std::mem::take(&mut run.more_announced);
+        let last = !(announced || end.more_results());
         if last {
             self.answered();
         } else {
