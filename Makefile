@@ -38,7 +38,7 @@ bench: ## Direct, HAProxy, PgBouncer and Affidavit, interleaved; prints ratios a
 
 build:
 	@testdata/toolchain
-	cargo build --locked -p affidavit -p affidavit-evidence
+	cargo build --workspace --bins --locked
 
 clean-servers: ## Stop the servers of demo and tests and remove what they wrote.
 	@testdata/servers clean

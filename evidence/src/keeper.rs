@@ -174,6 +174,17 @@ impl Keeper {
         Ok(report)
     }
 
+    /// The writer stops: a journal that holds nothing unsealed goes, and the lock names nobody.
+    fn tidy(&self, journal: &Journal) {
+        if self.reopen || self.sealer.sealed() < journal.backlog().last_lsn {
+            return;
+        }
+        for path in crate::seal::list(&self.layout.journal()).unwrap_or_default() {
+            let _ = std::fs::remove_file(path);
+        }
+        let _ = OpenOptions::new().write(true).truncate(true).open(self.layout.lock());
+    }
+
     /// A leaf, when there was none for long or the writer stops.
     fn heartbeat(&mut self, journal: &Journal, closing: bool) -> Result<SealReport, StoreError> {
         if self.reopen {
@@ -230,6 +241,7 @@ pub(crate) fn spawn(mut keeper: Keeper, inner: &Arc<Inner>) -> std::io::Result<J
                     tracing::warn!(%error, "the store's stop could not be noted in the log");
                 }
                 signal.set(keeper.sealer.report(), None);
+                keeper.tidy(&inner.journal);
                 break;
             }
         }

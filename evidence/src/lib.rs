@@ -5,6 +5,7 @@
 //! transparency log whose signed head ([C2SP tlog-checkpoint](https://c2sp.org/tlog-checkpoint)) anyone may keep.
 
 mod assemble;
+pub mod cli;
 mod config;
 mod durable;
 mod error;
@@ -16,9 +17,11 @@ mod log;
 mod record;
 mod recorder;
 mod seal;
+mod search;
 mod sign;
 mod store;
 mod table;
+pub mod verify;
 
 pub use config::{Durability, JournalLimits, SegmentLimits, SigningKeySource, StoreConfig};
 pub use error::{CannotRecord, StoreError};

@@ -1,6 +1,5 @@
-//! The `evidence` binary: what an auditor, a compliance officer or an operator runs.
+//! The `evidence` binary: what an auditor, a compliance officer or an operator runs. Everything is in the library.
 
-fn main() {
-    eprintln!("evidence: the commands are not built yet");
-    std::process::exit(3);
+fn main() -> std::process::ExitCode {
+    evidence::cli::main()
 }

@@ -23,6 +23,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use detect::{Finding, Scanner};
 pub use error::PolicyError;
 pub use glob::Names;
 pub use judge::{Question, Schema};

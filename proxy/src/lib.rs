@@ -7,6 +7,7 @@ mod check;
 pub mod cli;
 mod clock;
 pub mod config;
+pub mod console;
 mod desk;
 mod explain;
 pub mod identity;

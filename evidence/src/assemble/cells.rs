@@ -1,6 +1,6 @@
 //! The cells of one row as text, in buffers that are reused for every row.
 
-use model::{Encoding, Kind, Repr};
+use model::{Kind, Repr};
 use sha2::{Digest, Sha256};
 
 /// Longest text of one cell that is kept; the rest is replaced by its hash.
@@ -59,20 +59,16 @@ impl Cells {
     }
 }
 
-/// A cell as text: total, never fails. Bytes that are not text become `\x` and hexadecimal digits.
+/// A cell as text: total, never fails. What has no text becomes `\x` and hexadecimal digits.
 pub(super) fn render(repr: Option<&Repr>, cell: &[u8], out: &mut String) {
-    match repr.map(|repr| repr.encoding) {
-        Some(Encoding::PostgresBinary | Encoding::MysqlBinary) => push_hex(cell, out),
-        _ => match std::str::from_utf8(cell) {
-            Ok(text) => out.push_str(text),
-            Err(_) => push_hex(cell, out),
-        },
+    match (repr, std::str::from_utf8(cell)) {
+        (Some(repr), _) => repr.render(cell, out),
+        (None, Ok(text)) => out.push_str(text),
+        (None, Err(_)) => {
+            out.push_str("\\x");
+            out.push_str(&hex::encode(cell));
+        }
     }
-}
-
-fn push_hex(cell: &[u8], out: &mut String) {
-    out.push_str("\\x");
-    out.push_str(&hex::encode(cell));
 }
 
 /// Text as it is; anything else as `\x` and hexadecimal digits.

@@ -12,7 +12,7 @@ mod statement;
 mod stream;
 
 pub(crate) use carry::{read_carry, write_carry};
-pub(crate) use state::{LeafNote, Session, State};
+pub(crate) use state::{LeafNote, State};
 
 use crate::error::StoreError;
 use crate::record::{self, Record as Journaled};

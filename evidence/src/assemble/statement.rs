@@ -96,6 +96,17 @@ impl Assembler {
         self.ended(at, session, statement, "interrupted", None, sink)
     }
 
+    /// Shows the statements that have no end yet, without ending anything for good: the assembler is of no further use.
+    pub(crate) fn running_now(&mut self, lsn: u64, ts: i64, sink: &mut dyn Sink) -> Result<(), StoreError> {
+        let sessions = self.state.sessions.iter();
+        let running: Vec<([u8; 16], u64)> =
+            sessions.flat_map(|(id, session)| session.running.keys().map(|number| (*id, *number))).collect();
+        for (id, statement) in running {
+            self.ended(At { lsn, ts }, SessionId(id), statement, "running", None, sink)?;
+        }
+        Ok(())
+    }
+
     fn ended(
         &mut self,
         at: At,

@@ -97,10 +97,29 @@ fn bundles(
 
 fn read_tile(log: &Path, kind: &str, n: u64, width: u64) -> Result<(Vec<u8>, PathBuf), StoreError> {
     let exact = path(log, kind, n, width);
-    let full = path(log, kind, n, WIDTH);
-    // A full tile holds what every partial one before it held.
-    let found = if exact.exists() || !full.exists() { exact } else { full };
-    Ok((std::fs::read(&found).at(&found, "reading a tile of the log")?, found))
+    match std::fs::read(&exact) {
+        Ok(bytes) => return Ok((bytes, exact)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(source) => return Err(StoreError::Io { path: exact, doing: "reading a tile of the log", source }),
+    }
+    // A wider tile holds what every narrower one before it held.
+    for wider in (width + 1..=WIDTH).rev() {
+        let wider = path(log, kind, n, wider);
+        if let Ok(bytes) = std::fs::read(&wider) {
+            return Ok((bytes, wider));
+        }
+    }
+    std::fs::read(&exact).at(&exact, "reading a tile of the log").map(|bytes| (bytes, exact))
+}
+
+/// Every tile that a tree of this shape has, with its bytes: what must lie beside the entries.
+pub(crate) fn expected(log: &Path, tree: &Tree) -> Vec<(PathBuf, Vec<u8>)> {
+    changes(log, tree, 0, &[], &[]).0
+}
+
+/// Paths of the entry bundles of a log with `size` leaves.
+pub(crate) fn bundle_paths(log: &Path, size: u64) -> Vec<PathBuf> {
+    (0..size.div_ceil(WIDTH)).map(|n| path(log, "entries", n, width_at(size, n))).collect()
 }
 
 /// The first `size` leaf hashes, as the tiles of level 0 hold them.

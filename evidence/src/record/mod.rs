@@ -9,7 +9,7 @@ mod statement;
 pub(crate) use other::{Access, Approval, Boot, Policy, access, approval, boot, policy};
 pub(crate) use session::{Closed, Denied, Opened, Who, closed, denied, opened};
 pub(crate) use statement::{
-    Columns, Done, Intent, Plan, ResultColumn, RowsHead, columns, done, intent, read_layout, rows_head, write_layout,
+    Columns, Done, Intent, ResultColumn, RowsHead, columns, done, intent, read_layout, rows_head, write_layout,
 };
 
 use crate::journal::codec::{Take, Undecodable};

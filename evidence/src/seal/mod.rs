@@ -17,6 +17,8 @@ use crate::recorder::SealReport;
 use crate::sign::LogKey;
 use crate::store::{About, Layout, write_durably};
 use crate::table::SCHEMA_VERSION;
+pub(crate) use files::{hash_file, list, part_name, segment_of};
+
 use epoch::Epochs;
 use files::SegmentFiles;
 use model::SessionId;

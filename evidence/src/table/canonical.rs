@@ -142,10 +142,20 @@ impl RowsCommit {
 
     /// The commitment, after `before` of the segments before.
     pub(crate) fn finish(self, before: &[u8; 32]) -> [u8; 32] {
+        Self::chain(before, &self.part())
+    }
+
+    /// The hash of this part alone.
+    pub(crate) fn part(self) -> [u8; 32] {
+        self.hash.finalize().into()
+    }
+
+    /// The commitment to a part, after `before` of the segments before.
+    pub(crate) fn chain(before: &[u8; 32], part: &[u8; 32]) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(b"affidavit/rows-commit/v1\n");
         hash.update(before);
-        hash.update(self.hash.finalize());
+        hash.update(part);
         hash.finalize().into()
     }
 }

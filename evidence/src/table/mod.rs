@@ -7,10 +7,10 @@ mod value;
 mod write;
 
 pub(crate) use canonical::{BodyCommit, RowsCommit, record_hash};
-pub(crate) use read::{Batches, FileInfo, file_info, read_records};
+pub(crate) use read::Batches;
 pub(crate) use rows::{RowView, each_row};
 pub(crate) use value::{Record, Value, date, rfc3339};
-pub(crate) use write::{PartWriter, Written};
+pub(crate) use write::PartWriter;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, TimeUnit};
 use std::sync::Arc;

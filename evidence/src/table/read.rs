@@ -3,53 +3,82 @@
 use super::{RESULT_COLUMN, Record, Table, Ty, Value};
 use crate::error::{At, StoreError};
 use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Schema;
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::encryption::decrypt::FileDecryptionProperties;
+use parquet::errors::ParquetError;
+use parquet::file::reader::ChunkReader;
 use std::fs::File;
 use std::path::Path;
 
-/// What a file's footer says.
-#[derive(Clone, Debug)]
-pub(crate) struct FileInfo {
-    pub(crate) rows: u64,
-    /// What is wrong with its columns, if something is.
-    pub(crate) schema_problem: Option<String>,
-}
-
-/// Reads a file's footer and compares its columns with the table's.
-pub(crate) fn file_info(table: Table, path: &Path) -> Result<FileInfo, StoreError> {
-    let file = File::open(path).at(path, "opening a Parquet file")?;
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-        .map_err(|error| StoreError::damaged(path.display(), error))?;
-    let rows = metadata.metadata().file_metadata().num_rows();
+/// What is wrong with a file's columns, if something is.
+fn schema_problem(table: Table, schema: &Schema) -> Option<String> {
     let expected = table.schema();
-    let same = metadata.schema().fields().len() == expected.fields().len()
-        && metadata
-            .schema()
+    let same = schema.fields().len() == expected.fields().len()
+        && schema
             .fields()
             .iter()
             .zip(expected.fields())
             .all(|(have, want)| have.name() == want.name() && have.data_type() == want.data_type());
-    let schema_problem = (!same).then(|| format!("its columns are not those of the table {}", table.name()));
-    Ok(FileInfo { rows: u64::try_from(rows).unwrap_or(0), schema_problem })
+    (!same).then(|| format!("its columns are not those of the table {}", table.name()))
 }
 
 /// The batches of a file.
 pub(crate) struct Batches {
-    reader: parquet::arrow::arrow_reader::ParquetRecordBatchReader,
+    reader: ParquetRecordBatchReader,
     place: String,
 }
 
 impl Batches {
-    /// Opens a file; `row_groups` limits what is read, `None` reads all.
-    pub(crate) fn open(path: &Path, row_groups: Option<Vec<usize>>) -> Result<Self, StoreError> {
-        let file = File::open(path).at(path, "opening a Parquet file")?;
-        let damaged = |error: parquet::errors::ParquetError| StoreError::damaged(path.display(), error);
-        let mut builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?.with_batch_size(8192);
-        if let Some(groups) = row_groups {
+    /// Opens a file or a file's bytes; `place` is for messages. `key` opens an encrypted one.
+    pub(crate) fn open<R: ChunkReader + 'static>(
+        table: Table,
+        source: R,
+        place: &str,
+        key: Option<&[u8]>,
+        choose: impl FnOnce(&ParquetRecordBatchReaderBuilder<R>) -> Option<Vec<usize>>,
+    ) -> Result<Self, StoreError> {
+        let damaged = |error: ParquetError| StoreError::damaged(place, error);
+        let mut options = ArrowReaderOptions::new();
+        if let Some(key) = key {
+            let decryption = FileDecryptionProperties::builder(key.to_vec()).build().map_err(damaged)?;
+            options = options.with_file_decryption_properties(decryption);
+        }
+        let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(source, options)
+            .map_err(damaged)?
+            .with_batch_size(8192);
+        if let Some(problem) = schema_problem(table, builder.schema()) {
+            return Err(StoreError::damaged(place, problem));
+        }
+        if let Some(groups) = choose(&builder) {
             builder = builder.with_row_groups(groups);
         }
-        Ok(Self { reader: builder.build().map_err(damaged)?, place: path.display().to_string() })
+        Ok(Self { reader: builder.build().map_err(damaged)?, place: place.to_owned() })
+    }
+
+    /// Opens a file by its path, all of it.
+    pub(crate) fn of_file(table: Table, path: &Path, key: Option<&[u8]>) -> Result<Self, StoreError> {
+        let file = File::open(path).at(path, "opening a Parquet file")?;
+        Self::open(table, file, &path.display().to_string(), key, |_| None)
+    }
+
+    /// Gives every record to `each`.
+    pub(crate) fn records(
+        self,
+        table: Table,
+        each: &mut dyn FnMut(Record) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let place = self.place.clone();
+        for batch in self {
+            records(table, &batch?, &place, each)?;
+        }
+        Ok(())
+    }
+
+    /// Where the batches come from.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
     }
 }
 
@@ -62,35 +91,23 @@ impl Iterator for Batches {
     }
 }
 
-/// Gives every record of a file to `each`.
-pub(crate) fn read_records(
-    table: Table,
-    path: &Path,
-    each: &mut dyn FnMut(Record) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    for batch in Batches::open(path, None)? {
-        records(table, &batch?, path, each)?;
-    }
-    Ok(())
-}
-
 /// Gives every record of a batch to `each`.
-pub(crate) fn records(
+fn records(
     table: Table,
     batch: &RecordBatch,
-    path: &Path,
+    place: &str,
     each: &mut dyn FnMut(Record) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let mut columns = Vec::new();
     for column in table.columns() {
         let array = batch
             .column_by_name(column.name)
-            .ok_or_else(|| StoreError::damaged(path.display(), format!("the column {} is missing", column.name)))?;
+            .ok_or_else(|| StoreError::damaged(place, format!("the column {} is missing", column.name)))?;
         columns.push((column.ty, array));
     }
     for row in 0..batch.num_rows() {
         let values = columns.iter().map(|(ty, array)| value(*ty, array.as_ref(), row)).collect::<Option<Vec<_>>>();
-        let values = values.ok_or_else(|| StoreError::damaged(path.display(), "a column has another type"))?;
+        let values = values.ok_or_else(|| StoreError::damaged(place, "a column has another type"))?;
         each(Record { table, values })?;
     }
     Ok(())

@@ -3,12 +3,12 @@
 use super::Batches;
 use crate::error::StoreError;
 use arrow::array::{Array, AsArray, Int64Array, ListArray, StringArray};
-use arrow::datatypes::Int64Type;
-use std::path::Path;
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
 /// One row of a result, borrowed from its batch.
 pub(crate) struct RowView<'a> {
     pub(crate) lsn: i64,
+    pub(crate) ts: i64,
     pub(crate) session: &'a str,
     pub(crate) statement: i64,
     pub(crate) result_set: i64,
@@ -37,15 +37,15 @@ fn items<'a>((list, items): (&'a ListArray, &'a StringArray), at: usize) -> impl
     (bound(at)..bound(at + 1)).map(|item| items.is_valid(item).then(|| items.value(item)))
 }
 
-/// Gives every row of a file to `each`; `row_groups` limits what is read.
+/// Gives every row of a file to `each`.
 pub(crate) fn each_row(
-    path: &Path,
-    row_groups: Option<Vec<usize>>,
+    batches: Batches,
     each: &mut dyn FnMut(&RowView<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    for batch in Batches::open(path, row_groups)? {
+    let place = batches.place().to_owned();
+    for batch in batches {
         let batch = batch?;
-        let problem = || StoreError::damaged(path.display(), "its columns are not those of the rows table");
+        let problem = || StoreError::damaged(&place, "its columns are not those of the rows table");
         let ints = |name: &str| -> Option<&Int64Array> { batch.column_by_name(name)?.as_primitive_opt::<Int64Type>() };
         let texts = |name: &str| -> Option<&StringArray> { batch.column_by_name(name)?.as_string_opt::<i32>() };
         let lists = |name: &str| -> Option<(&ListArray, &StringArray)> {
@@ -57,12 +57,17 @@ pub(crate) fn each_row(
             texts("session_id").ok_or_else(problem)?,
             ints("statement_id").ok_or_else(problem)?,
         );
+        let ts = batch
+            .column_by_name("ts")
+            .and_then(|ts| ts.as_primitive_opt::<TimestampMicrosecondType>())
+            .ok_or_else(problem)?;
         let (result_set, row_index) = (ints("result_set").ok_or_else(problem)?, ints("row_index").ok_or_else(problem)?);
         let (columns, values) = (lists("columns").ok_or_else(problem)?, lists("values").ok_or_else(problem)?);
         let overflow = texts("overflow").ok_or_else(problem)?;
         for at in 0..batch.num_rows() {
             each(&RowView {
                 lsn: lsn.value(at),
+                ts: ts.value(at),
                 session: session.value(at),
                 statement: statement.value(at),
                 result_set: result_set.value(at),

@@ -109,6 +109,7 @@ pub fn statement(id: u64, sql: &str) -> Statement {
         calls: vec![],
         opaque: vec![],
         settings: vec![],
+        kin: vec![],
         filtered: true,
         limited: false,
     };
@@ -174,4 +175,18 @@ pub fn run(recorder: &Recorder, session: SessionId, id: u64, sql: &str, rows: u6
     }
     recorder.rows(session, StatementId(id), 0, &RowLayout::Framed, rows, &bytes).unwrap();
     recorder.done(session, StatementId(id), &completed(rows), true).unwrap();
+}
+
+/// Copies a store, journal included.
+pub fn copy_store(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_store(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

@@ -64,6 +64,10 @@ impl<'a, 'i> Fields<'a, 'i> {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&'a Spanned<DeValue<'i>>> {
         self.table.get(name)
     }
@@ -179,7 +183,7 @@ pub(super) fn choose<T: Copy>(
 }
 
 /// `did you mean "x"?`, or the whole list when nothing is near.
-pub(super) fn nearest(text: &str, known: &[&str]) -> String {
+pub(crate) fn nearest(text: &str, known: &[&str]) -> String {
     let folded = text.to_lowercase().replace(['_', ' '], "-");
     let near = known
         .iter()

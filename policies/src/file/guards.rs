@@ -97,7 +97,7 @@ fn guard(entry: &Fields<'_, '_>, approvers: Option<Approvers>, report: &mut Repo
         }
         return None;
     };
-    if WHEN_KEYS.iter().all(|key| fields.get(key).is_none()) {
+    if fields.is_empty() {
         report.error(&fields.path, &fields.span, "the condition is empty", help);
         return None;
     }

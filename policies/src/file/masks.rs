@@ -35,7 +35,7 @@ pub(super) fn detect(entry: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<
         }
     }
     if entry.get("find").is_none() {
-        let help = format!("add find = [\"ssn\", …]; known: {}", detectors::NAMES.join(", "));
+        let help = format!("add find = [\"ssn\", …]; known: {}", detectors::names().collect::<Vec<_>>().join(", "));
         report.error(&entry.path, &entry.span, "the rule finds nothing", help);
     }
     if let Some(with) = entry.string("with", report)

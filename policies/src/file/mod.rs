@@ -9,6 +9,7 @@ mod transform;
 
 use crate::rule::{Guard, MaskRule, Origin};
 use crate::{PolicyError, detect};
+pub(crate) use fields::nearest;
 use fields::{Fields, Report};
 use toml::de::{DeTable, DeValue};
 
@@ -110,3 +111,6 @@ fn identify(entry: &Fields<'_, '_>, report: &mut Report<'_>) -> (String, Origin)
     };
     (name, origin)
 }
+
+#[cfg(test)]
+mod tests;

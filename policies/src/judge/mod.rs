@@ -176,3 +176,6 @@ fn need(guard: &Guard) -> ApprovalNeed {
         None => ApprovalNeed { rule, count: 1, ..ApprovalNeed::default() },
     }
 }
+
+#[cfg(test)]
+mod tests;

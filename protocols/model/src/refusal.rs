@@ -21,7 +21,7 @@ pub enum RefusalKind {
     ProtocolViolation,
     /// The record cannot be written, so nothing may pass. 53100 / 1021.
     CannotRecord,
-    /// The upstream database cannot be reached or refuses our login. 08006 / 2003.
+    /// The upstream database cannot be reached or refuses our login. 08006 / 1429.
     UpstreamUnavailable,
     /// The identity provider cannot be asked. 08006 / 1045.
     IssuerUnavailable,

@@ -7,6 +7,8 @@ mod auth;
 mod catalog;
 mod client;
 mod conversation;
+#[cfg(test)]
+mod conversation_tests;
 mod datasource;
 mod dial;
 mod errors;

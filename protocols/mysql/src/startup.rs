@@ -42,7 +42,11 @@ pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Logi
     link.write(&our_greeting(&greeting, desk.tls().is_some())).await.map_err(failed)?;
     let mut payload = match link.read(RESPONSE_PACKET).await {
         // A probe: somebody looked whether the port is open.
-        Err(LinkError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Login::Finished),
+        Err(LinkError::Io(error))
+            if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) =>
+        {
+            return Ok(Login::Finished);
+        }
         other => other.map_err(failed)?,
     };
     if is_ssl_request(&payload) {

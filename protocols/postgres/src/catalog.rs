@@ -21,6 +21,12 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// Of these relations.
+    #[cfg(test)]
+    pub(crate) fn of(relations: Vec<Relation>) -> Self {
+        Self { catalog: Catalog::new(1, relations, Vec::new()), ..Self::default() }
+    }
+
     /// Whether the column may hold NULL, where that is known.
     pub(crate) fn nullable(&self, relation: u32, number: i16) -> Option<bool> {
         self.nullable.get(&(relation, number)).copied()
@@ -47,6 +53,8 @@ const ROUTINES: &str = "SELECT n.nspname, p.proname, l.lanname, p.provolatile, p
      FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
      JOIN pg_catalog.pg_language l ON l.oid = p.prolang";
 
+const OPERATORS: &str = "SELECT DISTINCT oprname FROM pg_catalog.pg_operator WHERE oid >= 16384";
+
 const TYPES: &str = "SELECT oid, pg_catalog.format_type(oid, NULL), typtype, typbasetype, typelem, typcategory \
      FROM pg_catalog.pg_type WHERE typtype IN ('b', 'c', 'd', 'e', 'r', 'm')";
 
@@ -59,13 +67,16 @@ pub(crate) async fn read(link: &mut Link, epoch: u64) -> io::Result<Snapshot> {
     let columns = link.query(COLUMNS).await?;
     let parents = link.query(PARENTS).await?;
     let routines = link.query(ROUTINES).await?;
+    let operators = link.query(OPERATORS).await?;
     let types = link.query(TYPES).await?;
     let labels = link.query(LABELS).await?;
     link.query("ROLLBACK").await?;
     let nullable = columns.iter().filter_map(|row| Some(((number(row, 0)?, number(row, 1)?), flag(row, 4)))).collect();
     let relations = build_relations(&relations, &columns, &parents);
     let routines = routines.iter().filter_map(|row| routine(row)).collect();
-    Ok(Snapshot { catalog: Catalog::new(epoch, relations, routines), types: build_types(&types, &labels), nullable })
+    let operators = operators.iter().map(|row| text(row, 0).to_owned());
+    let catalog = Catalog::new(epoch, relations, routines).with_user_operators(operators);
+    Ok(Snapshot { catalog, types: build_types(&types, &labels), nullable })
 }
 
 fn text(row: &[Option<String>], at: usize) -> &str {

@@ -45,6 +45,14 @@ impl Source {
         }
     }
 
+    /// With a catalog that needs no upstream.
+    #[cfg(test)]
+    pub(crate) fn with_snapshot(spec: DatasourceSpec, snapshot: Snapshot) -> Self {
+        let source = Self::new(spec);
+        source.snapshot.store(Arc::new(snapshot));
+        source
+    }
+
     /// The snapshot in force.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()

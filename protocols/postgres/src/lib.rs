@@ -16,6 +16,8 @@ mod link;
 mod login;
 mod message;
 mod names;
+#[cfg(test)]
+mod scripted;
 mod session;
 mod startup;
 mod upstream;
@@ -41,6 +43,10 @@ impl Protocol for Postgres {
 
     fn datasource_by_database(&self) -> bool {
         true
+    }
+
+    fn alpn(&self) -> Vec<Vec<u8>> {
+        vec![startup::ALPN.to_vec()]
     }
 
     fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError> {

@@ -59,14 +59,15 @@ async fn answer(client: &mut Transport, byte: &[u8]) -> io::Result<()> {
     client.flush().await
 }
 
+/// What a client that means PostgreSQL says during the TLS handshake.
+pub(crate) const ALPN: &[u8] = b"postgresql";
+
 /// TLS without being asked (PostgreSQL 17): only for clients that say by ALPN that they mean PostgreSQL.
 async fn direct_tls(client: Transport, desk: &dyn Desk) -> Result<Transport, LoginError> {
     let config =
         desk.tls().ok_or_else(|| LoginError::Violation("TLS is not configured on this listener".to_owned()))?;
-    let mut config = (*config).clone();
-    config.alpn_protocols = vec![b"postgresql".to_vec()];
-    let client = client.accept_tls(std::sync::Arc::new(config)).await?;
-    if client.alpn() == Some(b"postgresql") {
+    let client = client.accept_tls(config).await?;
+    if client.alpn() == Some(ALPN) {
         Ok(client)
     } else {
         Err(LoginError::Violation("direct TLS needs the ALPN protocol \"postgresql\"".to_owned()))

@@ -6,5 +6,5 @@ use wire::Protocol;
 /// Every protocol.
 #[must_use]
 pub fn protocols() -> Vec<Arc<dyn Protocol>> {
-    vec![Arc::new(postgres::Postgres)]
+    vec![Arc::new(postgres::Postgres), Arc::new(mysql::Mysql)]
 }

@@ -1,10 +1,9 @@
 //! The entry: analyses a text, or finds that a text of the same shape was analysed before.
 
-use crate::lift::{self, Lexis, Lifted};
-use crate::lineage::Draft;
+use crate::lift::{self, Keep, Lexis, Lifted};
 use crate::memory::Memory;
 use crate::{Catalog, Dialect, Settings};
-use model::{ColumnRef, Facts, Kin, Lineage, Outputs, Part};
+use model::{ColumnRef, Facts, Kin, Lineage, Opaque, Outputs, Part, Verb};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -48,7 +47,7 @@ impl Analyser {
             return Arc::new(unparsed(why, String::new(), catalog));
         }
         let lexis = Lexis::new(self.dialect, settings);
-        let lifted = lift::lift(sql, lexis, true);
+        let lifted = lift::lift(sql, lexis, Keep::Decisive);
         if let Some(facts) = self.memory.lock().find(&lifted.key, catalog.epoch(), settings) {
             return facts;
         }
@@ -60,7 +59,7 @@ impl Analyser {
     }
 
     fn fresh(&self, sql: &[u8], lifted: &Lifted, lexis: Lexis, catalog: &Catalog, settings: &Settings) -> Facts {
-        let normalized = lift::readable(&lift::lift(sql, lexis, false).key);
+        let normalized = lift::readable(&lift::lift(sql, lexis, Keep::Nothing).key);
         let text = match self.readable(sql, lifted, settings) {
             Ok(text) => text,
             Err(why) => return unparsed(why, normalized, catalog),
@@ -161,6 +160,25 @@ pub(crate) fn complete(finished: crate::lineage::Finished, catalog: &Catalog, pa
     for write in &part.writes {
         named.extend(write.sources.iter().chain(&write.target).cloned());
     }
+    // A value whose origin is not known reaches as far as it likes.
+    let mut unknown: BTreeSet<String> = BTreeSet::new();
+    match &part.outputs {
+        Outputs::Known(columns) => {
+            for column in columns {
+                if let Lineage::Unknown(why) = &column.lineage {
+                    unknown.insert(why.clone());
+                }
+            }
+        }
+        Outputs::Unknown(why) if !matches!(part.verb, Verb::Show | Verb::Explain) => drop(unknown.insert(why.clone())),
+        _ => {}
+    }
+    for what in unknown {
+        let opaque = Opaque { what, reaches_data: true };
+        if !part.opaque.contains(&opaque) {
+            part.opaque.push(opaque);
+        }
+    }
     for column in &named {
         let shown = finished.shown.iter().filter(|(base, _)| base == column).map(|(_, view)| view.clone());
         let kin: BTreeSet<ColumnRef> = shown.chain(catalog.kin(column)).collect();
@@ -168,10 +186,4 @@ pub(crate) fn complete(finished: crate::lineage::Finished, catalog: &Catalog, pa
     }
     parsed.parts.push(part);
     parsed.unknown_relations.extend(finished.unknown_relations);
-}
-
-/// A draft that front ends fill for statements without rows.
-pub(crate) fn simple(verb: model::Verb) -> Parsed {
-    let finished = Draft::default().finish(verb, Outputs::None, true, false);
-    Parsed { parts: vec![finished.part], unknown_relations: Vec::new() }
 }

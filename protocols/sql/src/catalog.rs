@@ -121,8 +121,8 @@ impl Catalog {
         }
     }
 
-    /// Adds the names of operators that are not the engine's own (PostgreSQL: `pg_operator.oid >= 16384`): expressions
-    /// with an operator of such a name are opaque.
+    /// Adds the names of operators that run code of users (PostgreSQL: `pg_operator.oid >= 16384` with a function whose
+    /// language is neither `c` nor `internal`): expressions with an operator of such a name are opaque.
     #[must_use]
     pub fn with_user_operators(mut self, names: impl IntoIterator<Item = String>) -> Self {
         self.user_operators.extend(names);

@@ -29,6 +29,17 @@ pub(crate) struct Lifted {
     pub(crate) statements: usize,
 }
 
+/// What becomes of literals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// None stays.
+    Nothing,
+    /// Those stay that the analysis looks at.
+    Decisive,
+    /// Each is written in a form that every lexer reads alike; contents that are not plain are replaced.
+    Canonical,
+}
+
 /// How a dialect's text is cut into tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lexis {
@@ -48,8 +59,8 @@ impl Lexis {
     }
 }
 
-/// Scans `sql`. With `keep`, literals that the analysis looks at stay in the key; without, none does.
-pub(crate) fn lift(sql: &[u8], lexis: Lexis, keep: bool) -> Lifted {
+/// Scans `sql`.
+pub(crate) fn lift(sql: &[u8], lexis: Lexis, keep: Keep) -> Lifted {
     let mut scan = Scan {
         sql,
         at: 0,
@@ -93,7 +104,7 @@ struct Scan<'a> {
     sql: &'a [u8],
     at: usize,
     lexis: Lexis,
-    keep: bool,
+    keep: Keep,
     out: Lifted,
     levels: Vec<Level>,
     /// Sum of the levels' runs.
@@ -200,6 +211,7 @@ impl Scan<'_> {
         if !self.lexis.postgres && (self.peek(2) == b'!' || (self.peek(2) == b'M' && self.peek(3) == b'!')) {
             return self.refuse("an executable comment (/*! … */) is not accepted: write its content as plain SQL");
         }
+        let opened = self.at;
         let mut depth = 1usize;
         self.at += 2;
         while self.at < self.sql.len() {
@@ -213,6 +225,10 @@ impl Scan<'_> {
                     depth -= 1;
                     self.at += 2;
                     if depth == 0 {
+                        let hint = self.sql.get(opened..self.at).unwrap_or_default();
+                        if !self.lexis.postgres && hint.starts_with(b"/*+") && sets_variables(hint) {
+                            return self.refuse("an optimizer hint with SET_VAR is not accepted: use SET");
+                        }
                         self.space = true;
                         return;
                     }
@@ -257,13 +273,35 @@ impl Scan<'_> {
         self.begin(b"");
         self.separate();
         let positional = kind == NUMBER && self.levels.last().is_some_and(|level| level.positional);
-        if self.keep && (positional || self.statement.keep_all || self.statement.keep_next) {
+        if self.keep == Keep::Canonical {
+            self.canonical(start, kind);
+        } else if self.keep == Keep::Decisive && (positional || self.statement.keep_all || self.statement.keep_next) {
             self.copy(start);
         } else {
             self.out.key.push(kind);
         }
         self.statement.keep_next = false;
         self.remember(Word::Other);
+    }
+
+    /// Writes a literal so that no escape, prefix or quote of its own matters.
+    fn canonical(&mut self, start: usize, kind: u8) {
+        let text = self.sql.get(start..self.at).unwrap_or_default();
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" ,_-.:%+/@*=".contains(byte);
+        match kind {
+            NUMBER if text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') => {
+                self.out.key.extend_from_slice(text)
+            }
+            NUMBER => self.out.key.extend_from_slice(b"0.5"),
+            BITS => self.out.key.extend_from_slice(b"X'00'"),
+            _ => {
+                let inner = text.len().checked_sub(1).and_then(|end| text.get(1..end)).unwrap_or_default();
+                let inner = if inner.iter().all(plain) { inner } else { b"?" };
+                self.out.key.push(b'\'');
+                self.out.key.extend_from_slice(inner);
+                self.out.key.push(b'\'');
+            }
+        }
     }
 
     fn quoted_name(&mut self, start: usize, quote: u8) {
@@ -294,7 +332,16 @@ impl Scan<'_> {
             self.statement.keep_all = true;
         }
         self.separate();
-        self.copy(start);
+        if self.keep == Keep::Canonical {
+            if name.iter().any(|byte| matches!(byte, b'`' | b'"' | b'\'' | b';' | b'\\')) {
+                return self.refuse("a quoted name contains a quote, a backslash or a semicolon");
+            }
+            self.out.key.push(b'`');
+            self.out.key.extend_from_slice(name);
+            self.out.key.push(b'`');
+        } else {
+            self.copy(start);
+        }
         self.count();
         self.remember(Word::Other);
     }
@@ -506,6 +553,10 @@ impl Scan<'_> {
 
 fn is_setting_function(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"set_config") || name.eq_ignore_ascii_case(b"current_setting")
+}
+
+fn sets_variables(hint: &[u8]) -> bool {
+    hint.windows(7).any(|window| window.eq_ignore_ascii_case(b"SET_VAR"))
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

@@ -20,6 +20,7 @@ mod wording;
 pub use access::Access;
 pub use clock::{Clock, SystemClock};
 pub use fetch::HttpError;
+pub(crate) use fetch::discovery_url;
 pub use token::Unverified;
 pub use verifier::{Denied, IssuerHealth, Verifier};
 

@@ -73,6 +73,8 @@ impl PostgresConversation {
             b'E' => self.execute(frame, consumed),
             b'D' => self.describe(frame, consumed),
             b'C' => got(self.close_named(frame)?),
+            // During a copy the upstream would ignore it.
+            b'H' if self.copying_in => got(Request::Absorb),
             b'H' => got(Request::Forward(Cow::Borrowed(frame.wire))),
             b'F' => got(self.function_call()),
             other => Err(Violation(format!("message {:?} is not part of the protocol", char::from(other)))),

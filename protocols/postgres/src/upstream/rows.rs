@@ -87,7 +87,7 @@ impl PostgresConversation {
         let whole = live.whole || (!live.begun && !too_large);
         let mut walk = walk(input, if copying { b'd' } else { b'D' }, lead, whole)?;
         if let Some(copy) = live.copy.as_mut().filter(|_| walk.taken > 0) {
-            match copy.align(input.get(..walk.taken).unwrap_or_default(), lead, live.whole)? {
+            match copy.align(input.get(..walk.taken).unwrap_or_default(), lead, whole)? {
                 Aligned::Rows { taken, rows } => (walk.taken, walk.frames) = (taken, rows),
                 Aligned::Nothing if walk.taken.saturating_add(walk.need) > MAX_ROW => {
                     return Err(Violation(format!("a row of more than {MAX_ROW} bytes cannot be masked")));

@@ -103,10 +103,6 @@ impl Draft {
         self.predicates.list.iter().map(|use_| use_.column.clone()).collect()
     }
 
-    pub(crate) fn tables_used(&self) -> impl Iterator<Item = &TableUse> {
-        self.tables.list.iter()
-    }
-
     /// The part and the relations that were not found.
     pub(crate) fn finish(self, verb: Verb, outputs: Outputs, filtered: bool, limited: bool) -> Finished {
         Finished {

@@ -34,6 +34,9 @@ impl Tracer<'_> {
                 taint
             }
             Expr::Equal(left, right) => {
+                if self.catalog.has_user_operator("=") {
+                    self.draft.opaque("operator =, which is user-defined", true);
+                }
                 let mut taint = self.value(left, env).computed();
                 taint.absorb(&self.value(right, env));
                 taint
@@ -174,13 +177,10 @@ impl Tracer<'_> {
         self.draft.note_unfiltered(rows.unfiltered);
         let mut taint = match kind {
             Sub::Exists => Taint::default(),
-            Sub::Scalar => match rows.columns.first() {
-                Some(first) => {
-                    let mut value = first.taint.clone();
-                    value.bare = None;
-                    value
-                }
-                None => Taint::default(),
+            Sub::Scalar => match rows.columns.as_slice() {
+                [only] => Taint { bare: None, ..only.taint.clone() },
+                // A row.
+                several => Taint::all(several.iter().map(|column| &column.taint)),
             },
             Sub::In | Sub::Compare | Sub::Array => Taint::all(rows.columns.iter().map(|column| &column.taint)),
         };
@@ -222,8 +222,8 @@ impl Tracer<'_> {
             taint.unknown = Some(why.into());
             return taint;
         }
+        self.note_failures(&call.name.name, &values);
         if self.dialect == Dialect::Postgres {
-            self.note_failures(&call.name.name, &values);
             if super::routines::keeps_rows(&call.name.name) {
                 taint.fields = values.iter().find_map(|value| value.fields.clone()).map(|fields| {
                     let blur = |field: &Column| {

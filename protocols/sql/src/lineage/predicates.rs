@@ -22,7 +22,7 @@ impl Tracer<'_> {
             Expr::In(needle, list) => {
                 let value = self.value(needle, env);
                 let others = self.computed(list, env);
-                let simple = value.bare.is_some() && list.iter().all(Expr::is_constant);
+                let simple = list.iter().all(|item| self.is_key(item, &value));
                 self.uses(&value, if simple { Usage::Equality } else { Usage::Comparison });
                 self.uses(&others, Usage::Comparison);
                 let mut sum = value.computed();
@@ -66,8 +66,8 @@ impl Tracer<'_> {
         let second = self.value(right, env);
         let usage = match (&first.bare, &second.bare) {
             (Some(_), Some(_)) => Usage::Join,
-            (Some(_), None) if right.is_constant() => Usage::Equality,
-            (None, Some(_)) if left.is_constant() => Usage::Equality,
+            (Some(_), None) if self.is_key(right, &first) => Usage::Equality,
+            (None, Some(_)) if self.is_key(left, &second) => Usage::Equality,
             _ => Usage::Comparison,
         };
         self.uses(&first, usage);
@@ -75,6 +75,16 @@ impl Tracer<'_> {
         let mut sum = first.computed();
         sum.absorb(&second);
         sum
+    }
+
+    /// Whether `expr` is a constant that equals at most one value of the bare column `value`. MySQL compares a text
+    /// column with a number by the number at its beginning, which many values share.
+    fn is_key(&self, expr: &Expr, value: &Taint) -> bool {
+        let Some(column) = &value.bare else { return false };
+        match expr {
+            Expr::Number(_) => self.catalog.type_of(column).is_some_and(super::routines::is_number_type),
+            other => other.is_constant(),
+        }
     }
 
     /// Notes a WHERE condition; returns the FROM items that it limits by themselves and the links it makes.

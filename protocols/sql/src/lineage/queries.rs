@@ -149,6 +149,13 @@ impl Tracer<'_> {
             (filtered, links) = self.filter(filter, &scope, &names);
         }
         let (columns, open) = self.targets(&select.targets, &scope);
+        // MySQL lets HAVING, GROUP BY and ORDER BY see the names of outputs everywhere.
+        let mut with_outputs = Namespace::default();
+        if self.dialect != Dialect::Postgres {
+            with_outputs = names.clone();
+            with_outputs.columns.extend(columns.iter().filter(|column| column.name.is_some()).cloned());
+        }
+        let scope = if self.dialect == Dialect::Postgres { scope } else { env.with_names(&with_outputs) };
         for expr in &select.group {
             let value = self.sort_key(expr, &columns, &scope, false);
             self.uses(&value, Usage::Group);

@@ -235,4 +235,38 @@ impl<'c> Tracer<'c> {
             _ => None,
         }
     }
+
+    /// Notes a table that is touched without reading its rows.
+    pub(crate) fn touch(&mut self, name: &Name, access: Access) {
+        match self.find(name) {
+            Found::Relation(relation) => {
+                self.draft.table(&relation.name, access, Reach::Direct);
+                for table in
+                    self.catalog.descendants(&relation.name).into_iter().chain(self.catalog.ancestors(&relation.name))
+                {
+                    self.draft.table(&table, access, Reach::Indirect);
+                }
+            }
+            Found::System(table) => self.draft.table(&table, access, Reach::Direct),
+            Found::Missing => {
+                self.draft.unknown_relation(name.to_string());
+                self.draft.opaque(&format!("relation {name}, which the catalog does not know"), true);
+            }
+        }
+    }
+
+    /// Notes a table that is made: it need not exist.
+    pub(crate) fn make(&mut self, name: &Name, temporary: bool) -> TableRef {
+        let schema = match &name.schema {
+            Some(schema) => schema.clone(),
+            None if temporary => "pg_temp".to_owned(),
+            None => {
+                let own = self.path.iter().find(|schema| !matches!(schema.as_str(), "pg_temp" | "pg_catalog"));
+                own.cloned().unwrap_or_else(|| "public".to_owned())
+            }
+        };
+        let table = TableRef { schema, table: name.name.clone() };
+        self.draft.table(&table, Access::Define, Reach::Direct);
+        table
+    }
 }

@@ -153,10 +153,12 @@ impl Tracer<'_> {
 
     /// Notes when the failure of a call would tell something.
     pub(super) fn note_failures(&mut self, name: &str, values: &[Taint]) {
-        if never_fails(name) {
+        let name = name.to_lowercase();
+        let mysql = self.dialect != Dialect::Postgres;
+        if never_fails(&name) || (mysql && crate::mysql::never_fails(&name)) {
             return;
         }
-        let from = usize::from(fails_only_by_later_arguments(name));
+        let from = usize::from(fails_only_by_later_arguments(&name));
         for value in values.iter().skip(from) {
             self.may_fail(value);
         }
@@ -364,4 +366,12 @@ pub(super) fn is_builtin_type(printed: &str) -> bool {
     ) || base.starts_with("timestamp")
         || base.starts_with("time ")
         || base.starts_with("reg")
+}
+
+/// Whether a column's type compares by number with numbers (MySQL).
+pub(super) fn is_number_type(printed: &str) -> bool {
+    let printed = printed.to_ascii_lowercase();
+    const NUMBERS: [&str; 11] =
+        ["tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "numeric", "float", "double", "real", "bit"];
+    NUMBERS.iter().any(|number| printed.starts_with(number))
 }

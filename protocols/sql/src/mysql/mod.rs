@@ -1,21 +1,45 @@
-//! MySQL and MariaDB.
+//! MySQL and MariaDB: `sqlparser` behind a strict gate.
+//!
+//! The parser never sees the client's text. The scanner, which knows the session's `sql_mode`, writes every token in a form
+//! that all lexers read alike (`gate`), and what the parser made of it must contain every word that it was given. A text
+//! that does not pass is not analysed.
 
-use crate::analyser::Parsed;
-use crate::ir::{Name, Query};
-use crate::lineage::Nature;
+mod expressions;
+mod functions;
+mod gate;
+mod queries;
+mod statements;
+
+use crate::analyser::{Parsed, complete};
+use crate::ir::Query;
+use crate::lineage::Tracer;
 use crate::{Catalog, Dialect, Settings};
+pub(crate) use functions::{nature, never_fails};
+use sqlparser::ast::Statement;
 
 /// What a text does.
-pub(crate) fn analyse(_: Dialect, _: &str, _: &Catalog, _: &Settings) -> Result<Parsed, String> {
-    Err("MySQL's SQL is not analysed yet".to_owned())
+pub(crate) fn analyse(dialect: Dialect, text: &str, catalog: &Catalog, settings: &Settings) -> Result<Parsed, String> {
+    if settings.sql_mode.foreign_grammar {
+        return Err("sql_mode selects another database's grammar: set it back".to_owned());
+    }
+    let mut parsed = Parsed { parts: Vec::new(), unknown_relations: Vec::new() };
+    for text in gate::statements(text, dialect, settings)? {
+        let mut tracer = Tracer::new(dialect, catalog, settings);
+        let ended = statements::statement(&text, &mut tracer)?;
+        let finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
+        complete(finished, catalog, &mut parsed);
+    }
+    Ok(parsed)
 }
 
 /// The query of a view's definition.
-pub(crate) fn view_query(_: Dialect, _: &str) -> Result<Query, String> {
-    Err("MySQL's SQL is not analysed yet".to_owned())
-}
-
-/// What a routine may do.
-pub(crate) fn nature(_: &Catalog, _: &Name, _: &[String]) -> Option<Nature> {
-    None
+pub(crate) fn view_query(dialect: Dialect, definition: &str) -> Result<Query, String> {
+    let mut texts = gate::statements(definition, dialect, &Settings::default())?;
+    match (texts.pop(), texts.is_empty()) {
+        (Some(text), true) => match gate::parse(&text)? {
+            Statement::Query(query) => queries::Lower::default().query(&query),
+            _ => Err("it is not a query".to_owned()),
+        },
+        _ => Err("it is not one query".to_owned()),
+    }
 }

@@ -28,11 +28,8 @@ pub(crate) fn analyse(text: &str, catalog: &Catalog, settings: &Settings) -> Res
 
 /// The query of a view's definition.
 pub(crate) fn view_query(definition: &str) -> Result<Query, String> {
-    let lifted = crate::lift::lift(
-        definition.as_bytes(),
-        crate::lift::Lexis::new(Dialect::Postgres, &Settings::default()),
-        false,
-    );
+    let lexis = crate::lift::Lexis::new(Dialect::Postgres, &Settings::default());
+    let lifted = crate::lift::lift(definition.as_bytes(), lexis, crate::lift::Keep::Nothing);
     if lifted.nesting > 2_000 || lifted.refused.is_some() {
         return Err("it nests too deeply".to_owned());
     }

@@ -5,7 +5,7 @@ use super::queries::Lower;
 use super::{definitions, sessions};
 use crate::ir::{Body, Expr, Query};
 use crate::lineage::{Env, Taint, Tracer};
-use model::{Access, ColumnRef, Lineage, OutputColumn, Outputs, Reach, Verb};
+use model::{Access, ColumnRef, Lineage, OutputColumn, Outputs, Verb};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CopyStmt, ExplainStmt, Node, RangeVar, VariableSetKind, VariableSetStmt};
 
@@ -249,41 +249,4 @@ fn shown(name: &str) -> Outputs {
     }
     // The server spells some names with capitals (TimeZone).
     Outputs::Known(vec![OutputColumn { name: None, lineage: constant() }])
-}
-
-impl Tracer<'_> {
-    /// Notes a table that is touched without reading its rows.
-    pub(super) fn touch(&mut self, name: &crate::ir::Name, access: Access) {
-        use crate::lineage::Found;
-        match self.find(name) {
-            Found::Relation(relation) => {
-                self.draft.table(&relation.name, access, Reach::Direct);
-                for table in
-                    self.catalog.descendants(&relation.name).into_iter().chain(self.catalog.ancestors(&relation.name))
-                {
-                    self.draft.table(&table, access, Reach::Indirect);
-                }
-            }
-            Found::System(table) => self.draft.table(&table, access, Reach::Direct),
-            Found::Missing => {
-                self.draft.unknown_relation(name.to_string());
-                self.draft.opaque(&format!("relation {name}, which the catalog does not know"), true);
-            }
-        }
-    }
-
-    /// Notes a table that is made: it need not exist.
-    pub(super) fn make(&mut self, name: &crate::ir::Name, temporary: bool) -> model::TableRef {
-        let schema = match &name.schema {
-            Some(schema) => schema.clone(),
-            None if temporary => "pg_temp".to_owned(),
-            None => {
-                let own = self.path.iter().find(|schema| !matches!(schema.as_str(), "pg_temp" | "pg_catalog"));
-                own.cloned().unwrap_or_else(|| "public".to_owned())
-            }
-        };
-        let table = model::TableRef { schema, table: name.name.clone() };
-        self.draft.table(&table, Access::Define, Reach::Direct);
-        table
-    }
 }

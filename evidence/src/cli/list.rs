@@ -1,0 +1,97 @@
+//! Plain lists of tables: approvals, accesses.
+
+use super::Place;
+use super::output::{self, Format};
+use super::sessions::{When, short_time};
+use crate::error::StoreError;
+use crate::search::{Condition, Query};
+use crate::table::{Record, Table, Value};
+use clap::Args;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(super) struct Approvals {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    when: When,
+    /// One approval.
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Who asked or decided.
+    #[arg(long, value_name = "USER")]
+    identity: Option<String>,
+    /// Step: requested, approved, denied, revoked, expired, used.
+    #[arg(long, value_name = "WORD")]
+    event: Option<String>,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Args)]
+pub(super) struct Accesses {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    when: When,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// Prints the records of a table; `columns` are those for people.
+fn print(table: Table, records: &[Record], columns: &[&str], format: Format) {
+    if format.json {
+        output::json(&records.iter().map(Record::json).collect::<Vec<_>>());
+    } else if format.csv {
+        let header: Vec<&str> = table.columns().map(|column| column.name).collect();
+        output::csv(&header, records.iter().map(|record| record.values.iter().map(Value::text).collect()));
+    } else {
+        let mut header = vec!["time (UTC)"];
+        header.extend(columns);
+        let rows: Vec<Vec<String>> = records
+            .iter()
+            .map(|record| {
+                let mut row = vec![short_time(record.int("ts"))];
+                row.extend(columns.iter().map(|column| record.get(column).text()));
+                row
+            })
+            .collect();
+        output::table(&header, &rows);
+    }
+}
+
+impl Approvals {
+    pub(super) fn run(self) -> Result<ExitCode, StoreError> {
+        let archive = self.place.open("queried", "approvals")?;
+        let mut query = Query::new(Table::Approvals).between(self.when.from, self.when.to);
+        if let Some(id) = &self.id {
+            query = query.with(Condition::equals("approval_id", id));
+        }
+        if let Some(event) = &self.event {
+            query = query.with(Condition::equals("event", event));
+        }
+        if let Some(who) = self.identity {
+            query = query.with(Condition::Test(Box::new(move |record| {
+                record.str("requester").contains(&who) || record.str("approver").contains(&who)
+            })));
+        }
+        let found: Vec<Record> = archive.collect(&query, None)?.into_iter().map(|(record, _)| record).collect();
+        let columns = ["approval_id", "event", "requester", "approver", "justification", "scope", "valid_until"];
+        print(Table::Approvals, &found, &columns, self.format);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Accesses {
+    pub(super) fn run(self) -> Result<ExitCode, StoreError> {
+        let archive = self.place.open("queried", "accesses")?;
+        let mut found = Vec::new();
+        for table in [Table::AuditAccesses, Table::Reviews] {
+            let query = Query::new(table).between(self.when.from, self.when.to);
+            found.extend(archive.collect(&query, None)?.into_iter().map(|(record, _)| record));
+        }
+        found.sort_by_key(|record| record.int("lsn"));
+        print(Table::AuditAccesses, &found, &["actor", "action", "scope", "finding"], self.format);
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,150 @@
+//! The commands of the `evidence` binary.
+//!
+//! Exit codes: 0 good, 1 a check failed, 2 wrong usage, 3 could not run.
+
+mod config;
+mod keys;
+mod list;
+mod output;
+mod policies;
+mod seal;
+mod sessions;
+mod show;
+mod statements;
+mod time;
+mod verify;
+mod views;
+
+use crate::error::StoreError;
+use crate::event::AccessEvent;
+use crate::inbox;
+use crate::search::Archive;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "evidence", version, about = "Reads, searches, verifies and exports what Affidavit recorded.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes the log's signing key.
+    Keys(keys::Keys),
+    /// Checks a store: every signature, hash, chain and rule. Exit code 1 when a check fails.
+    Verify(verify::Verify),
+    /// Lists sessions: who connected, from where, to what.
+    Sessions(sessions::Sessions),
+    /// Lists statements: what was asked, decided and answered.
+    Statements(statements::Statements),
+    /// Shows one session, statement by statement, with what the client saw.
+    Show(show::Show),
+    /// Replays a session: what the client saw, in the order and time in which it saw it.
+    Replay(show::Replay),
+    /// Lists policy versions, or those in force at a time.
+    Policies(policies::Policies),
+    /// Lists approvals: who asked, who decided, why.
+    Approvals(list::Approvals),
+    /// Lists who read, reviewed or exported the record.
+    Accesses(list::Accesses),
+    /// Prints SQL that makes views over the store.
+    Views(views::Views),
+    /// Seals what is journaled now.
+    Seal(seal::Seal),
+}
+
+/// Where the store is.
+#[derive(Args, Clone)]
+struct Place {
+    /// The store's folder.
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// The proxy's configuration; its [store] names the folder. Default: ./affidavit.toml, then ./audit.
+    #[arg(long, value_name = "FILE", conflicts_with = "store")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    fn folder(&self) -> Result<PathBuf, StoreError> {
+        if let Some(store) = &self.store {
+            return Ok(store.clone());
+        }
+        let default = PathBuf::from("affidavit.toml");
+        match &self.config {
+            Some(file) => config::read(file).map(|store| store.path),
+            None if default.exists() => config::read(&default).map(|store| store.path),
+            None => Ok(PathBuf::from("audit")),
+        }
+    }
+
+    /// Opens the store for reading, and leaves word of it.
+    fn open(&self, action: &str, scope: &str) -> Result<Archive, StoreError> {
+        let folder = self.folder()?;
+        let archive = Archive::open(&folder)?;
+        note_access(&archive, action, scope);
+        Ok(archive)
+    }
+}
+
+/// Notes in the store that it was read. A store that cannot be written (a copy on a read-only disk) is read all the same.
+fn note_access(archive: &Archive, action: &str, scope: &str) {
+    let event = AccessEvent {
+        actor: actor(),
+        action: action.to_owned(),
+        scope: scope.to_owned(),
+        finding: None,
+        package_hash: None,
+    };
+    if let Err(error) = inbox::leave_access(&archive.layout, &event) {
+        eprintln!("evidence: this reading is not noted in the store ({error})");
+    }
+}
+
+/// Who runs this, as the system knows them.
+fn actor() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let name = std::fs::read_to_string("/etc/passwd").ok().and_then(|users| {
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+        })
+    });
+    let user = name.unwrap_or_else(|| "unknown".to_owned());
+    match std::env::var("SUDO_USER") {
+        Ok(before) if !before.is_empty() => format!("os:{user} (uid {uid}), through sudo by {before}"),
+        _ => format!("os:{user} (uid {uid})"),
+    }
+}
+
+/// Runs the binary.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let result = match cli.command {
+        Command::Keys(keys) => keys.run(),
+        Command::Verify(verify) => verify.run(),
+        Command::Sessions(sessions) => sessions.run(),
+        Command::Statements(statements) => statements.run(),
+        Command::Show(show) => show.run(),
+        Command::Replay(replay) => replay.run(),
+        Command::Policies(policies) => policies.run(),
+        Command::Approvals(approvals) => approvals.run(),
+        Command::Accesses(accesses) => accesses.run(),
+        Command::Views(views) => views.run(),
+        Command::Seal(seal) => seal.run(),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("evidence: {error}");
+        ExitCode::from(3)
+    })
+}

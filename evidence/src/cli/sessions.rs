@@ -1,0 +1,218 @@
+//! `evidence sessions`, and what other commands need to know of sessions.
+
+use super::output::{self, Format};
+use super::{Place, time};
+use crate::error::StoreError;
+use crate::search::{Archive, Condition, Query};
+use crate::table::{Record, Table, Value, rfc3339};
+use clap::Args;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+/// Filters by who and where, shared by sessions and statements.
+#[derive(Args, Clone, Default)]
+pub(super) struct Who {
+    /// Subject or e-mail address of the identity.
+    #[arg(long, value_name = "USER")]
+    pub(super) identity: Option<String>,
+    /// Name of the datasource.
+    #[arg(long, value_name = "NAME")]
+    pub(super) datasource: Option<String>,
+    /// Session id, or its beginning.
+    #[arg(long, value_name = "ID")]
+    pub(super) session: Option<String>,
+}
+
+/// Filters by time.
+#[derive(Args, Clone, Default)]
+pub(super) struct When {
+    /// From this time on: 2026-11-23T10:00:00Z, 2026-11-23, or 90s, 15m, 2h, 7d ago.
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub(super) from: Option<i64>,
+    /// Until this time.
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub(super) to: Option<i64>,
+}
+
+impl Who {
+    pub(super) fn is_set(&self) -> bool {
+        self.identity.is_some() || self.datasource.is_some() || self.session.is_some()
+    }
+
+    fn matches(&self, open: &Record) -> bool {
+        self.identity.as_deref().is_none_or(|who| open.str("user_id") == who || open.str("user_email") == who)
+            && self.datasource.as_deref().is_none_or(|name| open.str("server") == name)
+            && self.session.as_deref().is_none_or(|id| open.str("session_id").starts_with(id))
+    }
+}
+
+#[derive(Args)]
+pub(super) struct Sessions {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    when: When,
+    /// Only logins that were refused.
+    #[arg(long)]
+    denied: bool,
+    /// The newest this many. Default: 100 for people, all for --json and --csv.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// A session: its opening (or denial), and its closing if there is one.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) open: Record,
+    pub(super) close: Option<Record>,
+    unsealed: bool,
+}
+
+impl Session {
+    /// A session of which only the opening is of interest.
+    pub(super) fn opened(open: Record) -> Self {
+        Self { open, close: None, unsealed: false }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        self.open.str("session_id")
+    }
+
+    /// `open` while it lasts, `close` when it ended, `denied` when the login was refused.
+    pub(super) fn event(&self) -> &str {
+        self.close.as_ref().unwrap_or(&self.open).str("event")
+    }
+
+    pub(super) fn json(&self) -> Json {
+        let mut json = self.open.json();
+        if let Json::Object(fields) = &mut json {
+            fields.insert("opened".to_owned(), self.open.get("ts").json());
+            fields.insert("event".to_owned(), Json::from(self.event()));
+            fields.insert("sealed".to_owned(), Json::from(!self.unsealed));
+            if let Some(close) = &self.close {
+                fields.insert("closed".to_owned(), close.get("ts").json());
+                for name in ["close_reason", "final_hash", "statement_count", "rows_returned", "bytes_returned"] {
+                    fields.insert(name.to_owned(), close.get(name).json());
+                }
+            }
+        }
+        json
+    }
+
+    pub(super) fn user(&self) -> String {
+        match (self.open.str("user_email"), self.open.str("user_id"), self.open.str("claimed_user")) {
+            ("", "", claimed) => format!("({claimed})"),
+            ("", id, _) => id.to_owned(),
+            (email, _, _) => email.to_owned(),
+        }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let totals = self.close.as_ref();
+        let reason = totals.unwrap_or(&self.open).str("close_reason");
+        vec![
+            self.id().to_owned(),
+            short_time(self.open.int("ts")),
+            match (self.event(), self.unsealed) {
+                (event, true) => format!("{event} (not sealed)"),
+                (event, false) => event.to_owned(),
+            },
+            self.user(),
+            self.open.str("server").to_owned(),
+            self.open.str("client_addr").to_owned(),
+            totals.map(|close| close.get("statement_count").text()).unwrap_or_default(),
+            totals.map(|close| close.get("rows_returned").text()).unwrap_or_default(),
+            if reason.is_empty() { self.open.str("reason").to_owned() } else { reason.to_owned() },
+        ]
+    }
+}
+
+/// A time for people: to the second, UTC.
+pub(super) fn short_time(micros: i64) -> String {
+    rfc3339(micros).chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
+}
+
+/// The sessions that match, oldest first.
+pub(super) fn find(
+    archive: &Archive,
+    who: &Who,
+    when: &When,
+    limit: Option<usize>,
+) -> Result<Vec<Session>, StoreError> {
+    let mut open = Vec::new();
+    let mut closed = BTreeMap::new();
+    let mut query = Query::new(Table::Sessions).between(when.from, when.to);
+    if let Some(id) = who.session.as_deref().filter(|id| id.len() == 36) {
+        query = query.with(Condition::equals("session_id", id));
+    }
+    archive.search(&query, &mut |record, unsealed| {
+        if record.str("event") == "close" {
+            closed.insert(record.str("session_id").to_owned(), (record, unsealed));
+        } else if who.matches(&record) {
+            open.push((record, unsealed));
+        }
+        Ok(limit.is_none_or(|limit| open.len() < limit))
+    })?;
+    open.reverse();
+    Ok(open
+        .into_iter()
+        .map(|(open, unsealed)| {
+            let close = closed.remove(open.str("session_id"));
+            let unsealed = close.as_ref().map_or(unsealed, |(_, unsealed)| *unsealed);
+            Session { open, close: close.map(|(close, _)| close), unsealed }
+        })
+        .collect())
+}
+
+/// The one session that an id, or its beginning, means.
+pub(super) fn find_one(archive: &Archive, id: &str) -> Result<Session, StoreError> {
+    let who = Who { session: Some(id.to_owned()), ..Who::default() };
+    let mut found = find(archive, &who, &When::default(), None)?;
+    match (found.len(), found.pop()) {
+        (1, Some(session)) => Ok(session),
+        (0, _) | (_, None) => Err(StoreError::Config(format!("no session begins with `{id}`"))),
+        (many, _) => Err(StoreError::Config(format!("{many} sessions begin with `{id}`; give more of the id"))),
+    }
+}
+
+impl Sessions {
+    pub(super) fn run(self) -> Result<ExitCode, StoreError> {
+        let archive = self.place.open("queried", "sessions")?;
+        let limit = self.limit.or(self.format.is_for_people().then_some(100));
+        let mut found = find(&archive, &self.who, &self.when, limit.filter(|_| !self.denied))?;
+        if self.denied {
+            found.retain(|session| session.event() == "denied");
+        }
+        if self.format.json {
+            output::json(&found.iter().map(Session::json).collect::<Vec<_>>());
+        } else if self.format.csv {
+            let header: Vec<&str> = Table::Sessions.columns().map(|column| column.name).collect();
+            let records = found.iter().flat_map(|session| std::iter::once(&session.open).chain(&session.close));
+            output::csv(&header, records.map(|record| record.values.iter().map(Value::text).collect()));
+        } else {
+            let header =
+                ["session", "opened (UTC)", "state", "user", "datasource", "client", "stmts", "rows", "reason"];
+            output::table(&header, &found.iter().map(Session::row).collect::<Vec<_>>());
+            footer(&archive, found.len(), "sessions", limit);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What a person should know about what was just listed.
+pub(super) fn footer(archive: &Archive, found: usize, what: &str, limit: Option<usize>) {
+    let unsealed = archive.unsealed(Table::Sessions) + archive.unsealed(Table::Statements);
+    let mut text = format!("\n{found} {what}");
+    if limit == Some(found) {
+        text.push_str(", the newest; --limit N shows more");
+    }
+    if unsealed > 0 {
+        text.push_str(&format!("; {unsealed} records in the journal are shown but not sealed yet"));
+    }
+    output::lines(&format!("{text}\n"));
+}

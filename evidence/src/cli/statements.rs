@@ -1,0 +1,233 @@
+//! `evidence statements`.
+
+use super::Place;
+use super::output::{self, Format};
+use super::sessions::{self, When, Who, footer, short_time};
+use crate::error::StoreError;
+use crate::search::{Archive, Condition, Query};
+use crate::table::{Record, Table, Value};
+use clap::Args;
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(super) struct Statements {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    when: When,
+    /// Statements that touch this table (`patients` or `public.patients`).
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
+    /// Statements that returned this column, or one of this classification (protected, exempt, open).
+    #[arg(long, value_name = "NAME")]
+    column: Option<String>,
+    /// Text in the statement.
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// Fingerprint of the statement's shape.
+    #[arg(long, value_name = "HEX")]
+    fingerprint: Option<String>,
+    /// Decision: allow, deny, hold, approved.
+    #[arg(long, value_name = "WORD")]
+    decision: Option<String>,
+    /// How it ended: completed, failed, refused, cancelled, interrupted, not-executed, running.
+    #[arg(long, value_name = "WORD")]
+    status: Option<String>,
+    /// Error code (SQLSTATE).
+    #[arg(long, value_name = "CODE")]
+    error: Option<String>,
+    /// Approval that it used.
+    #[arg(long, value_name = "ID")]
+    approval: Option<String>,
+    /// Statements that returned at least this many rows.
+    #[arg(long, value_name = "N")]
+    min_rows: Option<i64>,
+    /// Adds the exact text and the parameters, which may hold protected values (JSON only).
+    #[arg(long, requires = "json")]
+    with_bodies: bool,
+    /// File with the key of encrypted statement bodies (hexadecimal).
+    #[arg(long, value_name = "FILE")]
+    body_key: Option<PathBuf>,
+    /// The newest this many. Default: 100 for people, all for --json and --csv.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Statements {
+    pub(super) fn run(self) -> Result<ExitCode, StoreError> {
+        let scope = if self.with_bodies { "statements with their texts" } else { "statements" };
+        let mut archive = self.place.open("queried", scope)?;
+        archive.body_key = self.body_key.as_deref().map(super::config::body_key).transpose()?;
+        let limit = self.limit.or(self.format.is_for_people().then_some(100));
+        let found = archive.collect(&self.query(&archive)?, limit)?;
+        if self.format.csv {
+            let header: Vec<&str> = Table::Statements.columns().map(|column| column.name).collect();
+            let rows = found.iter().map(|(record, _)| record.values.iter().map(Value::text).collect());
+            output::csv(&header, rows);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let sessions = sessions_of(&archive, &found)?;
+        if self.format.json {
+            let bodies = if self.with_bodies { bodies(&archive, &found)? } else { BTreeMap::new() };
+            let objects: Vec<Json> =
+                found.iter().map(|(record, unsealed)| json(record, *unsealed, &sessions, &bodies)).collect();
+            output::json(&objects);
+        } else {
+            let header = ["time (UTC)", "user", "datasource", "decision", "status", "rows", "statement", "session"];
+            let rows: Vec<Vec<String>> =
+                found.iter().map(|(record, unsealed)| row(record, *unsealed, &sessions)).collect();
+            output::table(&header, &rows);
+            footer(&archive, found.len(), "statements", limit);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn query(&self, archive: &Archive) -> Result<Query, StoreError> {
+        let mut query = Query::new(Table::Statements).between(self.when.from, self.when.to);
+        if self.who.is_set() {
+            // A session may have begun long before the statements that are looked for.
+            let when = When { from: None, to: self.when.to };
+            let ids = sessions::find(archive, &self.who, &when, None)?;
+            query = query.with(Condition::In("session_id", ids.iter().map(|s| s.id().to_owned()).collect()));
+        }
+        for (column, value) in
+            [("fingerprint", &self.fingerprint), ("decision", &self.decision), ("status", &self.status)]
+        {
+            if let Some(value) = value {
+                query = query.with(Condition::equals(column, value));
+            }
+        }
+        for (column, value) in [("error_code", &self.error), ("approval_id", &self.approval)] {
+            if let Some(value) = value {
+                query = query.with(Condition::equals(column, value));
+            }
+        }
+        if let Some(table) = self.table.clone() {
+            query = query.with(Condition::Test(Box::new(move |record| touches(record, &table))));
+        }
+        if let Some(column) = self.column.clone() {
+            query = query.with(Condition::Test(Box::new(move |record| returns(record, &column))));
+        }
+        if let Some(least) = self.min_rows {
+            query = query.with(Condition::Test(Box::new(move |record| record.int("row_count") >= least)));
+        }
+        if let Some(text) = &self.text {
+            query = query.with(self.text_condition(archive, text)?);
+        }
+        Ok(query)
+    }
+
+    /// In the text without literals, or in the exact one where it can be read.
+    fn text_condition(&self, archive: &Archive, text: &str) -> Result<Condition, StoreError> {
+        let bodies = Query::new(Table::StatementBodies)
+            .between(self.when.from, self.when.to)
+            .with(Condition::contains("sql_text", text));
+        let exact: BTreeSet<(String, i64)> = match archive.collect(&bodies, None) {
+            Ok(found) => found.iter().map(|(record, _)| key(record)).collect(),
+            Err(StoreError::Damaged { .. }) if self.body_key.is_none() => {
+                eprintln!(
+                    "evidence: the exact texts are encrypted (--body-key FILE opens them); literals are not searched"
+                );
+                BTreeSet::new()
+            }
+            Err(error) => return Err(error),
+        };
+        let text = text.to_lowercase();
+        Ok(Condition::Test(Box::new(move |record| {
+            record.str("sql_normalized").to_lowercase().contains(&text) || exact.contains(&key(record))
+        })))
+    }
+}
+
+fn key(record: &Record) -> (String, i64) {
+    (record.str("session_id").to_owned(), record.int("statement_id"))
+}
+
+fn touches(record: &Record, table: &str) -> bool {
+    let Value::Strs(tables) = record.get("tables") else { return false };
+    tables.iter().flatten().any(|used| {
+        let name = used.rsplit_once(':').map_or(used.as_str(), |(name, _)| name);
+        name == table || name.rsplit_once('.').is_some_and(|(_, last)| last == table)
+    })
+}
+
+fn returns(record: &Record, column: &str) -> bool {
+    let Value::Columns(columns) = record.get("result_columns") else { return false };
+    columns.iter().any(|[name, _, _, source, classification, _, _]| {
+        [name, source, classification].into_iter().flatten().any(|value| value == column)
+    })
+}
+
+/// The sessions of the statements that were found.
+fn sessions_of(archive: &Archive, found: &[(Record, bool)]) -> Result<BTreeMap<String, sessions::Session>, StoreError> {
+    let ids: BTreeSet<String> = found.iter().map(|(record, _)| record.str("session_id").to_owned()).collect();
+    let newest = found.iter().map(|(record, _)| record.int("ts")).max();
+    let mut map = BTreeMap::new();
+    let query = Query::new(Table::Sessions).between(None, newest).with(Condition::In("session_id", ids.clone()));
+    archive.search(&query, &mut |record, _| {
+        if record.str("event") == "open" {
+            map.insert(record.str("session_id").to_owned(), sessions::Session::opened(record));
+        }
+        Ok(map.len() < ids.len())
+    })?;
+    Ok(map)
+}
+
+fn bodies(archive: &Archive, found: &[(Record, bool)]) -> Result<BTreeMap<(String, i64), Record>, StoreError> {
+    let ids: BTreeSet<String> = found.iter().map(|(record, _)| record.str("session_id").to_owned()).collect();
+    let query = Query::new(Table::StatementBodies).with(Condition::In("session_id", ids));
+    Ok(archive.collect(&query, None)?.into_iter().map(|(record, _)| (key(&record), record)).collect())
+}
+
+fn json(
+    record: &Record,
+    unsealed: bool,
+    sessions: &BTreeMap<String, sessions::Session>,
+    bodies: &BTreeMap<(String, i64), Record>,
+) -> Json {
+    let mut json = record.json();
+    if let Json::Object(fields) = &mut json {
+        fields.insert("sealed".to_owned(), Json::from(!unsealed));
+        if let Some(session) = sessions.get(record.str("session_id")) {
+            for name in ["user_id", "user_email", "server", "protocol", "database", "client_app"] {
+                fields.insert(name.to_owned(), session.open.get(name).json());
+            }
+        }
+        if let Some(body) = bodies.get(&key(record)) {
+            for name in ["sql_text", "params"] {
+                fields.insert(name.to_owned(), body.get(name).json());
+            }
+        }
+    }
+    json
+}
+
+fn row(record: &Record, unsealed: bool, sessions: &BTreeMap<String, sessions::Session>) -> Vec<String> {
+    let session = sessions.get(record.str("session_id"));
+    let status = record.str("status");
+    let code = record.str("error_code");
+    vec![
+        short_time(record.get("sent").as_int().unwrap_or(record.int("ts"))),
+        session.map(sessions::Session::user).unwrap_or_default(),
+        session.map(|session| session.open.str("server").to_owned()).unwrap_or_default(),
+        match record.str("rule") {
+            "" => record.str("decision").to_owned(),
+            rule => format!("{} ({rule})", record.str("decision")),
+        },
+        match (code, unsealed) {
+            ("", false) => status.to_owned(),
+            ("", true) => format!("{status} (not sealed)"),
+            (code, _) => format!("{status} {code}"),
+        },
+        record.get("row_count").text(),
+        record.str("sql_normalized").to_owned(),
+        record.str("session_id").to_owned(),
+    ]
+}

@@ -1,0 +1,100 @@
+//! `evidence verify`.
+
+use super::{actor, config};
+use crate::error::{At, StoreError};
+use crate::event::AccessEvent;
+use crate::inbox;
+use crate::sign::VerifierKey;
+use crate::store::Layout;
+use crate::verify::{Options, Outcome, Report, verify};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(super) struct Verify {
+    /// The store's folder, live or a copy.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// The log's verification key, or a file that holds it. Must come from elsewhere than the store.
+    #[arg(long, value_name = "VKEY")]
+    key: String,
+    /// A checkpoint that was kept earlier: the log must be an extension of it.
+    #[arg(long, value_name = "NOTE")]
+    checkpoint: Option<PathBuf>,
+    /// The newest leaf may be this many seconds old.
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<u64>,
+    /// File with the key of encrypted statement bodies (hexadecimal). Nothing else needs it.
+    #[arg(long, value_name = "FILE")]
+    body_key: Option<PathBuf>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub(super) fn run(self) -> Result<ExitCode, StoreError> {
+        let key = match std::fs::read_to_string(&self.key) {
+            Ok(text) => text,
+            Err(_) => self.key.clone(),
+        };
+        let key = VerifierKey::parse(&key)?;
+        let checkpoint = self.checkpoint.as_deref().map(read).transpose()?;
+        let body_key = self.body_key.as_deref().map(config::body_key).transpose()?;
+        let report = verify(&self.path, &Options { key, checkpoint, max_age: self.max_age, body_key })?;
+        let verdict = if report.is_good() { "passed" } else { "failed" };
+        let event = AccessEvent {
+            actor: actor(),
+            action: "verified".to_owned(),
+            scope: format!("the whole store: {verdict}"),
+            finding: None,
+            package_hash: None,
+        };
+        // Only a live store's writer takes this up; a copy under examination is left as it is.
+        let layout = Layout::new(&self.path);
+        if crate::verify::is_live(&layout) {
+            let _ = inbox::leave_access(&layout, &event);
+        }
+        if self.json {
+            let text = serde_json::to_string_pretty(&report).map_err(|e| StoreError::Config(e.to_string()))?;
+            println!("{text}");
+        } else {
+            print(&self.path, &report);
+        }
+        Ok(ExitCode::from(u8::from(!report.is_good())))
+    }
+}
+
+fn read(path: &Path) -> Result<String, StoreError> {
+    std::fs::read_to_string(path).at(path, "reading the checkpoint")
+}
+
+fn print(path: &Path, report: &Report) {
+    for check in &report.checks {
+        let note = if check.note.is_empty() { String::new() } else { format!("  ({})", check.note) };
+        println!("{:<12} {}{note}", check.outcome.to_string(), check.name);
+        for finding in &check.findings {
+            println!("             {}: {}", finding.place, finding.reason);
+        }
+        let more = check.total.saturating_sub(check.findings.len() as u64);
+        if more > 0 {
+            println!("             and {more} more");
+        }
+    }
+    let count = |outcome: Outcome| report.checks.iter().filter(|check| check.outcome == outcome).count();
+    println!();
+    if let (Some(size), Some(root)) = (report.tree_size, &report.root) {
+        println!("{}: {size} leaves, root {root}", path.display());
+    }
+    println!(
+        "{} checks held, {} did not, {} could not be made",
+        count(Outcome::Pass),
+        count(Outcome::Fail),
+        count(Outcome::NotChecked)
+    );
+    let names: Vec<&str> = report.failed().map(|check| check.name).collect();
+    if !names.is_empty() {
+        println!("did not hold: {}", names.join(", "));
+    }
+}

@@ -1,0 +1,277 @@
+//! Reading the record: sealed segments, pruned by what their manifests, statistics and bloom filters say, then what is
+//! still in the journal.
+
+mod filter;
+mod prune;
+
+pub(crate) use filter::{Condition, Query};
+
+use crate::assemble::{Assembler, Row, Sink, State, read_carry};
+use crate::error::{At, StoreError};
+use crate::journal::scan;
+use crate::log::{Leaf, Manifest, entries};
+use crate::sign::parse_checkpoint;
+use crate::store::{About, Layout};
+use crate::table::{Batches, Record, Table, Value, each_row};
+use std::fs::File;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// A store, open for reading. Reading needs no key and no lock; it does not verify.
+pub(crate) struct Archive {
+    pub(crate) layout: Layout,
+    pub(crate) about: Option<About>,
+    manifests: Vec<Box<Manifest>>,
+    pub(crate) body_key: Option<Zeroizing<Vec<u8>>>,
+    /// Records of the journal that no segment holds yet.
+    unsealed: Vec<Record>,
+}
+
+/// What a search touched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Touched {
+    pub(crate) files: u64,
+    pub(crate) files_skipped: u64,
+    pub(crate) groups: u64,
+    pub(crate) groups_skipped: u64,
+}
+
+/// A row of a result, as read back.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ResultRow {
+    pub(crate) statement: i64,
+    pub(crate) result_set: i64,
+    pub(crate) row_index: i64,
+    pub(crate) columns: Vec<String>,
+    pub(crate) values: Vec<Option<String>>,
+    pub(crate) overflow: Option<String>,
+}
+
+impl Archive {
+    /// Opens a store.
+    pub(crate) fn open(root: &Path) -> Result<Self, StoreError> {
+        let layout = Layout::new(root);
+        if !layout.about().exists() && !layout.log().is_dir() {
+            return Err(StoreError::Config(format!(
+                "{} holds no audit store; name one with --store DIR or --config FILE",
+                root.display()
+            )));
+        }
+        let about = About::read(&layout)?;
+        // The writer may seal between two looks; what was read then does not fit together, and is read again.
+        let mut tries = 0;
+        loop {
+            let manifests = manifests(&layout)?;
+            match unsealed(&layout, about.as_ref(), manifests.last().map(Box::as_ref)) {
+                Ok(unsealed) => return Ok(Self { layout, about, manifests, body_key: None, unsealed }),
+                Err(error) if tries >= 20 => return Err(error),
+                Err(_) => {
+                    tries += 1;
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+            }
+        }
+    }
+
+    /// Number of segments.
+    pub(crate) fn segments(&self) -> usize {
+        self.manifests.len()
+    }
+
+    /// Records of a table that are not sealed yet.
+    pub(crate) fn unsealed(&self, table: Table) -> usize {
+        self.unsealed.iter().filter(|record| record.table == table).count()
+    }
+
+    /// Gives the matching records to `each`, newest segment first, in order within a file, until it says stop.
+    pub(crate) fn search(
+        &self,
+        query: &Query,
+        each: &mut dyn FnMut(Record, bool) -> Result<bool, StoreError>,
+    ) -> Result<Touched, StoreError> {
+        let mut touched = Touched::default();
+        for record in self.unsealed.iter().rev() {
+            if record.table == query.table && query.matches(record) && !each(record.clone(), true)? {
+                return Ok(touched);
+            }
+        }
+        for manifest in self.manifests.iter().rev() {
+            for file in manifest.predicate.files.iter().rev().filter(|file| file.table == query.table.name()) {
+                if !query.overlaps(file.first_ts, file.last_ts) {
+                    touched.files_skipped += 1;
+                    continue;
+                }
+                let mut found = Vec::new();
+                let batches = self.open_file(query, &file.name, &mut touched)?;
+                if let Some(batches) = batches {
+                    batches.records(query.table, &mut |record| {
+                        if query.matches(&record) {
+                            found.push(record);
+                        }
+                        Ok(())
+                    })?;
+                }
+                for record in found.into_iter().rev() {
+                    if !each(record, false)? {
+                        return Ok(touched);
+                    }
+                }
+            }
+        }
+        Ok(touched)
+    }
+
+    /// The matching records, oldest first; at most the `limit` newest. The flag says that a record is not sealed yet.
+    pub(crate) fn collect(&self, query: &Query, limit: Option<usize>) -> Result<Vec<(Record, bool)>, StoreError> {
+        let mut found = Vec::new();
+        if limit == Some(0) {
+            return Ok(found);
+        }
+        self.search(query, &mut |record, unsealed| {
+            found.push((record, unsealed));
+            Ok(limit.is_none_or(|limit| found.len() < limit))
+        })?;
+        found.reverse();
+        Ok(found)
+    }
+
+    fn open_file(&self, query: &Query, name: &str, touched: &mut Touched) -> Result<Option<Batches>, StoreError> {
+        let path = self.layout.root().join(name);
+        let file = File::open(&path).at(&path, "opening a Parquet file")?;
+        let key = self.body_key.as_deref().map(Vec::as_slice);
+        let key = key.filter(|_| query.table == Table::StatementBodies);
+        touched.files += 1;
+        let mut counts = *touched;
+        let batches = Batches::open(query.table, file, name, key, |builder| {
+            let groups = prune::row_groups(query, builder);
+            let all = builder.metadata().num_row_groups();
+            counts.groups += groups.len() as u64;
+            counts.groups_skipped += (all - groups.len()) as u64;
+            Some(groups)
+        });
+        *touched = counts;
+        batches.map(Some)
+    }
+
+    /// The rows of a session's statements, or of one of them, in order.
+    pub(crate) fn rows(&self, session: &str, statement: Option<i64>) -> Result<Vec<ResultRow>, StoreError> {
+        let mut query = Query::new(Table::Rows).with(Condition::equals("session_id", session));
+        if let Some(statement) = statement {
+            query = query.with(Condition::Int("statement_id", statement));
+        }
+        let mut rows = Vec::new();
+        let mut touched = Touched::default();
+        for manifest in &self.manifests {
+            for file in manifest.predicate.files.iter().filter(|file| file.table == Table::Rows.name()) {
+                let Some(batches) = self.open_file(&query, &file.name, &mut touched)? else { continue };
+                each_row(batches, &mut |row| {
+                    if row.session == session && statement.is_none_or(|statement| statement == row.statement) {
+                        rows.push(ResultRow {
+                            statement: row.statement,
+                            result_set: row.result_set,
+                            row_index: row.row_index,
+                            columns: row.columns().map(|name| name.unwrap_or_default().to_owned()).collect(),
+                            values: row.values().map(|value| value.map(str::to_owned)).collect(),
+                            overflow: row.overflow.map(str::to_owned),
+                        });
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        rows.extend(
+            self.unsealed.iter().filter(|record| query.matches(record) && record.table == Table::Rows).map(row),
+        );
+        Ok(rows)
+    }
+}
+
+fn row(record: &Record) -> ResultRow {
+    let list = |name: &str| if let Value::Strs(list) = record.get(name) { list.clone() } else { Vec::new() };
+    ResultRow {
+        statement: record.int("statement_id"),
+        result_set: record.int("result_set"),
+        row_index: record.int("row_index"),
+        columns: list("columns").into_iter().map(Option::unwrap_or_default).collect(),
+        values: list("values"),
+        overflow: record.get("overflow").as_str().map(str::to_owned),
+    }
+}
+
+/// The manifests that the log holds, oldest first.
+pub(crate) fn manifests(layout: &Layout) -> Result<Vec<Box<Manifest>>, StoreError> {
+    let path = layout.log().join("checkpoint");
+    let note = match std::fs::read_to_string(&path) {
+        Ok(note) => note,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(StoreError::Io { path, doing: "reading the log's head", source }),
+    };
+    let head = parse_checkpoint(&note).map_err(|what| StoreError::damaged(path.display(), what))?;
+    let mut manifests = Vec::new();
+    for (index, entry) in entries(&layout.log(), 0, head.size)? {
+        let leaf = Leaf::parse(&entry).map_err(|what| StoreError::damaged(format!("leaf {index} of the log"), what))?;
+        if let Leaf::Segment(manifest) = leaf.2 {
+            manifests.push(manifest);
+        }
+    }
+    Ok(manifests)
+}
+
+/// Keeps what is assembled.
+#[derive(Default)]
+struct Memory(Vec<Record>);
+
+/// Rows that are read from the journal at most: a look at it must not fill the memory.
+const UNSEALED_ROWS: usize = 200_000;
+
+impl Sink for Memory {
+    fn record(&mut self, record: Record, _: i64) -> Result<(), StoreError> {
+        self.0.push(record);
+        Ok(())
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
+        if self.0.len() >= UNSEALED_ROWS {
+            return Ok(());
+        }
+        let values = vec![
+            Value::Int(crate::table::SCHEMA_VERSION),
+            Value::from(row.lsn),
+            Value::Time(row.ts),
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::from(row.session),
+            Value::Int(row.statement),
+            Value::Int(row.result_set),
+            Value::Int(row.row_index),
+            Value::Strs(row.columns.iter().cloned().map(Some).collect()),
+            Value::Strs(row.values.iter().map(|value| value.map(str::to_owned)).collect()),
+            row.overflow.map(str::to_owned).into(),
+        ];
+        self.0.push(Record { table: Table::Rows, values });
+        Ok(())
+    }
+}
+
+/// What the journal holds beyond the last segment. Statements that still run are shown as `running`.
+fn unsealed(layout: &Layout, about: Option<&About>, last: Option<&Manifest>) -> Result<Vec<Record>, StoreError> {
+    let state = match last {
+        None => State::default(),
+        Some(manifest) => {
+            let path = layout.carry(manifest.predicate.segment);
+            let bytes = std::fs::read(&path).at(&path, "reading what was open after the last segment")?;
+            read_carry(&bytes).map_err(|error| StoreError::damaged(path.display(), error))?
+        }
+    };
+    let sealed = last.map_or(0, |manifest| manifest.predicate.last_lsn);
+    let mut assembler = Assembler::new(state, about.map_or("", |about| about.writer.as_str()));
+    let mut memory = Memory::default();
+    let mut newest = (sealed, 0);
+    scan::read(&layout.journal(), sealed, u64::MAX, &mut |kind, lsn, ts, payload| {
+        newest = (lsn, ts);
+        assembler.apply(kind, lsn, ts, payload, &mut memory)
+    })?;
+    assembler.running_now(newest.0, newest.1, &mut memory)?;
+    Ok(memory.0)
+}

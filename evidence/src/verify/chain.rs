@@ -1,0 +1,376 @@
+//! Walks the segments in order and holds them against each other: numbers, chains, totals, commitments.
+
+use super::approvals::Approvals;
+use super::facts::Facts;
+use super::leaves::{Verified, VerifiedLeaf};
+use super::masked;
+use super::policies::Policies;
+use super::report::{Checks, name};
+use crate::log::{Chain, Leaf, Segment, root_of};
+use crate::seal::{open_leaf, session_leaf};
+use crate::table::{Record, RowsCommit, Table, Value, rfc3339};
+use model::SessionId;
+use std::collections::{BTreeMap, HashSet};
+
+/// A record of a session's chain, reduced to what the checks need.
+pub(super) struct ChainRecord {
+    lsn: i64,
+    ts: i64,
+    order: (u8, i64),
+    session: [u8; 16],
+    prev: String,
+    hash: [u8; 32],
+    what: What,
+}
+
+enum What {
+    Open { policy: String },
+    Denied,
+    Statement(Box<StatementFact>),
+    Close { final_hash: String, totals: [i64; 3] },
+    Unknown(String),
+}
+
+/// What a statement's record says.
+pub(super) struct StatementFact {
+    pub(super) id: i64,
+    seq: i64,
+    rows: i64,
+    bytes: i64,
+    rows_commit: Option<String>,
+    body_commit: String,
+    pub(super) policy: String,
+    pub(super) decision: String,
+    pub(super) approval: Option<String>,
+    pub(super) phase: String,
+    pub(super) sent: Option<i64>,
+    masks: Vec<Option<String>>,
+}
+
+impl ChainRecord {
+    pub(super) fn new(record: &Record, session: [u8; 16], hash: [u8; 32]) -> Self {
+        let (lsn, ts) = (record.int("lsn"), record.int("ts"));
+        let optional = |name: &str| record.get(name).as_str().map(str::to_owned);
+        let (order, what) = if record.table == Table::Statements {
+            let masks = match record.get("result_columns") {
+                Value::Columns(columns) => columns.iter().map(|column| column[5].clone()).collect(),
+                _ => Vec::new(),
+            };
+            let fact = StatementFact {
+                id: record.int("statement_id"),
+                seq: record.int("session_seq"),
+                rows: record.int("row_count"),
+                bytes: record.int("bytes_out"),
+                rows_commit: optional("rows_commit"),
+                body_commit: record.str("body_commit").to_owned(),
+                policy: record.str("policy_version").to_owned(),
+                decision: record.str("decision").to_owned(),
+                approval: optional("approval_id"),
+                phase: record.str("phase").to_owned(),
+                sent: record.get("sent").as_int(),
+                masks,
+            };
+            ((1, fact.seq), What::Statement(Box::new(fact)))
+        } else {
+            match record.str("event") {
+                "open" => ((0, 0), What::Open { policy: record.str("policy_version").to_owned() }),
+                "denied" => ((0, 0), What::Denied),
+                "close" => {
+                    let totals = ["statement_count", "rows_returned", "bytes_returned"].map(|name| record.int(name));
+                    ((2, 0), What::Close { final_hash: record.str("final_hash").to_owned(), totals })
+                }
+                other => ((0, 0), What::Unknown(other.to_owned())),
+            }
+        };
+        Self { lsn, ts, order, session, prev: record.str("prev_hash").to_owned(), hash, what }
+    }
+}
+
+#[derive(Default)]
+struct Track {
+    seq: u64,
+    head: [u8; 32],
+    statements: u64,
+    rows: u64,
+    bytes: u64,
+    /// Commitment, rows and suspicious columns of statements that have no end yet.
+    parts: BTreeMap<i64, ([u8; 32], u64, u64)>,
+}
+
+/// The state of the walk.
+pub(super) struct Merger<'a> {
+    origin: &'a str,
+    log: &'a Verified,
+    leaf_at: usize,
+    segment: u64,
+    last_lsn: u64,
+    last_ts: i64,
+    previous: String,
+    open: BTreeMap<[u8; 16], Track>,
+    seen: HashSet<[u8; 16]>,
+    chains: BTreeMap<String, Chain>,
+    policies: Policies,
+    approvals: Approvals,
+    closed_bodies: u64,
+    statements: u64,
+}
+
+impl<'a> Merger<'a> {
+    pub(super) fn new(log: &'a Verified, origin: &'a str) -> Self {
+        Self {
+            origin,
+            log,
+            leaf_at: 0,
+            segment: 0,
+            last_lsn: 0,
+            last_ts: i64::MIN,
+            previous: String::new(),
+            open: BTreeMap::new(),
+            seen: HashSet::new(),
+            chains: BTreeMap::new(),
+            policies: Policies::default(),
+            approvals: Approvals::default(),
+            closed_bodies: 0,
+            statements: 0,
+        }
+    }
+
+    /// Takes the next segment of the log.
+    pub(super) fn segment(&mut self, leaf: &VerifiedLeaf, segment: &Segment, facts: Facts, checks: &mut Checks) {
+        self.contiguous(leaf, segment, checks);
+        // Leaves of policies and approvals that stand before this segment.
+        while let Some(before) = self.log.leaves.get(self.leaf_at).filter(|before| before.index < leaf.index) {
+            match &before.leaf {
+                Leaf::Policy(policy) => self.policies.leaf(policy),
+                Leaf::Other(_, json) => self.approvals.leaf(json),
+                _ => {}
+            }
+            self.leaf_at += 1;
+        }
+        let mut facts = facts;
+        facts.tables.sort_by_key(|(record, _)| record.int("lsn"));
+        for (record, hash) in &facts.tables {
+            self.table_record(record, *hash, segment, checks);
+        }
+        self.rows(&facts, checks);
+        facts.chain.sort_by_key(|record| (record.lsn, record.order));
+        let mut touched = BTreeMap::new();
+        let mut newest = self.last_ts;
+        for record in std::mem::take(&mut facts.chain) {
+            self.in_range(record.lsn, record.ts, segment, checks);
+            newest = newest.max(record.ts);
+            let session = record.session;
+            if let Some(place) = self.chain_record(record, &mut facts, checks) {
+                touched.insert(session, place);
+            }
+        }
+        self.last_ts = newest;
+        self.closed_bodies += facts.closed_bodies;
+        for (session, statement) in facts.bodies.keys() {
+            let place = statement_place(session, *statement);
+            checks.fail(name::BODIES, place, "a body without its statement");
+        }
+        self.roots(segment, &touched, checks);
+    }
+
+    fn contiguous(&mut self, leaf: &VerifiedLeaf, segment: &Segment, checks: &mut Checks) {
+        let place = format!("segment {} (leaf {})", segment.segment, leaf.index);
+        if segment.segment != self.segment + 1 {
+            checks.fail(name::SEGMENTS, &place, format!("it follows segment {}", self.segment));
+        }
+        if segment.first_lsn != self.last_lsn + 1 || segment.last_lsn < segment.first_lsn {
+            let what = format!("it begins at record {}, not at {}", segment.first_lsn, self.last_lsn + 1);
+            checks.fail(name::SEGMENTS, &place, what);
+        }
+        if segment.previous != self.previous {
+            checks.fail(name::SEGMENTS, &place, "it does not name the manifest before it");
+        }
+        if segment.origin != self.origin {
+            checks.fail(name::SEGMENTS, &place, format!("it belongs to the log `{}`", segment.origin));
+        }
+        self.segment = segment.segment;
+        self.last_lsn = segment.last_lsn;
+        self.previous.clone_from(&leaf.payload_hash);
+        checks.note(name::SEGMENTS, format!("{} segments, {} records", self.segment, self.last_lsn));
+    }
+
+    fn in_range(&self, lsn: i64, ts: i64, segment: &Segment, checks: &mut Checks) {
+        let place = || format!("segment {} lsn {lsn}", segment.segment);
+        if u64::try_from(lsn).map_or(true, |lsn| lsn < segment.first_lsn || lsn > segment.last_lsn) {
+            checks.fail(name::SEGMENTS, place(), "the record's number is outside of its segment");
+        }
+        // Records are taken before the leaf is made, and after the records of the segment before.
+        if ts > segment.head.time + 5_000_000 {
+            checks.fail(name::CLOCK, place(), format!("made at {}, after its segment", rfc3339(ts)));
+        }
+        if self.last_ts != i64::MIN && ts < self.last_ts - 5_000_000 {
+            let what = format!("made at {}, before the records of the segment before", rfc3339(ts));
+            checks.fail(name::CLOCK, place(), what);
+        }
+    }
+
+    fn table_record(&mut self, record: &Record, hash: [u8; 32], segment: &Segment, checks: &mut Checks) {
+        self.in_range(record.int("lsn"), record.int("ts"), segment, checks);
+        let table = record.table.name();
+        let chain = self.chains.entry(table.to_owned()).or_insert_with(|| Chain { count: 0, head: "0".repeat(64) });
+        if record.str("prev_hash") != chain.head {
+            let place = format!("{table} lsn {}", record.int("lsn"));
+            checks.fail(name::TABLE_CHAINS, place, "it does not follow the record before it");
+        }
+        *chain = Chain { count: chain.count + 1, head: hex::encode(hash) };
+        match record.table {
+            Table::PolicyVersions => self.policies.record(record, checks),
+            Table::Approvals => self.approvals.record(record, checks),
+            _ => {}
+        }
+    }
+
+    /// Adds the rows of this segment to the commitments of their statements.
+    fn rows(&mut self, facts: &Facts, checks: &mut Checks) {
+        let opened_here: HashSet<[u8; 16]> = facts
+            .chain
+            .iter()
+            .filter(|record| matches!(record.what, What::Open { .. }))
+            .map(|record| record.session)
+            .collect();
+        for ((session, statement), (part, count, suspicious)) in &facts.rows {
+            if !self.open.contains_key(session) && !opened_here.contains(session) {
+                let place = statement_place(session, *statement);
+                checks.fail(name::ROWS, place, "rows of a session that is not open");
+                continue;
+            }
+            let track = self.open.entry(*session).or_default();
+            let entry = track.parts.entry(*statement).or_insert(([0; 32], 0, 0));
+            *entry = (RowsCommit::chain(&entry.0, part), entry.1 + count, entry.2 | suspicious);
+        }
+    }
+
+    /// Takes one record of a session. Returns where its chain then stands.
+    fn chain_record(&mut self, record: ChainRecord, facts: &mut Facts, checks: &mut Checks) -> Option<(u64, [u8; 32])> {
+        let id = SessionId(record.session);
+        let place = format!("session {id} lsn {}", record.lsn);
+        if matches!(record.what, What::Open { .. } | What::Denied) {
+            if !self.seen.insert(record.session) {
+                checks.fail(name::SESSION_IDS, &place, "this session id was used before");
+            }
+            if record.prev != "0".repeat(64) {
+                checks.fail(name::SESSION_CHAINS, &place, "the first record of a session names one before it");
+            }
+        } else if !self.seen.contains(&record.session) {
+            checks.fail(name::SESSION_CHAINS, &place, "its session was never opened");
+        }
+        let track = self.open.entry(record.session).or_default();
+        if hex::encode(track.head) != record.prev {
+            checks.fail(name::SESSION_CHAINS, &place, "it does not follow the record before it");
+        }
+        let before = track.head;
+        track.head = record.hash;
+        track.seq += 1;
+        let stands = (track.seq, track.head);
+        match record.what {
+            What::Open { policy } => self.policies.used(&policy, record.ts, record.lsn, None, &place, checks),
+            What::Denied => {
+                self.open.remove(&record.session);
+            }
+            What::Statement(fact) => self.statement(record.session, record.lsn, record.ts, &fact, facts, checks),
+            What::Close { final_hash, totals } => {
+                let Some(track) = self.open.remove(&record.session) else { return Some(stands) };
+                if hex::encode(before) != final_hash {
+                    checks.fail(name::SESSION_TOTALS, &place, "its final hash is not that of the last record");
+                }
+                let counted = [track.statements, track.rows, track.bytes].map(|n| i64::try_from(n).unwrap_or(-1));
+                if counted != totals {
+                    let what = format!("it says {totals:?} statements, rows and bytes, found were {counted:?}");
+                    checks.fail(name::SESSION_TOTALS, &place, what);
+                }
+                if let Some(statement) = track.parts.keys().next() {
+                    let place = statement_place(&record.session, *statement);
+                    checks.fail(name::ROWS, place, "rows without their statement");
+                }
+            }
+            What::Unknown(event) => checks.fail(name::SESSION_CHAINS, &place, format!("unknown event `{event}`")),
+        }
+        Some(stands)
+    }
+
+    fn statement(
+        &mut self,
+        session: [u8; 16],
+        lsn: i64,
+        ts: i64,
+        fact: &StatementFact,
+        facts: &mut Facts,
+        checks: &mut Checks,
+    ) {
+        self.statements += 1;
+        let place = statement_place(&session, fact.id);
+        let track = self.open.entry(session).or_default();
+        if i64::try_from(track.seq - 1) != Ok(fact.seq) {
+            let what = format!("it is record {} of its session and says {}", track.seq - 1, fact.seq);
+            checks.fail(name::SESSION_CHAINS, &place, what);
+        }
+        track.statements += 1;
+        track.rows += u64::try_from(fact.rows).unwrap_or(0);
+        track.bytes += u64::try_from(fact.bytes).unwrap_or(0);
+        let part = track.parts.remove(&fact.id);
+        let (commit, rows, suspicious) = part.map_or((None, 0, 0), |(c, rows, s)| (Some(hex::encode(c)), rows, s));
+        if i64::try_from(rows) != Ok(fact.rows) {
+            checks.fail(name::ROWS, &place, format!("{rows} rows are there, the statement says {}", fact.rows));
+        }
+        if commit != fact.rows_commit {
+            checks.fail(name::ROWS, &place, "its rows are not those that it commits to");
+        }
+        for (at, mask) in fact.masks.iter().enumerate().take(64) {
+            if suspicious & (1 << at) != 0 && mask.as_deref().is_some_and(masked::leaves_no_shape) {
+                let what = format!("column {} is masked, yet a value looks like an identifier", at + 1);
+                checks.fail(name::MASKED, &place, what);
+            }
+        }
+        match facts.bodies.remove(&(session, fact.id)) {
+            Some(body) if hex::encode(body) == fact.body_commit => {}
+            Some(_) => checks.fail(name::BODIES, &place, "its text is not the one that it commits to"),
+            None if facts.closed_bodies > 0 => {}
+            None => checks.fail(name::BODIES, &place, "its text is missing"),
+        }
+        self.policies.used(&fact.policy, fact.sent.unwrap_or(ts), lsn, fact.approval.as_deref(), &place, checks);
+        self.approvals.used(session, fact, &place, checks);
+    }
+
+    fn roots(&mut self, segment: &Segment, touched: &BTreeMap<[u8; 16], (u64, [u8; 32])>, checks: &mut Checks) {
+        let place = format!("segment {}", segment.segment);
+        let leaves: Vec<Vec<u8>> = touched.iter().map(|(id, (seq, head))| session_leaf(id, *seq, head)).collect();
+        if hex::encode(root_of(leaves.iter().map(Vec::as_slice))) != segment.sessions_root {
+            checks.fail(name::SESSION_INDEX, &place, "its sessions are not those in the manifest");
+        }
+        let open = self.open.iter();
+        let leaves: Vec<Vec<u8>> =
+            open.map(|(id, t)| open_leaf(id, t.seq, &t.head, t.statements, t.rows, t.bytes)).collect();
+        if hex::encode(root_of(leaves.iter().map(Vec::as_slice))) != segment.open_root
+            || segment.open_sessions != leaves.len() as u64
+        {
+            let what = format!("{} sessions are open at its end, the manifest says other", leaves.len());
+            checks.fail(name::OPEN_SESSIONS, &place, what);
+        }
+        if self.chains != segment.chains {
+            checks.fail(name::TABLE_CHAINS, &place, "the chains of its tables are not those in the manifest");
+        }
+        self.policies.in_force(segment, &place, checks);
+    }
+
+    /// The end of the log.
+    pub(super) fn finish(self, checks: &mut Checks) {
+        if self.closed_bodies > 0 {
+            let why = format!("{} bodies are encrypted and no key was given; their hashes hold", self.closed_bodies);
+            checks.skip(name::BODIES, why);
+        }
+        checks.note(name::SESSION_IDS, format!("{} sessions", self.seen.len()));
+        checks.note(name::RECORD_HASHES, format!("{} statements", self.statements));
+        checks.note(name::OPEN_SESSIONS, format!("{} sessions are open at the end", self.open.len()));
+        self.policies.finish(checks);
+        self.approvals.finish(checks);
+    }
+}
+
+fn statement_place(session: &[u8; 16], statement: i64) -> String {
+    format!("session {} statement {statement}", SessionId(*session))
+}

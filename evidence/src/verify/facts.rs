@@ -1,0 +1,337 @@
+//! Reads the segments, many files at once, and hands what they say to the checks, one segment after the other.
+//!
+//! A file is read once: the bytes that are hashed are the bytes that are taken apart.
+
+use super::chain::{ChainRecord, Merger};
+use super::leaves::{Verified, VerifiedLeaf};
+use super::report::{Checks, name};
+use super::{Options, masked};
+use crate::error::StoreError;
+use crate::log::{Leaf, Segment, SegmentFile};
+use crate::seal::part_name;
+use crate::store::Layout;
+use crate::table::{
+    Batches, BodyCommit, Record, RowsCommit, SCHEMA_VERSION, Table, Value, date, each_row, record_hash,
+};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A statement's place: session and number.
+pub(super) type Key = ([u8; 16], i64);
+
+/// What one segment says.
+#[derive(Default)]
+pub(super) struct Facts {
+    /// Records of sessions and statements.
+    pub(super) chain: Vec<ChainRecord>,
+    /// Records of the tables that have a chain of their own, with their recomputed hashes.
+    pub(super) tables: Vec<(Record, [u8; 32])>,
+    /// Commitments recomputed from the bodies.
+    pub(super) bodies: BTreeMap<Key, [u8; 32]>,
+    /// Bodies that could not be opened.
+    pub(super) closed_bodies: u64,
+    /// Per statement: hash of its rows in this segment, how many, and the columns where an identifier was seen.
+    pub(super) rows: BTreeMap<Key, ([u8; 32], u64, u64)>,
+    findings: Vec<(&'static str, String, String)>,
+}
+
+impl Facts {
+    fn fail(&mut self, check: &'static str, place: impl ToString, reason: impl ToString) {
+        self.findings.push((check, place.to_string(), reason.to_string()));
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.chain.extend(other.chain);
+        self.tables.extend(other.tables);
+        self.bodies.extend(other.bodies);
+        self.closed_bodies += other.closed_bodies;
+        self.rows.extend(other.rows);
+        self.findings.extend(other.findings);
+    }
+}
+
+/// One table of one segment: its files, in the order of their dates.
+struct Job<'a> {
+    slot: usize,
+    table: Table,
+    files: Vec<(&'a SegmentFile, Option<String>)>,
+}
+
+/// Segments whose files are read before any is judged: bounds the memory.
+const AHEAD: usize = 8;
+
+pub(super) fn walk(layout: &Layout, log: &Verified, options: &Options, checks: &mut Checks) {
+    for check in [
+        name::HASHES,
+        name::SCHEMA,
+        name::RECORD_HASHES,
+        name::SESSION_CHAINS,
+        name::SESSION_IDS,
+        name::SESSION_TOTALS,
+        name::OPEN_SESSIONS,
+        name::SESSION_INDEX,
+        name::ROWS,
+        name::BODIES,
+        name::TABLE_CHAINS,
+        name::POLICIES,
+        name::APPROVALS,
+        name::APPROVAL_STATES,
+        name::MASKED,
+        name::SEGMENTS,
+    ] {
+        checks.pass(check);
+    }
+    let segments: Vec<(&VerifiedLeaf, &Segment, BTreeMap<&str, &str>)> = log
+        .leaves
+        .iter()
+        .filter_map(|leaf| match &leaf.leaf {
+            Leaf::Segment(manifest) => {
+                let hashes = manifest.subject.iter();
+                let hashes = hashes.filter_map(|s| Some((s.name.as_str(), s.digest.get("sha256")?.as_str()))).collect();
+                Some((leaf, &manifest.predicate, hashes))
+            }
+            _ => None,
+        })
+        .collect();
+    if segments.is_empty() {
+        checks.note(name::SEGMENTS, "no segments yet");
+    }
+    let mut merger = Merger::new(log, options.key.name());
+    for batch in segments.chunks(AHEAD) {
+        let mut jobs = Vec::new();
+        for (slot, (_, segment, hashes)) in batch.iter().enumerate() {
+            for table in Table::ALL {
+                let files: Vec<_> = segment
+                    .files
+                    .iter()
+                    .filter(|file| file.table == table.name())
+                    .map(|file| (file, hashes.get(file.name.as_str()).map(|hash| (*hash).to_owned())))
+                    .collect();
+                if !files.is_empty() {
+                    jobs.push(Job { slot, table, files });
+                }
+            }
+        }
+        let facts = run(layout, &jobs, batch.len(), options);
+        for ((leaf, segment, hashes), mut facts) in batch.iter().zip(facts) {
+            listed(segment, hashes, checks);
+            for (check, place, reason) in std::mem::take(&mut facts.findings) {
+                checks.fail(check, place, reason);
+            }
+            merger.segment(leaf, segment, facts, checks);
+        }
+    }
+    merger.finish(checks);
+}
+
+/// The manifest's two lists of files are the same, and of known tables.
+fn listed(segment: &Segment, hashes: &BTreeMap<&str, &str>, checks: &mut Checks) {
+    let place = format!("segment {}", segment.segment);
+    for file in &segment.files {
+        if !hashes.contains_key(file.name.as_str()) {
+            checks.fail(name::LISTED, &place, format!("{} is listed without a hash", file.name));
+        }
+        let known = Table::by_name(&file.table).map(|table| part_name(table, &file.date, segment.segment));
+        if known.as_deref() != Some(file.name.as_str()) {
+            checks.fail(name::LISTED, &place, format!("{} is not where it belongs", file.name));
+        }
+    }
+    if hashes.len() != segment.files.len() {
+        checks.fail(name::LISTED, &place, "hashes are listed for files that are not described");
+    }
+}
+
+fn run(layout: &Layout, jobs: &[Job<'_>], slots: usize, options: &Options) -> Vec<Facts> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<Facts>> = Mutex::new((0..slots).map(|_| Facts::default()).collect());
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len().max(1));
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let facts = table(layout, job, options);
+                    if let Some(slot) = done.lock().get_mut(job.slot) {
+                        slot.absorb(facts);
+                    }
+                }
+            });
+        }
+    });
+    done.into_inner()
+}
+
+/// Reads one table of one segment.
+fn table(layout: &Layout, job: &Job<'_>, options: &Options) -> Facts {
+    let mut facts = Facts::default();
+    let mut rows = RowsByStatement::default();
+    for (file, hash) in &job.files {
+        let bytes = match std::fs::read(layout.root().join(&file.name)) {
+            Ok(bytes) => Bytes::from(bytes),
+            // Said by the check of what is present.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                facts.fail(name::PRESENT, &file.name, error);
+                continue;
+            }
+        };
+        let found = hex::encode(Sha256::digest(&bytes));
+        if hash.as_ref() != Some(&found) {
+            // What it says is not what was recorded: nothing is concluded from it.
+            facts.fail(name::HASHES, &file.name, "its SHA-256 is not the one in the manifest");
+            continue;
+        }
+        if bytes.len() as u64 != file.bytes {
+            facts.fail(name::SCHEMA, &file.name, format!("{} bytes, the manifest says {}", bytes.len(), file.bytes));
+        }
+        let encrypted = bytes.starts_with(b"PARE");
+        let key = options.body_key.as_deref().map(Vec::as_slice).filter(|_| encrypted);
+        if encrypted && key.is_none() {
+            facts.closed_bodies += file.rows;
+            continue;
+        }
+        let mut seen = Seen::default();
+        let mut read = || {
+            let batches = Batches::open(job.table, bytes.clone(), &file.name, key, |_| None)?;
+            if job.table == Table::Rows {
+                each_row(batches, &mut |row| {
+                    seen.add(row.lsn, row.ts);
+                    rows.add(row);
+                    Ok(())
+                })
+            } else {
+                batches.records(job.table, &mut |record| {
+                    seen.add(record.int("lsn"), record.int("ts"));
+                    take(record, &file.name, &mut facts);
+                    Ok(())
+                })
+            }
+        };
+        // The Parquet reader may panic on a file that was made to mislead it; that is a finding like any other.
+        let outcome = catch_unwind(AssertUnwindSafe(&mut read))
+            .unwrap_or_else(|_| Err(StoreError::damaged(&file.name, "it is not a well-formed Parquet file")));
+        match outcome {
+            Ok(()) => seen.check(file, &mut facts),
+            Err(StoreError::Damaged { place, what }) => facts.fail(name::SCHEMA, place, what),
+            Err(error) => facts.fail(name::SCHEMA, &file.name, error),
+        }
+    }
+    facts.rows = rows.finish(&mut facts.findings);
+    facts
+}
+
+/// What was seen of a file, to be held against its manifest.
+struct Seen {
+    rows: u64,
+    first_ts: i64,
+    last_ts: i64,
+    last_lsn: i64,
+    sorted: bool,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { rows: 0, first_ts: i64::MAX, last_ts: i64::MIN, last_lsn: 0, sorted: true }
+    }
+}
+
+impl Seen {
+    fn add(&mut self, lsn: i64, ts: i64) {
+        self.rows += 1;
+        self.first_ts = self.first_ts.min(ts);
+        self.last_ts = self.last_ts.max(ts);
+        self.sorted &= lsn >= self.last_lsn;
+        self.last_lsn = lsn;
+    }
+
+    fn check(&self, file: &SegmentFile, facts: &mut Facts) {
+        if self.rows != file.rows {
+            facts.fail(name::SCHEMA, &file.name, format!("{} rows, the manifest says {}", self.rows, file.rows));
+        }
+        if (self.first_ts, self.last_ts) != (file.first_ts, file.last_ts) {
+            facts.fail(name::SCHEMA, &file.name, "its times are not those in the manifest");
+        }
+        if !self.sorted {
+            facts.fail(name::SCHEMA, &file.name, "it is not sorted by lsn");
+        }
+        if self.rows > 0 && date(self.last_ts) != file.date {
+            facts.fail(name::SCHEMA, &file.name, format!("its newest record is of {}", date(self.last_ts)));
+        }
+    }
+}
+
+fn session_id(record: &Record) -> Option<[u8; 16]> {
+    uuid::Uuid::parse_str(record.str("session_id")).ok().map(uuid::Uuid::into_bytes)
+}
+
+fn take(record: Record, file: &str, facts: &mut Facts) {
+    if record.int("schema_version") != SCHEMA_VERSION {
+        facts.fail(name::SCHEMA, file, format!("a record of schema version {}", record.int("schema_version")));
+    }
+    match record.table {
+        Table::StatementBodies => {
+            let salt = hex::decode(record.str("salt")).ok().and_then(|salt| salt.try_into().ok());
+            let (Some(salt), Some(session)) = (salt, session_id(&record)) else {
+                facts.fail(name::BODIES, file, "a body without a session or a salt of 32 bytes");
+                return;
+            };
+            let statement = record.int("statement_id");
+            let params = if let Value::Strs(params) = record.get("params") { params.as_slice() } else { &[] };
+            let id = record.str("session_id");
+            let commit = BodyCommit::compute(&salt, id, statement, record.str("sql_text"), params);
+            facts.bodies.insert((session, statement), commit);
+        }
+        Table::Rows => {}
+        table => {
+            let hash = record_hash(&record);
+            if record.str("record_hash") != hex::encode(hash) {
+                let place = format!("{file} lsn {}", record.int("lsn"));
+                facts.fail(name::RECORD_HASHES, place, "its content is not what its hash says");
+            }
+            if table.has_own_chain() {
+                facts.tables.push((record, hash));
+            } else if let Some(session) = session_id(&record) {
+                facts.chain.push(ChainRecord::new(&record, session, hash));
+            } else {
+                facts.fail(name::SESSION_IDS, file, format!("`{}` is no session id", record.str("session_id")));
+            }
+        }
+    }
+}
+
+/// Hashes rows by statement. Rows of one statement usually stand together.
+#[derive(Default)]
+struct RowsByStatement {
+    statements: BTreeMap<(String, i64), (RowsCommit, u64, u64)>,
+}
+
+impl RowsByStatement {
+    fn add(&mut self, row: &crate::table::RowView<'_>) {
+        let key = (row.session.to_owned(), row.statement);
+        let (commit, count, suspicious) =
+            self.statements.entry(key).or_insert_with(|| (RowsCommit::new(row.session, row.statement), 0, 0));
+        commit.row(row.result_set, row.row_index, row.columns(), row.values(), row.overflow);
+        *count += 1;
+        for (at, value) in row.values().enumerate().take(64) {
+            if value.is_some_and(masked::looks_like_identifier) {
+                *suspicious |= 1 << at;
+            }
+        }
+    }
+
+    fn finish(self, findings: &mut Vec<(&'static str, String, String)>) -> BTreeMap<Key, ([u8; 32], u64, u64)> {
+        let mut out = BTreeMap::new();
+        for ((session, statement), (commit, count, suspicious)) in self.statements {
+            match uuid::Uuid::parse_str(&session) {
+                Ok(id) => {
+                    out.insert((id.into_bytes(), statement), (commit.part(), count, suspicious));
+                }
+                Err(_) => findings.push((name::ROWS, session, "is no session id".to_owned())),
+            }
+        }
+        out
+    }
+}

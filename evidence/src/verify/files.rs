@@ -1,0 +1,160 @@
+//! Files: what must be there, what must not, and what is not sealed yet.
+
+use super::leaves::Verified;
+use super::report::{Checks, name};
+use crate::journal::scan;
+use crate::log::{Leaf, Tree, bundle_paths, expected, leaf_hash};
+use crate::seal::{hash_file, list, segment_of};
+use crate::store::Layout;
+use crate::table::Table;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Whether a writer holds the store.
+pub(crate) fn is_live(layout: &Layout) -> bool {
+    File::open(layout.lock()).is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+/// Every file that a manifest lists is there; no other is.
+pub(super) fn presence(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
+    let mut expected_files = BTreeSet::new();
+    let mut last = 0;
+    checks.pass(name::PRESENT);
+    checks.pass(name::LISTED);
+    for leaf in &log.leaves {
+        let Leaf::Segment(manifest) = &leaf.leaf else { continue };
+        let segment = &manifest.predicate;
+        last = last.max(segment.segment);
+        for subject in &manifest.subject {
+            let path = layout.root().join(&subject.name);
+            if !safe(&subject.name) {
+                checks.fail(name::LISTED, &subject.name, "a name that leads out of the store");
+            } else if !path.is_file() || path.is_symlink() {
+                checks.fail(name::PRESENT, &subject.name, format!("segment {} lists it", segment.segment));
+            }
+            expected_files.insert(path);
+        }
+        let copy = layout.envelope(segment.segment);
+        match std::fs::read(&copy) {
+            Ok(bytes) if bytes == leaf.entry => {}
+            Ok(_) => checks.fail(name::LISTED, copy.display(), format!("it is not leaf {} of the log", leaf.index)),
+            Err(error) => checks.fail(name::PRESENT, copy.display(), error),
+        }
+        expected_files.insert(copy);
+    }
+    if last > 0 {
+        carry(layout, log, last, checks);
+        expected_files.insert(layout.carry(last));
+    }
+    let mut folders = vec![layout.root().join("segments")];
+    for table in Table::ALL {
+        folders.extend(list(&layout.root().join(table.name())).unwrap_or_default());
+    }
+    for path in folders.into_iter().flat_map(|folder| match folder.is_dir() {
+        true => list(&folder).unwrap_or_default(),
+        false => vec![folder],
+    }) {
+        if expected_files.contains(&path) {
+            continue;
+        }
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let number = segment_of(file.trim_start_matches('.'));
+        let older_carry = path.extension().is_some_and(|e| e == "carry") && number.is_some_and(|n| n < last);
+        let being_made = live && number.is_none_or(|number| number == last + 1);
+        if !older_carry && !being_made {
+            checks.fail(name::LISTED, relative(layout, &path), "no manifest lists it");
+        }
+    }
+    log_files(layout, log, live, checks);
+}
+
+fn relative(layout: &Layout, path: &Path) -> String {
+    path.strip_prefix(layout.root()).unwrap_or(path).display().to_string()
+}
+
+fn safe(name: &str) -> bool {
+    Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)))
+}
+
+fn carry(layout: &Layout, log: &Verified, last: u64, checks: &mut Checks) {
+    let path = layout.carry(last);
+    let stated = log.leaves.iter().rev().find_map(|leaf| match &leaf.leaf {
+        Leaf::Segment(manifest) if manifest.predicate.segment == last => Some(manifest.predicate.carry.clone()),
+        _ => None,
+    });
+    match hash_file(&path) {
+        Ok((_, hash)) if Some(&hash) == stated.as_ref() => {}
+        Ok(_) => checks.fail(name::HASHES, relative(layout, &path), "it is not what the last manifest says"),
+        Err(error) => checks.fail(name::PRESENT, relative(layout, &path), error),
+    }
+}
+
+/// The log's folder holds tiles, bundles, the head, and nothing else. Narrower tiles may be left from before.
+fn log_files(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
+    let mut tree = Tree::default();
+    log.leaves.iter().for_each(|leaf| tree.push(leaf_hash(&leaf.entry)));
+    let known: BTreeMap<PathBuf, Vec<u8>> = expected(&layout.log(), &tree).into_iter().collect();
+    let bundles: BTreeSet<PathBuf> =
+        bundle_paths(&layout.log(), log.head.as_ref().map_or(0, |head| head.size)).into_iter().collect();
+    let mut folders = vec![layout.log()];
+    while let Some(folder) = folders.pop() {
+        for path in list(&folder).unwrap_or_default() {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let partial = path.parent().is_some_and(|parent| parent.extension().is_some_and(|e| e == "p"));
+            let fine = path == layout.log().join("checkpoint")
+                || path == layout.log().join("pending")
+                || known.contains_key(&path)
+                || bundles.contains(&path)
+                || (partial && (live || is_front(&path)))
+                || live;
+            if !fine {
+                checks.fail(name::LISTED, relative(layout, &path), "it is no part of the log");
+            }
+        }
+    }
+}
+
+/// Whether a partial tile is the front of a wider one beside it.
+fn is_front(path: &Path) -> bool {
+    let Ok(bytes) = std::fs::read(path) else { return false };
+    let mut wider = path.parent().map(|folder| list(folder).unwrap_or_default()).unwrap_or_default();
+    wider.extend(path.parent().map(|folder| folder.with_extension("")));
+    wider
+        .into_iter()
+        .filter(|other| other != path)
+        .any(|other| std::fs::read(other).is_ok_and(|other| other.len() > bytes.len() && other.starts_with(&bytes)))
+}
+
+/// What lies in the journal, beyond the last segment.
+pub(super) fn journal(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
+    let sealed = log.leaves.iter().rev().find_map(|leaf| match &leaf.leaf {
+        Leaf::Segment(manifest) => Some(manifest.predicate.last_lsn),
+        _ => None,
+    });
+    if live {
+        let note = "a writer holds the store: what is not sealed yet changes all the time";
+        checks.skip(name::JOURNAL, note);
+        return;
+    }
+    if layout.log().join("pending").exists() {
+        let note = "a sealing was interrupted while its leaves were added; opening the store completes it";
+        checks.skip(name::JOURNAL, note);
+        return;
+    }
+    let empty = list(&layout.journal()).is_ok_and(|files| files.is_empty());
+    match scan::recover(&layout.journal(), sealed.unwrap_or(0)) {
+        Err(error) => checks.fail(name::JOURNAL, "journal", error),
+        Ok(found) if found.records > 0 => {
+            let note = format!("{} records are not sealed yet; nothing vouches for them until they are", found.records);
+            checks.skip(name::JOURNAL, note);
+        }
+        Ok(_) => {
+            checks.pass(name::JOURNAL);
+            checks.note(name::JOURNAL, if empty { "empty" } else { "nothing that is not sealed" });
+        }
+    }
+}

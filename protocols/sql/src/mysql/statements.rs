@@ -1,0 +1,491 @@
+//! What kind of statement it is and what it does. SHOW, transactions and other fixed phrases are told by their words;
+//! everything else goes through the parser.
+
+use super::gate::{self, Token};
+use super::queries::{Lower, Lowered, name_of, relation, unsupported};
+use crate::ir::{Assignment, Body, Expr, Name, Query, Returning, Write};
+use crate::lineage::{Env, Taint, Tracer};
+use model::{Access, ColumnRef, Outputs, Verb};
+use sqlparser::ast::{
+    self, AssignmentTarget, FromTable, Insert, ObjectType, OnInsert, SelectItem, Set, Statement, TableObject,
+};
+
+/// How a statement was understood, beside what its draft collected.
+pub(super) struct Ended {
+    pub(super) verb: Verb,
+    pub(super) outputs: Outputs,
+    pub(super) filtered: bool,
+    pub(super) limited: bool,
+}
+
+impl Ended {
+    fn quiet(verb: Verb) -> Self {
+        Self { verb, outputs: Outputs::None, filtered: true, limited: false }
+    }
+
+    fn unknown(verb: Verb, why: &str) -> Self {
+        Self { outputs: Outputs::Unknown(why.to_owned()), ..Self::quiet(verb) }
+    }
+}
+
+/// Works out one canonical statement.
+pub(super) fn statement(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
+    let tokens = gate::tokens(text);
+    let words: Vec<String> = tokens
+        .iter()
+        .map(|token| match token {
+            Token::Word(word) => word.to_ascii_uppercase(),
+            _ => String::new(),
+        })
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Ok(match words.as_slice() {
+        ["SHOW", rest @ ..] => show(rest, tracer),
+        ["BEGIN"]
+        | ["BEGIN", "WORK"]
+        | ["COMMIT" | "ROLLBACK", ..]
+        | ["START", "TRANSACTION", ..]
+        | ["SAVEPOINT", _]
+        | ["RELEASE", "SAVEPOINT", _] => Ended::quiet(Verb::Transaction),
+        ["SET", "TRANSACTION", ..] | ["SET", "SESSION" | "LOCAL", "TRANSACTION", ..] => {
+            tracer.draft.setting("transaction", None);
+            Ended::quiet(Verb::Set)
+        }
+        ["USE", ..] if tokens.len() == 2 => {
+            let name = match tokens.last() {
+                Some(Token::Word(name) | Token::Quoted(name)) => Some((*name).to_owned()),
+                _ => None,
+            };
+            tracer.draft.setting("database", name);
+            Ended::quiet(Verb::Set)
+        }
+        ["SET", ..] => set(text, tracer)?,
+        ["PREPARE" | "EXECUTE", ..] => {
+            tracer.draft.opaque("a statement prepared by SQL", true);
+            Ended::unknown(Verb::Select, "a statement prepared by SQL")
+        }
+        ["DEALLOCATE", "PREPARE", _] | ["DROP", "PREPARE", _] | ["UNLOCK", "TABLES"] | ["KILL", ..] => {
+            Ended::quiet(Verb::Session)
+        }
+        ["DO", ..] => {
+            let rest = text.get(2..).unwrap_or_default();
+            let inner = parsed(&format!("SELECT {rest}"), tracer)?;
+            Ended { outputs: Outputs::None, verb: Verb::Call, ..inner }
+        }
+        ["CALL", ..] => {
+            tracer.draft.opaque("a stored procedure", true);
+            Ended::unknown(Verb::Call, "what a procedure returns")
+        }
+        ["TABLE", ..] => parsed(&format!("SELECT * FROM {}", text.get(5..).unwrap_or_default()), tracer)?,
+        ["EXPLAIN" | "DESCRIBE" | "DESC" | "ANALYZE", ..] => explain(text, &words, &tokens, tracer)?,
+        ["LOAD", "DATA", ..] => load(&words, &tokens, tracer),
+        ["HANDLER", ..] => {
+            tracer.draft.opaque("HANDLER, which reads tables beside the parser", true);
+            Ended::unknown(Verb::Other, "HANDLER")
+        }
+        ["SELECT" | "WITH" | "INSERT" | "REPLACE" | "UPDATE" | "DELETE" | "VALUES", ..] | ["", ..] => {
+            parsed(text, tracer)?
+        }
+        ["CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" | "GRANT" | "REVOKE" | "OPTIMIZE" | "LOCK", ..] => {
+            define(text, tracer)
+        }
+        [first, ..] => {
+            tracer.draft.opaque(&format!("a statement that is not analysed ({first})"), true);
+            Ended::unknown(Verb::Other, "a statement that is not analysed")
+        }
+        [] => Ended::quiet(Verb::Empty),
+    })
+}
+
+/// SHOW of structure passes; SHOW of texts, counters and engine internals may carry data.
+fn show(words: &[&str], tracer: &mut Tracer<'_>) -> Ended {
+    const STRUCTURE: [&str; 26] = [
+        "TABLES",
+        "DATABASES",
+        "SCHEMAS",
+        "COLUMNS",
+        "FIELDS",
+        "INDEX",
+        "INDEXES",
+        "KEYS",
+        "CREATE",
+        "VARIABLES",
+        "TABLE",
+        "ENGINES",
+        "STORAGE",
+        "COLLATION",
+        "CHARACTER",
+        "CHARSET",
+        "GRANTS",
+        "PLUGINS",
+        "TRIGGERS",
+        "FUNCTION",
+        "EVENTS",
+        "OPEN",
+        "PRIVILEGES",
+        "COUNT",
+        "PACKAGE",
+        "SESSION_STATUS",
+    ];
+    let kind = words.iter().find(|word| !matches!(**word, "FULL" | "EXTENDED" | "GLOBAL" | "SESSION" | "LOCAL"));
+    if !kind.is_some_and(|kind| STRUCTURE.contains(kind)) {
+        let what = format!("SHOW {}, which may quote statements or data", kind.copied().unwrap_or_default());
+        tracer.draft.opaque(&what, true);
+        return Ended::unknown(Verb::Show, &what);
+    }
+    Ended::unknown(Verb::Show, "structure, whose columns depend on the server's version")
+}
+
+fn load(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended {
+    if !words.contains(&"LOCAL") {
+        tracer.draft.opaque("LOAD DATA from a file of the server", true);
+    }
+    // SET and variables after the table compute from the file alone; still they are not analysed.
+    if words.contains(&"SET") {
+        tracer.draft.opaque("LOAD DATA with SET", true);
+    }
+    let at = words.windows(2).position(|pair| pair == ["INTO", "TABLE"]);
+    let name = |at: usize| match tokens.get(at) {
+        Some(Token::Word(name) | Token::Quoted(name)) => Some((*name).to_owned()),
+        _ => None,
+    };
+    let table = at.and_then(|at| match (name(at + 2), tokens.get(at + 3), name(at + 4)) {
+        (Some(schema), Some(Token::Symbol(".")), Some(name)) => Some(Name { schema: Some(schema), name }),
+        (Some(name), _, _) => Some(Name { schema: None, name }),
+        _ => None,
+    });
+    match table {
+        Some(table) => tracer.fill(&table, &[]),
+        None => tracer.draft.opaque("LOAD DATA into an unknown table", true),
+    }
+    Ended::quiet(Verb::CopyIn)
+}
+
+fn explain(text: &str, words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Lowered<Ended> {
+    const STARTS: [&str; 8] = ["SELECT", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE", "VALUES", "TABLE"];
+    let Some(start) = words.iter().position(|word| STARTS.contains(word)) else {
+        return Ok(described(words, tokens, tracer));
+    };
+    // `ANALYZE TABLE t` and `DESCRIBE table` have no statement inside.
+    if words.first() == Some(&"ANALYZE") && words.get(start) == Some(&"TABLE") {
+        return Ok(described(words, tokens, tracer));
+    }
+    let inner = match tokens.get(start) {
+        Some(Token::Word(word)) => text.get(word.as_ptr().addr().saturating_sub(text.as_ptr().addr())..),
+        _ => None,
+    };
+    let inner = statement(inner.unwrap_or_default(), tracer)?;
+    if words.first() != Some(&"ANALYZE") && !words.get(1..start).is_some_and(|between| between.contains(&"ANALYZE")) {
+        tracer.draft.drop_writes();
+    }
+    Ok(Ended {
+        filtered: inner.filtered,
+        limited: inner.limited,
+        ..Ended::unknown(Verb::Explain, "a plan, which shows estimates and texts")
+    })
+}
+
+fn described(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended {
+    let access = if words.first() == Some(&"ANALYZE") { Access::Define } else { Access::Read };
+    let at = words.iter().position(|word| *word == "TABLE").map_or(1, |at| at + 1);
+    let name = |at: usize| match tokens.get(at) {
+        Some(Token::Word(name) | Token::Quoted(name)) => Some((*name).to_owned()),
+        _ => None,
+    };
+    let table = match (name(at), tokens.get(at + 1), name(at + 2)) {
+        (Some(schema), Some(Token::Symbol(".")), Some(name)) => Some(Name { schema: Some(schema), name }),
+        (Some(name), _, _) => Some(Name { schema: None, name }),
+        _ => None,
+    };
+    if words.first() == Some(&"ANALYZE")
+        && let Some(table) = &table
+    {
+        tracer.touch(table, access);
+        return Ended::unknown(Verb::Ddl, "the result of ANALYZE TABLE");
+    }
+    Ended::unknown(Verb::Show, "structure, whose columns depend on the server's version")
+}
+
+fn set(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
+    let ended = Ended::quiet(Verb::Set);
+    let value = |expr: &ast::Expr| match expr {
+        ast::Expr::Value(value) => match &value.value {
+            ast::Value::SingleQuotedString(text) => Some(text.clone()),
+            ast::Value::Number(number, _) => Some(number.clone()),
+            ast::Value::Boolean(flag) => Some(flag.to_string()),
+            _ => None,
+        },
+        ast::Expr::Identifier(ident) => Some(ident.value.clone()),
+        _ => None,
+    };
+    let parsed = gate::parse(text);
+    let Ok(Statement::Set(set)) = parsed else {
+        tracer.draft.opaque("a SET that is not analysed", true);
+        return Ok(ended);
+    };
+    let pairs: Vec<(String, Vec<&ast::Expr>)> = match &set {
+        Set::SingleAssignment { variable, values, .. } => {
+            vec![(name_of(variable)?.join("."), values.iter().collect())]
+        }
+        Set::MultipleAssignments { assignments } => {
+            let mut pairs = Vec::new();
+            for assignment in assignments {
+                pairs.push((name_of(&assignment.name)?.join("."), vec![&assignment.value]));
+            }
+            pairs
+        }
+        Set::SetNames { charset_name, .. } => {
+            tracer.draft.setting("names", Some(charset_name.value.clone()));
+            return Ok(ended);
+        }
+        Set::SetNamesDefault {} => {
+            tracer.draft.setting("names", None);
+            return Ok(ended);
+        }
+        _ => {
+            tracer.draft.opaque("a SET that is not analysed", true);
+            return Ok(ended);
+        }
+    };
+    for (name, values) in pairs {
+        let mut taint = Taint::default();
+        for expr in &values {
+            // A bare word is a value (`utf8mb4`, `ON`), not a column.
+            if !matches!(expr, ast::Expr::Identifier(_)) {
+                let lowered = Lower::default().expr(expr)?;
+                taint.absorb(&tracer.value(&lowered, &Env::EMPTY));
+            }
+        }
+        let constant = match values.as_slice() {
+            [one] => value(one),
+            _ => None,
+        };
+        if !name.starts_with('@') || name.starts_with("@@") {
+            let name = name.trim_start_matches("@@");
+            let name =
+                ["session.", "local.", "global."].iter().find_map(|scope| name.strip_prefix(scope)).unwrap_or(name);
+            tracer.draft.setting(name, constant);
+        }
+        if !taint.is_constant() {
+            tracer.draft.write(None, &taint);
+        }
+    }
+    Ok(ended)
+}
+
+fn parsed(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
+    let mut lower = Lower::default();
+    let (verb, query) = match &gate::parse(text)? {
+        Statement::Query(query) => (Verb::Select, lower.query(query)?),
+        Statement::Insert(insert) => (Verb::Insert, lower.insert(insert)?),
+        Statement::Update(update) => (Verb::Update, lower.update(update)?),
+        Statement::Delete(delete) => (Verb::Delete, lower.delete(delete)?),
+        other => return unsupported("a statement", other),
+    };
+    let rows = tracer.query(&query, &Env::EMPTY);
+    Ok(Ended { verb, outputs: Tracer::outputs(&rows), filtered: !rows.unfiltered, limited: rows.limited })
+}
+
+/// Definitions: views and tables out of queries are followed, plain ones named, the rest is opaque.
+fn define(text: &str, tracer: &mut Tracer<'_>) -> Ended {
+    match defined(text, tracer) {
+        Ok(verb) => Ended::quiet(verb),
+        Err(why) => {
+            tracer.draft.opaque(&format!("a definition that is not analysed: {why}"), true);
+            Ended::quiet(Verb::Ddl)
+        }
+    }
+}
+
+fn defined(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Verb> {
+    match &gate::parse(text)? {
+        Statement::CreateView(view) => {
+            let names: Vec<String> = view.columns.iter().map(|column| column.name.value.clone()).collect();
+            stored_as(&view.name, &names, &view.query, tracer)?;
+        }
+        Statement::CreateTable(create) => {
+            match (&create.query, &create.like) {
+                (Some(query), None) => stored_as(&create.name, &[], query, tracer)?,
+                (None, None) => drop(tracer.make(&relation(&create.name)?, create.temporary)),
+                _ => return unsupported("a CREATE TABLE", create),
+            }
+            if create.columns.iter().any(|column| {
+                column.options.iter().any(|option| matches!(option.option, ast::ColumnOption::Generated { .. }))
+            }) {
+                return unsupported("a generated column", create);
+            }
+        }
+        Statement::AlterTable(alter) => {
+            tracer.touch(&relation(&alter.name)?, Access::Define);
+            let generated = text.to_ascii_uppercase().contains(" AS ");
+            if generated {
+                return Err("ALTER TABLE with a generated column".to_owned());
+            }
+        }
+        Statement::Truncate(truncate) => {
+            for table in &truncate.table_names {
+                tracer.touch(&relation(&table.name)?, Access::Write);
+            }
+            return Ok(Verb::Truncate);
+        }
+        Statement::Drop { object_type: ObjectType::Table | ObjectType::View, names, .. } => {
+            for name in names {
+                let name = relation(name)?;
+                if !matches!(tracer.find(&name), crate::lineage::Found::Missing) {
+                    tracer.touch(&name, Access::Define);
+                }
+            }
+        }
+        Statement::Drop { .. } | Statement::Grant(_) | Statement::Revoke(_) | Statement::CreateDatabase { .. } => {}
+        Statement::CreateIndex(index) => tracer.touch(&relation(&index.table_name)?, Access::Define),
+        Statement::OptimizeTable { name, .. } => tracer.touch(&relation(name)?, Access::Define),
+        Statement::LockTables { tables } => {
+            for table in tables {
+                let name = Name { schema: None, name: table.table.value.clone() };
+                tracer.touch(&name, Access::Write);
+            }
+            return Ok(Verb::Session);
+        }
+        other => return unsupported("a definition", other),
+    }
+    Ok(Verb::Ddl)
+}
+
+fn stored_as(name: &ast::ObjectName, names: &[String], query: &ast::Query, tracer: &mut Tracer<'_>) -> Lowered<()> {
+    let lowered = Lower::default().query(query)?;
+    let rows = tracer.query(&lowered, &Env::EMPTY);
+    let table = tracer.make(&relation(name)?, false);
+    let reference = |column: &str| ColumnRef {
+        schema: table.schema.clone(),
+        table: table.table.clone(),
+        column: column.to_owned(),
+    };
+    if let Some(why) = &rows.open {
+        tracer.draft.write(Some(reference("*")), &Taint::unknown(why.as_str()));
+    }
+    for (index, column) in rows.columns.iter().enumerate() {
+        let name = names.get(index).cloned().or_else(|| column.name.clone()).unwrap_or_else(|| "?".to_owned());
+        tracer.draft.write(Some(reference(&name)), &column.taint);
+    }
+    Ok(())
+}
+
+impl Lower {
+    fn assignments(&mut self, assignments: &[ast::Assignment]) -> Lowered<Vec<(Vec<String>, Expr)>> {
+        let mut lowered = Vec::new();
+        for assignment in assignments {
+            match &assignment.target {
+                AssignmentTarget::ColumnName(name) => lowered.push((name_of(name)?, self.expr(&assignment.value)?)),
+                other => return unsupported("an assignment", other),
+            }
+        }
+        Ok(lowered)
+    }
+
+    fn insert(&mut self, insert: &Insert) -> Lowered<Query> {
+        let plain = insert.or.is_none()
+            && !insert.overwrite
+            && insert.after_columns.is_empty()
+            && insert.output.is_none()
+            && insert.settings.is_none()
+            && insert.format_clause.is_none()
+            && insert.multi_table_insert_type.is_none()
+            && insert.table_alias.is_none();
+        let (TableObject::TableName(table), true) = (&insert.table, plain) else {
+            return unsupported("an INSERT", insert);
+        };
+        let mut columns = Vec::new();
+        for name in &insert.columns {
+            columns.extend(name_of(name)?.pop());
+        }
+        if let Some(aliases) = &insert.insert_alias {
+            if aliases.col_aliases.is_some() {
+                return unsupported("an INSERT with aliases for its columns", insert);
+            }
+            self.inserted = name_of(&aliases.row_alias)?.pop();
+        }
+        let mut source = insert.source.as_deref().map(|query| self.query(query)).transpose()?;
+        if !insert.assignments.is_empty() {
+            let (names, values): (Vec<Vec<String>>, Vec<Expr>) =
+                self.assignments(&insert.assignments)?.into_iter().unzip();
+            columns = names.into_iter().filter_map(|mut path| path.pop()).collect();
+            source = Some(Query::of(Body::Values(vec![values])));
+        }
+        let conflict = match &insert.on {
+            None => Vec::new(),
+            Some(OnInsert::DuplicateKeyUpdate(assignments)) => {
+                let lowered = self.assignments(assignments)?.into_iter();
+                lowered.map(|(mut path, value)| Assignment { column: path.pop().unwrap_or_default(), value }).collect()
+            }
+            Some(other) => return unsupported("an INSERT", other),
+        };
+        let write = Write::Insert {
+            table: relation(table)?,
+            alias: None,
+            columns,
+            source,
+            conflict,
+            conflict_filter: Vec::new(),
+            returning: self.returning(insert.returning.as_deref())?,
+        };
+        Ok(Query::of(Body::Write(Box::new(write))))
+    }
+
+    fn returning(&mut self, items: Option<&[SelectItem]>) -> Lowered<Option<Returning>> {
+        let Some(items) = items else { return Ok(None) };
+        Ok(Some(Returning { targets: self.targets(items)?, old: None, new: None }))
+    }
+
+    fn update(&mut self, update: &ast::Update) -> Lowered<Query> {
+        if update.from.is_some() || update.returning.is_some() || update.output.is_some() || update.or.is_some() {
+            return unsupported("an UPDATE", update);
+        }
+        let mut order = self.orders(&update.order_by)?;
+        order.extend(update.limit.as_ref().map(|expr| self.expr(expr)).transpose()?);
+        let write = Write::UpdateJoined {
+            from: vec![self.joined(&update.table)?],
+            assignments: self.assignments(&update.assignments)?,
+            filter: update.selection.as_ref().map(|expr| self.expr(expr)).transpose()?,
+            order,
+        };
+        Ok(Query::of(Body::Write(Box::new(write))))
+    }
+
+    fn delete(&mut self, delete: &ast::Delete) -> Lowered<Query> {
+        if delete.output.is_some() {
+            return unsupported("a DELETE", delete);
+        }
+        let (FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables)) = &delete.from;
+        let mut from = self.tables(tables)?;
+        let mut targets = Vec::new();
+        for name in &delete.tables {
+            targets.push(relation(name)?);
+        }
+        if let Some(using) = &delete.using {
+            for item in &from {
+                match item {
+                    crate::ir::From::Table { name, .. } => targets.push(name.clone()),
+                    _ => return unsupported("a DELETE", delete),
+                }
+            }
+            from = self.tables(using)?;
+        }
+        if targets.is_empty() {
+            for item in &from {
+                if let crate::ir::From::Table { name, .. } = item {
+                    targets.push(name.clone());
+                }
+            }
+        }
+        let mut order = self.orders(&delete.order_by)?;
+        order.extend(delete.limit.as_ref().map(|expr| self.expr(expr)).transpose()?);
+        let write = Write::Delete {
+            targets,
+            from,
+            filter: delete.selection.as_ref().map(|expr| self.expr(expr)).transpose()?,
+            order,
+            returning: self.returning(delete.returning.as_deref())?,
+        };
+        Ok(Query::of(Body::Write(Box::new(write))))
+    }
+}

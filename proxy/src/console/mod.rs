@@ -1,0 +1,33 @@
+//! The console: where people decide, look and intervene. One listener with server-rendered pages for browsers and a JSON
+//! API for everything else.
+//!
+//! What it holds itself to:
+//! 1. Every request but the login, the assets and `/healthz` is made by a proven identity: a session cookie that an OIDC
+//!    login gave, or a bearer token that verifies.
+//! 2. What changes something is a POST, from our own page (CSRF token, same origin) or with a bearer token.
+//! 3. Nothing of a statement reaches a page unescaped, and no page runs a script that is not ours.
+//! 4. Every look at a recording is itself recorded, before anything is shown.
+
+mod access;
+mod api;
+mod browser;
+mod diff;
+mod door;
+mod fail;
+mod headers;
+mod highlight;
+mod http_client;
+mod login;
+mod oidc;
+mod pages;
+mod render;
+mod seams;
+mod server;
+mod tls;
+mod view;
+
+pub use access::Roles;
+pub use login::Login;
+pub use oidc::OidcError;
+pub use seams::{HealthLine, HealthSource, KilledBy, LiveSession, LiveSessions, PolicySource, PolicyText, Tokens};
+pub use server::{Console, Parts, serve};
