@@ -3,6 +3,8 @@
 sid carries PostgreSQL 18 and MySQL 9.7, which Debian 12 does not; the tree is entered with chroot and kept in the cache.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -13,6 +15,15 @@ from .paths import CACHE, IS_ROOT, NODE, SID, TESTDATA, VENV
 from .process import Failed, run
 
 _updated = False
+
+
+@contextlib.contextmanager
+def alone(what):
+    """One process at a time may fill a cache: fleets of several checkouts can share it."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{what}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def say(message):
@@ -49,20 +60,20 @@ def need(packages, *, when_missing):
 
 
 def python():
-    """The venv with the Python drivers; rebuilt when the list of requirements changes."""
+    """The venv with the Python drivers, brought up to date when the list of requirements changes."""
     wanted = TESTDATA / "requirements.txt"
     mark = VENV / ".requirements"
     digest = hashlib.sha256(wanted.read_bytes()).hexdigest()
-    if mark.exists() and mark.read_text() == digest:
-        return VENV / "bin/python"
-    base = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
-    if subprocess.run([base, "-c", "import ensurepip, venv"], capture_output=True).returncode != 0:
-        need(["python3-venv"], when_missing=["/nonexistent/ensurepip"])
-    say(f"Python packages into {VENV}")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    run([base, "-m", "venv", "--clear", VENV], what="making a venv")
-    run([VENV / "bin/pip", "install", "-q", "--disable-pip-version-check", "-r", wanted], what="pip install")
-    mark.write_text(digest)
+    with alone("venv"):
+        if mark.exists() and mark.read_text() == digest:
+            return VENV / "bin/python"
+        base = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+        if subprocess.run([base, "-c", "import ensurepip, venv"], capture_output=True).returncode != 0:
+            need(["python3-venv"], when_missing=["/nonexistent/ensurepip"])
+        say(f"Python packages into {VENV}")
+        run([base, "-m", "venv", VENV], what="making a venv")
+        run([VENV / "bin/pip", "install", "-q", "--disable-pip-version-check", "-r", wanted], what="pip install")
+        mark.write_text(digest)
     return VENV / "bin/python"
 
 
@@ -73,13 +84,14 @@ def node():
     lock = TESTDATA / "package-lock.json"
     mark = NODE / ".lock"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if not mark.exists() or mark.read_text() != digest:
-        say(f"Node packages into {NODE}")
-        NODE.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(TESTDATA / name, NODE / name)
-        run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], what="npm ci", cwd=NODE)
-        mark.write_text(digest)
+    with alone("node"):
+        if not mark.exists() or mark.read_text() != digest:
+            say(f"Node packages into {NODE}")
+            NODE.mkdir(parents=True, exist_ok=True)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(TESTDATA / name, NODE / name)
+            run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], what="npm ci", cwd=NODE)
+            mark.write_text(digest)
     link = TESTDATA / "node_modules"
     if not link.exists() or link.resolve() != (NODE / "node_modules").resolve():
         link.unlink(missing_ok=True)
@@ -95,14 +107,16 @@ def sid():
     if not IS_ROOT:
         raise Failed("PostgreSQL 18 and MySQL 9.7 run in a chroot: start them as root, or leave them out")
     need(["debootstrap"], when_missing=["/usr/sbin/debootstrap"])
-    if SID.exists():
-        shutil.rmtree(SID)
-    SID.parent.mkdir(parents=True, exist_ok=True)
-    say(f"Debian sid with PostgreSQL 18 and MySQL into {SID} (about a minute, once)")
-    run(
-        ["debootstrap", "--variant=minbase", "--include=mysql-server-core,mysql-client-core,postgresql-18", "sid", SID],
-        what="debootstrap",
-    )
-    shutil.rmtree(SID / "var/cache/apt/archives", ignore_errors=True)
-    done.touch()
+    with alone("sid"):
+        if done.exists():
+            return SID
+        if SID.exists():
+            shutil.rmtree(SID)
+        say(f"Debian sid with PostgreSQL 18 and MySQL into {SID} (about a minute, once)")
+        run(
+            ["debootstrap", "--variant=minbase", "--include=mysql-server-core,mysql-client-core,postgresql-18", "sid", SID],
+            what="debootstrap",
+        )
+        shutil.rmtree(SID / "var/cache/apt/archives", ignore_errors=True)
+        done.touch()
     return SID

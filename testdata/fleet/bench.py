@@ -1,0 +1,243 @@
+"""`make bench`: the same load straight at PostgreSQL and through HAProxy, PgBouncer and Affidavit, in turns.
+
+Only ratios mean something on a shared machine, and only when the contenders take turns within one run: each round visits
+all four, and what is reported is the median over the rounds of the ratio to the direct run of the same round. CPU per
+query is what the relay's own process used (user and system time from /proc), divided by the queries that it carried.
+Affidavit masks and records in every run.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from . import install
+from .__main__ import describe, start
+from .idp import client_token
+from .paths import ROOT, TESTDATA
+from .process import Failed, alive
+from .proxy import Proxy
+from .state import locked
+
+BIN = "/usr/lib/postgresql/15/bin"
+TICK = os.sysconf("SC_CLK_TCK")
+CONTENDERS = ("direct", "haproxy", "pgbouncer", "affidavit")
+COPY = "COPY (SELECT id, ssn, full_name, email, phone, amount FROM claims) TO STDOUT"
+CLAIMS = """
+CREATE TABLE claims (id integer PRIMARY KEY, ssn text, full_name text, email text, phone text, amount numeric(12, 2));
+INSERT INTO claims SELECT n, format('9%s-%s-%s', lpad((n % 100)::text, 2, '0'), lpad((n / 100 % 49 + 1)::text, 2, '0'), lpad((n / 4900 % 10000)::text, 4, '0')),
+    'Patient Number ' || n, 'patient.' || n || '@mail.example', '(' || 200 + n % 700 || ') 555-' || lpad((n % 10000)::text, 4, '0'), n % 100000 / 100.0
+FROM generate_series(1, {rows}) n;
+"""
+
+
+def cpu_seconds(pid):
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+class Contender:
+    """One way to the database."""
+
+    def __init__(self, name, port, user, password, pid):
+        self.name, self.port, self.user, self.password, self.pid = name, port, user, password, pid
+
+    def environment(self):
+        """libpq's variables; in the clear everywhere, so that the relays do the same work."""
+        return os.environ | {
+            "PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": self.user, "PGPASSWORD": self.password,
+            "PGDATABASE": "bench", "PGSSLMODE": "disable", "PGCONNECT_TIMEOUT": "10",
+        }
+
+    def measure(self, action):
+        """(what `action` says it did, seconds, CPU seconds of the relay)."""
+        before = cpu_seconds(self.pid) if self.pid else 0.0
+        begun = time.perf_counter()
+        done = action()
+        spent = time.perf_counter() - begun
+        return done, spent, (cpu_seconds(self.pid) if self.pid else 0.0) - before
+
+    def pgbench(self, mode, clients, seconds):
+        """pgbench -S: transactions per second (connecting left out) and the relay's CPU-µs per query."""
+
+        def load():
+            done = subprocess.run(
+                [f"{BIN}/pgbench", "-n", "-S", "-M", mode, "-c", str(clients), "-j", "2", "-T", str(seconds)],
+                env=self.environment(), capture_output=True, text=True, timeout=seconds + 60,
+            )
+            found = re.search(r"transactions actually processed: (\d+)[\s\S]*?tps = ([\d.]+)", done.stdout)
+            if done.returncode != 0 or not found:
+                raise Failed(f"pgbench through {self.name} failed:\n{done.stdout[-800:]}{done.stderr[-800:]}")
+            return int(found[1]), float(found[2])
+
+        (count, rate), _, cpu = self.measure(load)
+        return {"rate": rate, "cpu_us": cpu / count * 1e6 if self.pid else None}
+
+    def copy_out(self, rows, keep=False):
+        """COPY of `rows` rows to nowhere, or kept: rows per second and the relay's CPU-µs per row."""
+
+        def load():
+            done = subprocess.run(
+                [f"{BIN}/psql", "-X", "-q", "-c", COPY], env=self.environment(), stderr=subprocess.PIPE, timeout=300,
+                stdout=subprocess.PIPE if keep else subprocess.DEVNULL,
+            )
+            if done.returncode != 0:
+                raise Failed(f"COPY through {self.name} failed: {done.stderr.decode(errors='replace')[-800:]}")
+            return done.stdout
+
+        out, spent, cpu = self.measure(load)
+        return {"rate": rows / spent, "cpu_us": cpu / rows * 1e6 if self.pid else None, "sample": out}
+
+
+def prepare(fleet, rows, scale):
+    """pgbench's tables and the claims, once per server."""
+    server = fleet["servers"]["postgres15"]
+    owner = Contender("direct", server["port"], "affidavit", server["users"]["affidavit"], None)
+
+    def sql(text):
+        return subprocess.run([f"{BIN}/psql", "-XAtq", "-c", text], env=owner.environment(), capture_output=True, text=True)
+
+    if sql("SELECT count(*) FROM pgbench_accounts").stdout.strip() != str(scale * 100_000):
+        install.say(f"bench: pgbench tables, scale {scale}")
+        subprocess.run([f"{BIN}/pgbench", "-i", "-q", "-s", str(scale)], env=owner.environment(), check=True, capture_output=True)
+    if sql("SELECT count(*) FROM claims").stdout.strip() != str(rows):
+        install.say(f"bench: {rows} claims")
+        made = sql(f"DROP TABLE IF EXISTS claims; {CLAIMS.format(rows=rows)}")
+        if made.returncode:
+            raise Failed(f"making the claims: {made.stderr}")
+        sql("VACUUM (ANALYZE, FREEZE) claims")
+
+
+def summary(rounds):
+    """Medians over the rounds: the rate, its ratio to direct in the same round, and CPU."""
+    table = {}
+    for name in CONTENDERS:
+        rates = [one[name]["rate"] for one in rounds]
+        cpus = [one[name]["cpu_us"] for one in rounds if one[name]["cpu_us"] is not None]
+        table[name] = {
+            "rate": statistics.median(rates),
+            "ratio": statistics.median(one[name]["rate"] / one["direct"]["rate"] for one in rounds),
+            "spread": [min(one[name]["rate"] / one["direct"]["rate"] for one in rounds), max(one[name]["rate"] / one["direct"]["rate"] for one in rounds)],
+            "cpu_us": statistics.median(cpus) if cpus else None,
+        }
+    return table
+
+
+def show(title, unit, table):
+    """One load as a table."""
+    print(f"\n{title}")
+    print(f"  {'':10} {unit:>14} {'× direct':>10} {'(min … max)':>16} {'CPU-µs each':>12}")
+    for name, row in table.items():
+        cpu = f"{row['cpu_us']:.1f}" if row["cpu_us"] is not None else "–"
+        low, high = row["spread"]
+        print(f"  {name:10} {row['rate']:14,.0f} {row['ratio']:10.2f} {f'({low:.2f} … {high:.2f})':>16} {cpu:>12}", flush=True)
+
+
+def masked(sample, rows):
+    """Whether a COPY through Affidavit is whole and shows no raw SSN, name, e-mail or phone."""
+    lines = sample.split(b"\n")[:-1]
+    raw = sum(b"Patient Number" in line or b"@mail.example" in line for line in lines)
+    return len(lines) == rows and raw == 0
+
+
+def targets(results, idle):
+    """design figures beside what was measured: (what, wanted, got, held)."""
+    small = results["pgbench -S, simple"]
+    prepared = results["pgbench -S, prepared"]
+    copy = results["COPY out"]
+    yield "pgbench -S simple ≥ PgBouncer", "≥ 1.00 ×", small["affidavit"]["rate"] / small["pgbouncer"]["rate"], lambda v: v >= 1
+    yield "pgbench -S prepared ≥ PgBouncer", "≥ 1.00 ×", prepared["affidavit"]["rate"] / prepared["pgbouncer"]["rate"], lambda v: v >= 1
+    yield "COPY, 4 of 6 columns masked", "≥ 0.80 × direct", copy["affidavit"]["ratio"], lambda v: v >= 0.8
+    yield "CPU per small query against HAProxy", "≤ 1.20 ×", small["affidavit"]["cpu_us"] / small["haproxy"]["cpu_us"], lambda v: v <= 1.2
+    if idle:
+        yield "recorded bytes per byte returned", "≤ 0.25", idle["recorded"] / idle["returned"], lambda v: v <= 0.25
+
+
+def run(args, proxy, fleet):
+    """All rounds; the summaries by load."""
+    servers = fleet["servers"]
+    direct = servers["postgres15"]
+    user, secret = "affidavit", direct["users"]["affidavit"]
+    token = client_token(servers["idp"], "bench")
+    ways = [
+        Contender("direct", direct["port"], user, secret, None),
+        Contender("haproxy", servers["haproxy"]["port"], user, secret, servers["haproxy"]["pid"]),
+        Contender("pgbouncer", servers["pgbouncer"]["port"], user, secret, servers["pgbouncer"]["pid"]),
+        Contender("affidavit", proxy.ports["postgres15_bench"], user, token, proxy.entry["pid"]),
+    ]
+    loads = {
+        "pgbench -S, simple": lambda way: way.pgbench("simple", args.clients, args.seconds),
+        "pgbench -S, prepared": lambda way: way.pgbench("prepared", args.clients, args.seconds),
+        "COPY out": lambda way: way.copy_out(args.rows),
+    }
+    whole = ways[-1].copy_out(args.rows, keep=True)
+    if not masked(whole["sample"], args.rows):
+        raise Failed("the COPY through Affidavit is not whole or not masked: its speed would mean nothing")
+    results = {name: [] for name in loads}
+    for number in range(args.rounds):
+        install.say(f"bench: round {number + 1} of {args.rounds}")
+        # Who begins changes, so that warm caches favour nobody.
+        order = ways[number % len(ways) :] + ways[: number % len(ways)]
+        for name, load in loads.items():
+            results[name].append({way.name: {k: v for k, v in load(way).items() if k != "sample"} for way in order})
+    return {name: summary(rounds) for name, rounds in results.items()}
+
+
+def recorded(proxy):
+    """Bytes in the sealed rows of the COPY, per byte that went to the client."""
+    size = sum(path.stat().st_size for path in proxy.store.rglob("rows/**/*.parquet"))
+    statements = proxy.records("statements", "--limit", "10000000")
+    returned = sum(record.get("bytes_out") or 0 for record in statements)
+    return {"recorded": size, "returned": returned} if size and returned else None
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="testdata/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", metavar="FILE", help="keep the figures")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=int, default=4, help="per pgbench run")
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of the COPY")
+    parser.add_argument("--scale", type=int, default=5, help="of pgbench")
+    args = parser.parse_args()
+    os.environ.setdefault("AFFIDAVIT_BIN", str(ROOT / "target/release"))
+    names = ["idp", "postgres15", "haproxy", "pgbouncer"]
+    with locked() as state:
+        ours = [name for name in names if not alive(state.servers.get(name))]
+        start(names, state.data.setdefault("patients", 1000), state)
+        fleet = describe(state)
+    prepare(fleet, args.rows, args.scale)
+    home = Path(tempfile.mkdtemp(prefix="affidavit-bench-", dir="/var/tmp"))
+    os.environ["AFFIDAVIT_LOG"] = "warn"
+    proxy = Proxy(home, fleet, ["postgres15"], extra={"upstream_tls": False, "segment": '{ rows = 1_000_000, bytes = "128MiB", age = "5m" }'})
+    try:
+        proxy.start()
+        results = run(args, proxy, fleet)
+        proxy.stop()
+        idle = recorded(proxy)
+        for name, table in results.items():
+            show(name, "rows/s" if name == "COPY out" else "queries/s", table)
+        print("\nAgainst the targets")
+        verdicts = []
+        for what, wanted, got, held in targets(results, idle):
+            verdicts.append({"what": what, "wanted": wanted, "got": got, "held": held(got)})
+            print(f"  {'met   ' if held(got) else 'MISSED'} {what}: {got:.2f} (wanted {wanted})")
+        if args.json:
+            Path(args.json).write_text(json.dumps({"loads": results, "recorded": idle, "targets": verdicts, "arguments": vars(args)}, indent=1))
+    finally:
+        proxy.stop()
+        shutil.rmtree(home, ignore_errors=True)
+        if ours:
+            subprocess.run([TESTDATA / "servers", "stop", *ours], check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
