@@ -16,7 +16,7 @@ mod door;
 mod fail;
 mod headers;
 mod highlight;
-mod http_client;
+pub(crate) mod http_client;
 mod login;
 mod oidc;
 mod pages;
@@ -25,6 +25,7 @@ mod seams;
 mod server;
 mod tls;
 mod view;
+pub(crate) mod wiring;
 
 pub use access::Roles;
 pub use login::Login;
