@@ -11,6 +11,8 @@
 mod access;
 mod api;
 mod browser;
+pub(crate) mod command;
+mod device;
 mod diff;
 mod door;
 mod fail;
@@ -23,6 +25,7 @@ mod pages;
 mod render;
 mod seams;
 mod server;
+mod table;
 mod tls;
 mod view;
 pub(crate) mod wiring;
