@@ -2,6 +2,7 @@
 
 use crate::assembly::{self, Failure};
 use crate::config::Setup;
+use crate::console::wiring;
 use crate::listener::Listener;
 use crate::proxy::Proxy;
 use model::{Refusal, RefusalKind};
@@ -73,6 +74,7 @@ async fn run(config: &Path) -> Result<(), Failure> {
             }
         }
     });
+    tasks.extend(wiring::start(&setup, &proxy, stopping.clone()).await?);
     wait_for_the_end(&proxy).await?;
     let _ = stop.send(true);
     wind_down(&proxy, setup.limits.shutdown_grace).await;
