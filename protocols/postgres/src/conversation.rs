@@ -37,6 +37,8 @@ pub(crate) enum Op {
     DescribeStatement(Arc<Prepared>),
     /// A Describe of a portal; our own when the client did not ask.
     DescribePortal { id: StatementId, own: bool },
+    /// A Describe of a cursor that SQL made. Its answer names columns and holds no rows.
+    DescribeCursor,
     /// An Execute.
     Execute { id: StatementId, copy_in: bool },
     /// A Close.
@@ -61,7 +63,12 @@ impl Op {
             | Self::DescribePortal { id, .. }
             | Self::Execute { id, .. } => Some(*id),
             Self::Close(id) => *id,
-            Self::DescribeStatement(_) | Self::Sync | Self::CopyEnd | Self::Refresh | Self::Local { .. } => None,
+            Self::DescribeStatement(_)
+            | Self::DescribeCursor
+            | Self::Sync
+            | Self::CopyEnd
+            | Self::Refresh
+            | Self::Local { .. } => None,
         }
     }
 

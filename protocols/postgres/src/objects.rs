@@ -139,6 +139,20 @@ pub(crate) fn used(sql: &[u8]) -> Option<Name> {
     }
 }
 
+/// The name in `MOVE … name` or `CLOSE name`, and where it stands: it is the last thing in the text.
+pub(crate) fn moved_cursor(sql: &[u8]) -> Option<(String, usize)> {
+    if !begins(sql, &["move", "close"]) {
+        return None;
+    }
+    let tokens = statement(sql)?;
+    let (last, at) = tokens.last().filter(|_| tokens.len() > 1)?;
+    match (word(tokens.first()), last) {
+        ("close", Token::Word(name)) if name == "all" => None,
+        ("move" | "close", Token::Word(name) | Token::Quoted(name)) => Some((name.clone(), *at)),
+        _ => None,
+    }
+}
+
 /// Whether a statement may make, drop or replace a name.
 pub(crate) fn moves(facts: &Facts) -> bool {
     facts.unparsed.is_some() || facts.parts.iter().any(|part| matches!(part.verb, Verb::Session | Verb::Other))
@@ -186,6 +200,14 @@ mod tests {
         assert_eq!(made_of("PREPARE TRANSACTION 'x'"), None);
         assert_eq!(made_of("DECLARE c CURSOR FOR SELECT 1; SELECT 2"), None, "one at a time");
         assert_eq!(made_of("SELECT 1"), None);
+    }
+
+    #[test]
+    fn cursors_that_are_moved() {
+        assert_eq!(moved_cursor(b"MOVE FORWARD 5 FROM \"C 1\";"), Some(("C 1".to_owned(), 20)));
+        assert_eq!(moved_cursor(b"close C1"), Some(("c1".to_owned(), 6)));
+        assert_eq!(moved_cursor(b"CLOSE ALL"), None);
+        assert_eq!(moved_cursor(b"FETCH c"), None);
     }
 
     #[test]

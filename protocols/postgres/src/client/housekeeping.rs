@@ -94,7 +94,11 @@ impl PostgresConversation {
                 }
             },
             Target::Portal(name) => match self.portals.get(name).copied() {
-                None => self.fail(no_portal(name))?,
+                None => {
+                    // psycopg describes the cursors that it declares.
+                    self.push_extended(Op::DescribeCursor)?;
+                    Request::Forward(Cow::Borrowed(frame.wire))
+                }
                 Some(portal) if self.uncertain(portal.segment, portal.acknowledged) => return Ok(Step::Need(0)),
                 Some(portal) => {
                     put_target(b'D', Target::Portal(&self.names.at_upstream(name, portal.id)), &mut wire)?;

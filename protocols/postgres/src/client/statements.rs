@@ -27,7 +27,7 @@ impl PostgresConversation {
         let sql = Bytes::copy_from_slice(sql);
         let (facts, uses) = self.facts(&sql, None);
         let id = self.next_id();
-        let wire = match self.renamed_deallocate(&sql) {
+        let wire = match self.renamed(&sql) {
             None => Bytes::copy_from_slice(frame.wire),
             Some(text) => {
                 let mut wire = Vec::new();
@@ -57,10 +57,17 @@ impl PostgresConversation {
         live
     }
 
-    /// `DEALLOCATE s1` with the name that the upstream knows: psycopg drops its statements so.
-    fn renamed_deallocate(&self, sql: &[u8]) -> Option<Vec<u8>> {
-        let prepared = self.statements.get(&deallocated(sql)?)?;
-        Some([b"DEALLOCATE \"", prepared.server_name.as_slice(), b"\""].concat())
+    /// `DEALLOCATE s1`, `MOVE 5 FROM c1` or `CLOSE c1` with the name that the upstream knows, where the client means one of
+    /// the protocol's: psycopg drops its statements so, asyncpg moves its portals.
+    fn renamed(&self, sql: &[u8]) -> Option<Vec<u8>> {
+        if let Some(name) = deallocated(sql) {
+            let prepared = self.statements.get(&name)?;
+            return Some([b"DEALLOCATE \"", prepared.server_name.as_slice(), b"\""].concat());
+        }
+        let (name, at) = objects::moved_cursor(sql)?;
+        let portal = self.portals.get(name.as_bytes())?;
+        let server_name = self.names.at_upstream(name.as_bytes(), portal.id);
+        Some([sql.get(..at)?, b"\"", server_name.as_slice(), b"\""].concat())
     }
 
     /// A text that names what only we may name goes no further.
@@ -92,7 +99,7 @@ impl PostgresConversation {
         let (facts, _) = self.facts(&sql, None);
         let mut wire = Vec::new();
         let server_name = self.names.at_upstream(parse.name, id);
-        match self.renamed_deallocate(&sql) {
+        match self.renamed(&sql) {
             None => parse.put_as(&server_name, &mut wire)?,
             Some(text) => crate::message::extended::put_parse(&server_name, &text, &mut wire)?,
         }

@@ -170,6 +170,10 @@ fn a_name_taken_over_by_sql_is_not_ours() {
     script.client(&[q("DECLARE c1 CURSOR FOR SELECT ssn FROM patients")]);
     script.upstream(&[c("DECLARE CURSOR"), z(b'T')]);
     script.sent();
+    // Its description is no secret, and psycopg asks for it.
+    script.client(&[dp("c1"), s()]);
+    assert_eq!(script.sent(), "D(P c1) S");
+    script.upstream(&[t(&["ssn"]), z(b'T')]);
     // The protocol's portals are another namespace: this reaches no cursor of SQL.
     script.client(&[e("c1", 0), s()]);
     assert_eq!(script.sent(), "P(affidavit_refused,affidavit refused this statement) S");
@@ -240,6 +244,17 @@ fn deallocate_reaches_the_renamed_statement() {
     script.client(&[q("DISCARD ALL")]);
     script.upstream(&[c("DISCARD ALL"), z(b'I')]);
     assert!(script.conversation.statements.is_empty());
+}
+
+#[test]
+fn a_portal_can_be_moved_by_sql() {
+    let mut script = Script::new();
+    script.client(&[q("BEGIN"), p("", "SELECT 1"), b("c1", "", false), e("c1", 1), s()]);
+    script.upstream(&[c("BEGIN"), z(b'T'), n(b'1'), n(b'2'), t(&["a"]), d(&["1"]), n(b's'), z(b'T')]);
+    let name = String::from_utf8(script.conversation.names.at_upstream(b"c1", model::StatementId(3))).unwrap();
+    script.sent();
+    script.client(&[q("MOVE FORWARD 5 FROM c1")]);
+    assert_eq!(script.sent(), format!("Q(MOVE FORWARD 5 FROM \\\"{name}\\\")"));
 }
 
 #[test]

@@ -28,6 +28,10 @@ impl PostgresConversation {
                 self.ops.pop_front();
                 Ok(forward)
             }
+            (b'T' | b'n', Some(Op::DescribeCursor)) => {
+                self.ops.pop_front();
+                Ok(forward)
+            }
             (b'T' | b'n', Some(Op::DescribePortal { .. })) => self.portal_description(frame),
             (b'T', Some(Op::Query { id, refused: None, .. })) => {
                 let id = *id;
