@@ -22,6 +22,7 @@ mod objects;
 mod scripted;
 mod session;
 mod startup;
+mod state;
 mod upstream;
 mod values;
 

@@ -1,11 +1,12 @@
 //! Messages that start nothing which was not permitted: Execute of a bound portal, Describe, Close, Sync. And
 //! FunctionCall, which does and is refused.
 
-use crate::conversation::{Op, PostgresConversation};
+use crate::conversation::PostgresConversation;
 use crate::errors::Reply;
 use crate::message::Frame;
 use crate::message::extended::{Target, execute, put_execute, put_parse, put_target, target};
 use crate::names::{REFUSED_NAME, REFUSED_TEXT};
+use crate::state::Op;
 use model::{Facts, Phase, Refusal, RefusalKind, Statement};
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -7,12 +7,13 @@ mod housekeeping;
 mod settle;
 mod statements;
 
-use crate::conversation::{Op, PostgresConversation};
+use crate::conversation::PostgresConversation;
 use crate::copy::check_options;
 use crate::message::extended::put_query;
 use crate::message::{HEAD, frame, head};
 use crate::objects;
 use crate::session::REFRESH;
+use crate::state::Op;
 use model::{Facts, StatementId};
 use sql::Settings;
 use std::borrow::Cow;

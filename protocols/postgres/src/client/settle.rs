@@ -1,10 +1,11 @@
 //! Permitted or refused: what becomes of a statement that was given to the pipeline.
 
-use crate::conversation::{Op, PortalName, PostgresConversation, Proposal, Proposed};
+use crate::conversation::PostgresConversation;
 use crate::copy::copies_in;
 use crate::errors::Reply;
 use crate::message::extended::{Target, put_parse, put_query, put_target};
 use crate::names::{REFUSED_NAME, REFUSED_TEXT};
+use crate::state::{Op, PortalName, Proposal, Proposed};
 use model::{Refusal, StatementId};
 
 impl PostgresConversation {

@@ -1,12 +1,13 @@
 //! Messages that carry something to be judged: Query, Parse, Bind.
 
 use super::housekeeping::no_statement;
-use crate::conversation::{Live, Portal, PostgresConversation, Prepared, Proposal, Proposed, Shape};
+use crate::conversation::PostgresConversation;
 use crate::errors::Reply;
 use crate::message::extended::{Bind, Target, bind, parse, put_query, query, target};
 use crate::message::{Frame, frame};
 use crate::names::deallocated;
 use crate::objects::{self, made};
+use crate::state::{Live, Portal, Prepared, Proposal, Proposed, Shape};
 use crate::values::encoding;
 use bytes::Bytes;
 use model::{Column, Facts, Outputs, Param, Phase, Refusal, RefusalKind, Repr, Statement, StatementId};

@@ -3,12 +3,13 @@
 
 use super::Outcome::{self, Consumed, First};
 use super::unexpected;
-use crate::conversation::{Live, Op, Portal, PostgresConversation, Shape};
+use crate::conversation::PostgresConversation;
 use crate::copy::CopyOut;
 use crate::message::Frame;
 use crate::message::copy::copy_response;
 use crate::message::session::command_complete;
 use crate::objects::{Behind, Kind};
+use crate::state::{Live, Op, Portal, Shape};
 use model::{self, StatementId, Status};
 use std::borrow::Cow;
 use wire::{Answer, Violation};

@@ -19,11 +19,14 @@ use wire::{
 /// The token that the desk lets in.
 pub const TOKEN: &str = "good-token";
 
+/// A client's cancel key, and the upstream's.
+pub type Keys = (Vec<u8>, Vec<u8>);
+
 /// A desk that knows one token and one datasource.
 pub struct TestDesk {
     pub datasource: Arc<dyn Datasource>,
     pub tls: Option<Arc<rustls::ServerConfig>>,
-    pub cancels: Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>,
+    pub cancels: Arc<Mutex<Vec<Keys>>>,
     pub claims: Arc<Mutex<Vec<Claim>>>,
     pub abandoned: Arc<Mutex<Vec<String>>>,
     pub turned_away: Arc<Mutex<Vec<String>>>,
