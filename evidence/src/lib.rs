@@ -17,6 +17,7 @@ mod config;
 mod durable;
 mod error;
 mod event;
+mod export;
 mod inbox;
 mod journal;
 mod keeper;

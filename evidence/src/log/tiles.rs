@@ -118,6 +118,13 @@ pub(crate) fn expected(log: &Path, tree: &Tree) -> Vec<(PathBuf, Vec<u8>)> {
     changes(log, tree, 0, &[], &[]).0
 }
 
+/// All files of a log with these entries, but for its head. Paths are relative to the log.
+pub(crate) fn files(entries: &[Vec<u8>]) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut tree = Tree::default();
+    entries.iter().for_each(|entry| tree.push(super::leaf_hash(entry)));
+    changes(Path::new(""), &tree, 0, entries, &[]).0
+}
+
 /// Paths of the entry bundles of a log with `size` leaves.
 pub(crate) fn bundle_paths(log: &Path, size: u64) -> Vec<PathBuf> {
     (0..size.div_ceil(WIDTH)).map(|n| path(log, "entries", n, width_at(size, n))).collect()
