@@ -1,6 +1,7 @@
 //! What a session has prepared or declared by SQL: `EXECUTE x` and `FETCH … FROM c` name it, and only the session knows
 //! what it is. PostgreSQL only; MySQL's prepared texts stay opaque.
 
+use crate::analyser::on_stack;
 use crate::postgres::{Kept, SessionStatement};
 use crate::{Analyser, Catalog, Settings};
 use model::{Facts, Outputs, Part};
@@ -9,6 +10,9 @@ use std::sync::Arc;
 
 /// Names kept at most of each kind; what comes later stays opaque.
 const NAMES: usize = 1024;
+
+/// Stack for working out a kept statement, in bytes: its depth was bounded when it was kept.
+const KEPT_STACK: usize = 12 << 20;
 
 /// Prepared statements and cursors of one session, by name.
 ///
@@ -82,7 +86,8 @@ impl Analyser {
             None => what.strip_prefix("cursor ").and_then(|name| session.cursors.get(name)),
         };
         let Some((kept, settings)) = kept.filter(|_| part.verb == model::Verb::Select) else { return facts };
-        let mut run = crate::postgres::analyse_kept(kept, catalog, settings);
+        let run = on_stack(KEPT_STACK, || crate::postgres::analyse_kept(kept, catalog, settings));
+        let Some(mut run) = run else { return facts };
         let Some(mut inner) = run.parts.pop() else { return facts };
         let own = Part { opaque: part.opaque.iter().filter(|o| o.what != *what).cloned().collect(), ..part.clone() };
         inner.calls.extend(own.calls);

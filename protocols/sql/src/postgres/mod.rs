@@ -70,7 +70,7 @@ pub(crate) fn session_statements(sql: &[u8]) -> Vec<SessionStatement> {
     let lexis = crate::lift::Lexis::new(Dialect::Postgres, &Settings::default());
     let lifted = crate::lift::lift(sql, lexis, crate::lift::Keep::Nothing);
     // Deeper ones would need a stack of their own each time they run.
-    if lifted.refused.is_some() || lifted.nesting > 150 {
+    if lifted.refused.is_some() || lifted.nesting > 100 {
         return Vec::new();
     }
     let Some(nodes) = std::str::from_utf8(sql).ok().and_then(|text| parse(text).ok()) else { return Vec::new() };
