@@ -9,6 +9,7 @@ use crate::datasource::{MysqlDatasource, Owner, Thread};
 use crate::errors::{self, Code};
 use crate::message::capability::Capabilities;
 use crate::message::{command, packet};
+use crate::upstream::definitions::Definitions;
 use crate::upstream::{self, Due};
 use model::{Facts, Refusal, ServerMessage, Statement, StatementId};
 use sql::Settings;
@@ -72,6 +73,7 @@ pub(crate) struct MysqlConversation {
     /// A statement has run that may have changed the settings: they are asked for before the next text is read.
     pub(crate) stale: bool,
     pub(crate) prepared: Prepared,
+    pub(crate) definitions: Definitions,
     /// Statements handed out so far.
     pub(crate) numbered: u64,
     pub(crate) draft: Option<Draft>,
@@ -100,6 +102,7 @@ impl MysqlConversation {
             settings: Arc::new(parts.settings),
             stale: false,
             prepared: Prepared::default(),
+            definitions: Definitions::default(),
             numbered: 0,
             draft: None,
             due: VecDeque::new(),

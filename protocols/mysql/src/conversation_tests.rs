@@ -411,7 +411,7 @@ fn hostile_upstreams_end_the_session_and_nothing_of_theirs_is_passed_on() {
         ("a file is asked for", frames(1, &[b"\xfb/etc/passwd".to_vec()])),
         ("a count beyond all tables", frames(1, &[b"\xfc\xff\xff".to_vec()])),
         ("bytes after the count", frames(1, &[b"\x01\x01".to_vec()])),
-        ("a definition cut short", frames(1, &[count.clone(), id[..9].to_vec()])),
+        ("a definition cut short", frames(1, &[count.clone(), id[..9].to_vec(), ssn.clone(), EOF.to_vec()])),
         ("an empty packet", frames(1, &[Vec::new()])),
         ("an OK cut short", frames(1, &[b"\0\0".to_vec()])),
         ("an ERR cut short", frames(1, &[b"\xff\x01".to_vec()])),
