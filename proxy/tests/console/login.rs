@@ -10,7 +10,7 @@ async fn a_login_ends_where_the_visitor_wanted_to_go_with_a_new_strict_cookie() 
     let browser = Browser::new(&world);
     let away = browser.get("/history?q=x").await;
     assert_eq!(away.headers()[LOCATION], "/login?to=%2Fhistory%3Fq%3Dx");
-    assert!(browser.page("/login?to=%2Fhistory%3Fq%3Dx").await.contains("/login/start?to=%2Fhistory%3Fq%3Dx"));
+    assert!(browser.page("/login?to=%2Fhistory%3Fq%3Dx").await.contains("start?to=%2Fhistory%3Fq%3Dx"));
     let start = browser.get("/login/start?to=/history?q=x").await;
     let binder = start.headers()[SET_COOKIE].to_str().unwrap();
     assert!(binder.starts_with("affidavit-login=") && binder.contains("HttpOnly; SameSite=Lax"), "{binder}");
