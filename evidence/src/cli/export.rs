@@ -106,7 +106,12 @@ impl Export {
             });
             println!("{json}");
         } else {
-            println!("{}: {included} of {population} sessions, {} files, {} bytes", self.out.display(), done.files, done.bytes);
+            println!(
+                "{}: {included} of {population} sessions, {} files, {} bytes",
+                self.out.display(),
+                done.files,
+                done.bytes
+            );
             println!("SHA-256 {}", done.sha256);
             if key.is_none() {
                 println!("not signed: give --config FILE, whose [store] names the signing key, to sign it");

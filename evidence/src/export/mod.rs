@@ -143,7 +143,11 @@ fn tags(all: &mut BTreeMap<String, (Content, Hashes)>, key: Option<&LogKey>) -> 
         all.iter().map(|(name, (_, hashes))| format!("{}  {name}\n", hash(hashes))).collect::<String>().into_bytes()
     };
     let bytes: u64 = all.values().map(|(_, hashes)| hashes.size).sum();
-    let info = format!("Bag-Software-Agent: affidavit evidence {}\nPayload-Oxum: {bytes}.{}\n", env!("CARGO_PKG_VERSION"), all.len());
+    let info = format!(
+        "Bag-Software-Agent: affidavit evidence {}\nPayload-Oxum: {bytes}.{}\n",
+        env!("CARGO_PKG_VERSION"),
+        all.len()
+    );
     let tag_files = [
         ("bagit.txt", b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n".to_vec()),
         ("bag-info.txt", info.into_bytes()),

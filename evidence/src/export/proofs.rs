@@ -2,8 +2,8 @@
 
 use crate::error::StoreError;
 use crate::log::{Hash, Leaf, Tree, audit_path, leaf_hash};
-use crate::search::{Archive, Query};
 use crate::seal::session_leaf;
+use crate::search::{Archive, Query};
 use crate::table::{Record, Table};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +48,8 @@ pub(super) fn proofs(
                 }
             })?;
         }
-        let leaves: Vec<Hash> = places.iter().map(|(id, (seq, head))| leaf_hash(&session_leaf(id, *seq, head))).collect();
+        let leaves: Vec<Hash> =
+            places.iter().map(|(id, (seq, head))| leaf_hash(&session_leaf(id, *seq, head))).collect();
         let is_manifest = |entry: &Vec<u8>| match Leaf::parse(entry) {
             Ok((_, _, Leaf::Segment(other))) => other.predicate.segment == segment.segment,
             _ => false,

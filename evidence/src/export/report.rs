@@ -29,12 +29,7 @@ struct Figures {
 /// Exceptions that are listed; the rest is in the CSV files.
 const LISTED: usize = 200;
 
-fn each(
-    archive: &Archive,
-    scope: &Scope,
-    table: Table,
-    take: &mut dyn FnMut(Record),
-) -> Result<(), StoreError> {
+fn each(archive: &Archive, scope: &Scope, table: Table, take: &mut dyn FnMut(Record)) -> Result<(), StoreError> {
     for (record, _) in archive.collect(&Query::new(table), None)? {
         if scope.includes(&record) {
             take(record);
@@ -154,15 +149,36 @@ const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:62rem;ma
 
 /// Controls, and what in the package bears on them.
 const CONTROLS: [[&str; 2]; 9] = [
-    ["HIPAA 164.312(a)(1) access control", "Sessions carry the proven identity; statements the decision and the rule (Sessions, Decisions)."],
-    ["HIPAA 164.312(b) audit controls", "Every statement is recorded before it is sent, every row as the client saw it (csv, store)."],
-    ["HIPAA 164.312(d) authentication", "Issuer, subject and method of each login; refused logins (Sessions, Refused logins)."],
-    ["HIPAA 164.308(a)(1)(ii)(D) activity review", "Reviews and readings of the record are recorded themselves (Reviews and readings)."],
-    ["HIPAA 164.316(b)(2)(i) retention", "Six years from creation or from when it was last in effect; the log shows what is there (Coverage)."],
+    [
+        "HIPAA 164.312(a)(1) access control",
+        "Sessions carry the proven identity; statements the decision and the rule (Sessions, Decisions).",
+    ],
+    [
+        "HIPAA 164.312(b) audit controls",
+        "Every statement is recorded before it is sent, every row as the client saw it (csv, store).",
+    ],
+    [
+        "HIPAA 164.312(d) authentication",
+        "Issuer, subject and method of each login; refused logins (Sessions, Refused logins).",
+    ],
+    [
+        "HIPAA 164.308(a)(1)(ii)(D) activity review",
+        "Reviews and readings of the record are recorded themselves (Reviews and readings).",
+    ],
+    [
+        "HIPAA 164.316(b)(2)(i) retention",
+        "Six years from creation or from when it was last in effect; the log shows what is there (Coverage).",
+    ],
     ["NIST 800-53 AU-3, AU-8, AU-12", "Content, times and generation of records: the schema is in README.md."],
-    ["NIST 800-53 AU-9, AU-10", "Hash chains, signed manifests and a transparency log protect the record; VERIFY.md repeats the check."],
+    [
+        "NIST 800-53 AU-9, AU-10",
+        "Hash chains, signed manifests and a transparency log protect the record; VERIFY.md repeats the check.",
+    ],
     ["NIST 800-53 AU-5, AU-11", "A store that cannot record refuses statements; retention is by signed leaves."],
-    ["SOC 2 CC6, CC7, CC8", "Access by rule, exceptions, and every change of policy with its author (Policies, Exceptions)."],
+    [
+        "SOC 2 CC6, CC7, CC8",
+        "Access by rule, exceptions, and every change of policy with its author (Policies, Exceptions).",
+    ],
 ];
 
 /// The report.
@@ -179,15 +195,15 @@ pub(crate) fn render(archive: &Archive, scope: &Scope) -> Result<String, StoreEr
     people(&mut out, &figures);
     data(&mut out, &figures);
     decisions(&mut out, &figures);
-    let text = |record: &Record, names: &[&str]| -> Vec<String> {
-        names.iter().map(|name| record.get(name).text()).collect()
-    };
+    let text =
+        |record: &Record, names: &[&str]| -> Vec<String> { names.iter().map(|name| record.get(name).text()).collect() };
     out.push_str("<h2>Approvals</h2>\n");
     let names = ["ts", "approval_id", "event", "requester", "approver", "justification", "scope", "valid_until"];
     let rows: Vec<_> = figures.approvals.iter().map(|record| text(record, &names)).collect();
     table(&mut out, &names, &rows, "No statement in scope needed one.");
     out.push_str("<h2>Policies</h2>\n<p>The text of every version is in <code>policies/</code>.</p>\n");
-    let names = ["ts", "event", "version", "effective_from", "effective_until", "author", "change_reason", "git_commit"];
+    let names =
+        ["ts", "event", "version", "effective_from", "effective_until", "author", "change_reason", "git_commit"];
     let rows: Vec<_> = figures.policies.iter().map(|record| text(record, &names)).collect();
     table(&mut out, &names, &rows, "None.");
     out.push_str("<h2>Exceptions</h2>\n<p>Statements that were refused, failed, cancelled or interrupted.</p>\n");
@@ -234,7 +250,8 @@ fn coverage(out: &mut String, scope: &Scope, figures: &Figures) {
 
 fn people(out: &mut String, figures: &Figures) {
     out.push_str("<h2>Sessions by identity</h2>\n");
-    let mut most: Vec<(String, u64)> = figures.sessions.iter().map(|(name, totals)| (name.clone(), totals[1])).collect();
+    let mut most: Vec<(String, u64)> =
+        figures.sessions.iter().map(|(name, totals)| (name.clone(), totals[1])).collect();
     most.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     most.truncate(15);
     if !most.is_empty() {

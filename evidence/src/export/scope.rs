@@ -110,6 +110,15 @@ pub(crate) fn touches(record: &Record, table: &str) -> bool {
 }
 
 impl Scope {
+    /// Whether a file of a segment is outside of the package.
+    pub(crate) fn leaves_out(&self, segment: u64, name: &str) -> bool {
+        let table = name.split('/').next().unwrap_or_default();
+        let early = segment < self.first_segment
+            && [Table::PolicyVersions, Table::Approvals].iter().any(|always| always.name() == table);
+        let inside = (self.first_segment..=self.last_segment).contains(&segment);
+        !(inside || early) || (table == Table::StatementBodies.name() && !self.excluded.is_empty())
+    }
+
     /// Whether a record belongs to what is reported: those of included sessions, and all that belong to no session.
     pub(crate) fn includes(&self, record: &Record) -> bool {
         match record.table {

@@ -97,7 +97,6 @@ pub(crate) fn audit_path(leaves: &[Hash], index: usize) -> Vec<Hash> {
 }
 
 /// The root that a leaf and its audit path lead to: RFC 9162, section 2.1.3.2. `None` for a path of another length.
-#[cfg(test)]
 pub(crate) fn root_by_path(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
     let (mut fnode, mut snode) = (index, size.checked_sub(1)?);
     let mut root = leaf;

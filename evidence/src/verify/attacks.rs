@@ -173,7 +173,15 @@ fn rehash(record: &mut Record) {
 /// Forges with an edit of one table of the first segment; names of the checks that then fail.
 fn after(table: Table, edit: &dyn Fn(&mut Vec<Record>)) -> Vec<&'static str> {
     let folder = store();
-    forge(folder.path(), &|number, t, records| if number == 1 && t == table { edit(records) }, &|_| ());
+    forge(
+        folder.path(),
+        &|number, t, records| {
+            if number == 1 && t == table {
+                edit(records)
+            }
+        },
+        &|_| (),
+    );
     failed(&check(folder.path()))
 }
 

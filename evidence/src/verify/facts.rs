@@ -64,7 +64,13 @@ struct Job<'a> {
 /// Segments whose files are read before any is judged: bounds the memory.
 const AHEAD: usize = 8;
 
-pub(super) fn walk(layout: &Layout, log: &Verified, options: &Options, checks: &mut Checks) {
+pub(super) fn walk(
+    layout: &Layout,
+    log: &Verified,
+    options: &Options,
+    part: Option<std::ops::Range<u64>>,
+    checks: &mut Checks,
+) {
     for check in [
         name::HASHES,
         name::SCHEMA,
@@ -100,7 +106,7 @@ pub(super) fn walk(layout: &Layout, log: &Verified, options: &Options, checks: &
     if segments.is_empty() {
         checks.note(name::SEGMENTS, "no segments yet");
     }
-    let mut merger = Merger::new(log, options.key.name());
+    let mut merger = Merger::new(log, options.key.name(), part);
     for batch in segments.chunks(AHEAD) {
         let mut jobs = Vec::new();
         for (slot, (_, segment, hashes)) in batch.iter().enumerate() {
@@ -172,7 +178,10 @@ fn table(layout: &Layout, job: &Job<'_>, options: &Options) -> Facts {
         let bytes = match std::fs::read(layout.root().join(&file.name)) {
             Ok(bytes) => Bytes::from(bytes),
             // Said by the check of what is present.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                facts.closed_bodies += if job.table == Table::StatementBodies { file.rows } else { 0 };
+                continue;
+            }
             Err(error) => {
                 facts.fail(name::PRESENT, &file.name, error);
                 continue;

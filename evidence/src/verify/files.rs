@@ -2,6 +2,7 @@
 
 use super::leaves::Verified;
 use super::report::{Checks, name};
+use crate::export::Scope;
 use crate::journal::scan;
 use crate::log::{Leaf, Tree, bundle_paths, expected, leaf_hash};
 use crate::seal::{hash_file, list, segment_of};
@@ -17,7 +18,8 @@ pub(crate) fn is_live(layout: &Layout) -> bool {
 }
 
 /// Every file that a manifest lists is there; no other is.
-pub(super) fn presence(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
+/// Of a part of a store (`part`), what lies outside of it may be missing.
+pub(super) fn presence(layout: &Layout, log: &Verified, live: bool, part: Option<&Scope>, checks: &mut Checks) {
     let mut expected_files = BTreeSet::new();
     let mut last = 0;
     checks.pass(name::PRESENT);
@@ -30,6 +32,8 @@ pub(super) fn presence(layout: &Layout, log: &Verified, live: bool, checks: &mut
             let path = layout.root().join(&subject.name);
             if !safe(&subject.name) {
                 checks.fail(name::LISTED, &subject.name, "a name that leads out of the store");
+            } else if part.is_some_and(|part| !path.exists() && part.leaves_out(segment.segment, &subject.name)) {
+                // Outside of what was exported.
             } else if !path.is_file() || path.is_symlink() {
                 checks.fail(name::PRESENT, &subject.name, format!("segment {} lists it", segment.segment));
             }
@@ -43,7 +47,7 @@ pub(super) fn presence(layout: &Layout, log: &Verified, live: bool, checks: &mut
         }
         expected_files.insert(copy);
     }
-    if last > 0 {
+    if last > 0 && part.is_none() {
         carry(layout, log, last, checks);
         expected_files.insert(layout.carry(last));
     }

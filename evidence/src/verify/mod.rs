@@ -11,12 +11,14 @@ mod facts;
 mod files;
 mod leaves;
 mod masked;
+mod package;
 mod policies;
 mod report;
 
 pub use report::{Check, Finding, Outcome, Report};
 
 use crate::error::StoreError;
+use crate::export::Scope;
 use crate::sign::VerifierKey;
 use crate::store::{About, Layout};
 pub(crate) use files::is_live;
@@ -43,21 +45,32 @@ pub struct Options {
 /// Only when nothing can be said: the path does not hold a store. What is wrong with a store is in the report.
 pub fn verify(path: &Path, options: &Options) -> Result<Report, StoreError> {
     let layout = Layout::new(path);
-    if !layout.log().is_dir() && !layout.about().exists() {
+    if !path.is_file() && !layout.log().is_dir() && !layout.about().exists() {
         return Err(StoreError::Config(format!(
             "{} holds no audit store; give the folder that [store] path names",
             path.display()
         )));
     }
-    let mut checks = Checks::new();
-    let log = leaves::check(&layout, options, &mut checks);
-    about(&layout, options, &log, &mut checks);
-    let live = files::is_live(&layout);
-    files::presence(&layout, &log, live, &mut checks);
-    facts::walk(&layout, &log, options, &mut checks);
-    files::journal(&layout, &log, live, &mut checks);
-    let head = log.head.as_ref();
-    Ok(checks.finish(head.map(|head| (head.size, hex::encode(head.root)))))
+    if path.is_file() {
+        return package::verify(path, options);
+    }
+    let mut checks = Checks::new(&name::ALL);
+    let head = store(&layout, options, None, &mut checks);
+    Ok(checks.finish(head))
+}
+
+/// The checks of a store, or of the part of one that a package holds. Returns size and root of its log.
+fn store(layout: &Layout, options: &Options, part: Option<&Scope>, checks: &mut Checks) -> Option<(u64, String)> {
+    let log = leaves::check(layout, options, checks);
+    about(layout, options, &log, checks);
+    let live = files::is_live(layout);
+    files::presence(layout, &log, live, part, checks);
+    let range = part.map(|part| part.first_segment..part.last_segment + 1);
+    facts::walk(layout, &log, options, range, checks);
+    if part.is_none() {
+        files::journal(layout, &log, live, checks);
+    }
+    log.head.as_ref().map(|head| (head.size, hex::encode(head.root)))
 }
 
 fn about(layout: &Layout, options: &Options, log: &leaves::Verified, checks: &mut Checks) {

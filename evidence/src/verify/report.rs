@@ -110,6 +110,16 @@ pub(crate) mod name {
     pub(crate) const JOURNAL: &str = "journal";
     pub(crate) const FRESHNESS: &str = "freshness";
 
+    pub(crate) const ARCHIVE: &str = "archive safety";
+    pub(crate) const BAG: &str = "bag structure and payload set";
+    pub(crate) const BAG_HASHES: &str = "bag hashes";
+    pub(crate) const PACKAGE: &str = "package signature";
+    pub(crate) const DERIVED: &str = "report and CSV derived from the originals";
+    pub(crate) const PROOFS: &str = "session proofs";
+
+    /// What is checked of a package before its contents are.
+    pub(crate) const PACKAGES: [&str; 6] = [ARCHIVE, BAG, BAG_HASHES, PACKAGE, DERIVED, PROOFS];
+
     pub(crate) const ALL: [&str; 31] = [
         ABOUT,
         CHECKPOINT,
@@ -149,7 +159,7 @@ pub(crate) mod name {
 pub(crate) struct Checks(Vec<Check>);
 
 impl Checks {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(names: &[&'static str]) -> Self {
         let check = |name| Check {
             name,
             outcome: Outcome::NotChecked,
@@ -157,7 +167,7 @@ impl Checks {
             findings: Vec::new(),
             total: 0,
         };
-        Self(name::ALL.into_iter().map(check).collect())
+        Self(names.iter().copied().map(check).collect())
     }
 
     fn get(&mut self, name: &str) -> Option<&mut Check> {
