@@ -16,8 +16,8 @@ const KEPT_STACK: usize = 12 << 20;
 
 /// Prepared statements and cursors of one session, by name.
 ///
-/// Protocol-level prepared statements share their names with SQL's; an adapter that wants `EXECUTE` of those to be
-/// understood notes them as `PREPARE name AS …`.
+/// An adapter calls [`Session::sent`], [`Session::completed`], [`Session::renamed`] and [`Session::transaction_ended`]
+/// without exception, or does not use this at all: a name that is remembered wrongly is worse than one that is opaque.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
     statements: HashMap<String, (Kept, Settings)>,
@@ -38,9 +38,22 @@ impl Session {
                     self.cursors.remove(&name);
                 }
                 SessionStatement::Close(None) => self.cursors.clear(),
+                SessionStatement::EndTransaction => self.cursors.clear(),
                 SessionStatement::Discard => *self = Self::default(),
             }
         }
+    }
+
+    /// To be called for every name in a protocol's own Parse, Bind or Close: they share their names with SQL's prepared
+    /// statements and cursors, so the name no longer means what SQL made of it.
+    pub fn renamed(&mut self, name: &str) {
+        self.statements.remove(name);
+        self.cursors.remove(name);
+    }
+
+    /// To be called when a transaction has ended, however it did: its cursors are gone.
+    pub fn transaction_ended(&mut self) {
+        self.cursors.clear();
     }
 
     /// To be called when the upstream has completed a text without an error: keeps what it prepared and declared.
@@ -58,6 +71,7 @@ impl Session {
                 SessionStatement::Deallocate(None) => self.statements.clear(),
                 SessionStatement::Close(Some(name)) => drop(self.cursors.remove(&name)),
                 SessionStatement::Close(None) => self.cursors.clear(),
+                SessionStatement::EndTransaction => self.cursors.clear(),
                 SessionStatement::Discard => *self = Self::default(),
                 SessionStatement::Prepare(..) | SessionStatement::Declare(..) => {}
             }
@@ -67,7 +81,8 @@ impl Session {
 
 /// What a text does to names; nothing when it holds none of the words that could.
 fn changes(sql: &[u8]) -> Vec<SessionStatement> {
-    const WORDS: [&[u8]; 5] = [b"prepare", b"deallocate", b"declare", b"close", b"discard"];
+    const WORDS: [&[u8]; 9] =
+        [b"prepare", b"deallocate", b"declare", b"close", b"discard", b"commit", b"rollback", b"abort", b"end"];
     let could = WORDS.iter().any(|word| sql.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)));
     if could { crate::postgres::session_statements(sql) } else { Vec::new() }
 }

@@ -3,6 +3,8 @@
 
 use crate::Dialect;
 use model::TableRef;
+use std::collections::HashSet;
+use std::sync::OnceLock;
 
 /// Whether a schema belongs to the engine.
 pub(crate) fn is_system_schema(dialect: Dialect, schema: &str) -> bool {
@@ -12,6 +14,13 @@ pub(crate) fn is_system_schema(dialect: Dialect, schema: &str) -> bool {
             .iter()
             .any(|own| own.eq_ignore_ascii_case(schema)),
     }
+}
+
+/// Whether an unqualified name is that of a relation of `pg_catalog`.
+pub(crate) fn is_catalog_relation(name: &str) -> bool {
+    static NAMES: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    name.starts_with("pg_")
+        && NAMES.get_or_init(|| include_str!("postgres/relations.txt").lines().collect()).contains(name)
 }
 
 /// Why a column of a system relation (or, without a column, any of its columns) may carry data.

@@ -27,7 +27,6 @@ fn bare_columns_stay_bare() {
             ("SELECT x FROM (SELECT ssn FROM patients) q(x)", "select x=patients.ssn"),
             ("SELECT zip FROM pv", "select zip=patients.ssn"),
             ("SELECT (p).ssn FROM patients p", "select ssn=patients.ssn"),
-            ("SELECT (q).ssn FROM (SELECT p AS q FROM patients p) x", "select ssn=patients.ssn"),
             ("SELECT l.s FROM patients p, LATERAL (SELECT p.ssn AS s) l", "select s=patients.ssn"),
             ("SELECT ssn::text FROM patients", "select ssn=patients.ssn"),
             ("SELECT DISTINCT id FROM orders", "select id=orders.id | where orders.id:Order"),
@@ -47,6 +46,8 @@ fn computed_values_name_all_their_sources() {
             ("SELECT ssn::varchar(5) FROM patients", "select ssn<patients.ssn"),
             ("SELECT ssn FROM patients UNION ALL SELECT zip FROM patients", "select ssn<patients.ssn,patients.zip"),
             ("SELECT min(ssn) FROM patients", "select min<patients.ssn"),
+            ("SELECT (q).ssn FROM (SELECT p AS q FROM patients p) x", "select ssn<patients.ssn"),
+            ("SELECT (SELECT p FROM patients p LIMIT 1).ssn", "select ssn<patients.ssn"),
             ("SELECT count(*) FROM patients WHERE ssn = '1'", "select count< | where patients.ssn:Equality"),
             ("SELECT (SELECT ssn FROM patients LIMIT 1) AS x", "select x<patients.ssn"),
             (

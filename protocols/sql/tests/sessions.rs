@@ -64,3 +64,19 @@ fn discard_forgets_everything() {
     talk.run("DISCARD ALL");
     assert!(talk.judge("EXECUTE q").contains("opaque"));
 }
+
+#[test]
+fn cursors_end_with_their_transaction_and_names_with_the_protocols_use_of_them() {
+    for end in ["COMMIT", "ROLLBACK", "END", "ABORT", "ROLLBACK TO x"] {
+        let mut talk = Talk::new();
+        talk.run("DECLARE c CURSOR FOR SELECT zip FROM patients");
+        talk.run("SAVEPOINT x");
+        assert_eq!(talk.judge("FETCH c"), "select zip=patients.zip");
+        talk.session.sent(end.as_bytes());
+        assert!(talk.judge("FETCH c").contains("opaque cursor c"), "{end}");
+    }
+    let mut talk = Talk::new();
+    talk.run("PREPARE q AS SELECT zip FROM patients");
+    talk.session.renamed("q");
+    assert!(talk.judge("EXECUTE q").contains("opaque"));
+}

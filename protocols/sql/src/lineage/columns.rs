@@ -4,6 +4,7 @@ use super::Tracer;
 use super::scope::{Env, Item, Open};
 use super::taint::{Column, Taint};
 use crate::Dialect;
+use crate::ir::Expr;
 use crate::systems;
 use model::{ColumnRef, TableRef};
 
@@ -65,6 +66,17 @@ impl Tracer<'_> {
             }
         }
         Taint::unknown(format!("a column {name} that the catalog does not know"))
+    }
+
+    /// Whether an expression is the name of a FROM item, whose fields the server takes for its columns. The fields of
+    /// any other row value are computed.
+    pub(super) fn is_item(&self, expr: &Expr, env: &Env<'_>) -> bool {
+        let Expr::Column(path) = expr else { return false };
+        let [name] = path.as_slice() else { return false };
+        let named = |own: &Option<String>| own.as_deref().is_some_and(|own| self.same(own, name));
+        let levels = || env.levels().filter_map(|level| level.names);
+        !levels().any(|names| names.columns.iter().any(|column| named(&column.name)))
+            && levels().any(|names| names.items.iter().any(|item| named(&item.name)))
     }
 
     /// All columns of an item as one row value.

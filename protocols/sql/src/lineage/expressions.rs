@@ -22,8 +22,13 @@ impl Tracer<'_> {
                 Err(why) => Taint::unknown(why),
             },
             Expr::Field(operand, name) => {
+                let direct = self.is_item(operand, env);
                 let row = self.value(operand, env);
-                self.field(row, name)
+                let mut value = self.field(row, name);
+                if !direct {
+                    value.bare = None;
+                }
+                value
             }
             Expr::FieldStar(operand) => self.value(operand, env),
             Expr::Derive(operands) | Expr::And(operands) | Expr::Or(operands) => self.computed(operands, env),

@@ -15,8 +15,18 @@ impl Tracer<'_> {
     /// The columns of a query.
     pub(crate) fn query(&mut self, query: &Query, env: &Env<'_>) -> Rows {
         let mut bound: Vec<Bound> = Vec::new();
-        for cte in &query.ctes {
-            let rows = self.cte(cte, &env.with_ctes(&bound));
+        for (index, cte) in query.ctes.iter().enumerate() {
+            // With RECURSIVE a query may name one that is defined later, which is not followed.
+            let later = query.ctes.iter().skip(index + 1).filter(|later| later.recursive).map(|later| Bound {
+                name: later.name.clone(),
+                rows: Rows {
+                    open: Some(format!("WITH query {}, which is used before it is defined", later.name)),
+                    unfiltered: true,
+                    ..Rows::default()
+                },
+            });
+            let visible: Vec<Bound> = later.chain(bound.iter().cloned()).collect();
+            let rows = self.cte(cte, &env.with_ctes(&visible));
             bound.insert(0, Bound { name: cte.name.clone(), rows });
         }
         let env = env.with_ctes(&bound);
@@ -199,9 +209,11 @@ impl Tracer<'_> {
                     Err(why) => open = Some(why),
                 },
                 Expr::FieldStar(operand) => {
+                    let direct = self.is_item(operand, env);
                     let row = self.value(operand, env);
                     match (&row.fields, &row.unknown) {
-                        (Some(fields), None) => columns.extend(fields.iter().cloned()),
+                        (Some(fields), None) if direct => columns.extend(fields.iter().cloned()),
+                        (Some(fields), None) => columns.extend(fields.iter().map(Column::computed)),
                         _ => open = Some("the fields of a row whose type is not known".to_owned()),
                     }
                 }

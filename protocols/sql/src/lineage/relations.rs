@@ -43,7 +43,7 @@ impl<'c> Tracer<'c> {
             if let Some(relation) = exact(schema) {
                 return Found::Relation(relation);
             }
-            if schema == "pg_catalog" && name.name.starts_with("pg_") {
+            if schema == "pg_catalog" && systems::is_catalog_relation(&name.name) {
                 return Found::System(TableRef { schema: schema.to_owned(), table: name.name.clone() });
             }
             if schema == "information_schema" || (!postgres && systems::is_system_schema(self.dialect, schema)) {

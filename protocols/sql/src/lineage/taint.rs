@@ -26,6 +26,14 @@ pub(crate) struct Column {
     pub(crate) item: usize,
 }
 
+impl Column {
+    /// The same, as a computed value.
+    pub(crate) fn computed(&self) -> Self {
+        let taint = Taint { bare: None, ..self.taint.clone() };
+        Self { taint, ..self.clone() }
+    }
+}
+
 impl Taint {
     pub(crate) fn bare(column: ColumnRef) -> Self {
         let column = Arc::new(column);

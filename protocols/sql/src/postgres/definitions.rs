@@ -89,10 +89,7 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
         | NodeEnum::GrantRoleStmt(_)
         | NodeEnum::AlterDefaultPrivilegesStmt(_)
         | NodeEnum::CreatedbStmt(_)
-        | NodeEnum::DropdbStmt(_)
-        | NodeEnum::AlterExtensionStmt(_)
-        | NodeEnum::DropOwnedStmt(_)
-        | NodeEnum::ReassignOwnedStmt(_) => {
+        | NodeEnum::DropdbStmt(_) => {
             if let NodeEnum::CreateSchemaStmt(create) = node {
                 for element in &create.schema_elts {
                     super::statements::statement(element, tracer);

@@ -60,6 +60,7 @@ pub(crate) enum SessionStatement {
     Declare(String, Kept),
     /// One, or all.
     Close(Option<String>),
+    EndTransaction,
     Discard,
 }
 
@@ -82,6 +83,15 @@ pub(crate) fn session_statements(sql: &[u8]) -> Vec<SessionStatement> {
         }
         NodeEnum::DeallocateStmt(deallocate) => Some(SessionStatement::Deallocate(name(deallocate.name))),
         NodeEnum::ClosePortalStmt(close) => Some(SessionStatement::Close(name(close.portalname))),
+        NodeEnum::TransactionStmt(transaction) => {
+            use pg_query::protobuf::TransactionStmtKind as Kind;
+            let kind = Kind::try_from(transaction.kind).unwrap_or(Kind::Undefined);
+            let goes_on = matches!(
+                kind,
+                Kind::TransStmtBegin | Kind::TransStmtStart | Kind::TransStmtSavepoint | Kind::TransStmtRelease
+            );
+            (!goes_on).then_some(SessionStatement::EndTransaction)
+        }
         NodeEnum::DiscardStmt(_) => Some(SessionStatement::Discard),
         _ => None,
     };

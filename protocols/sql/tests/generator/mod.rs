@@ -144,7 +144,7 @@ fn target(dice: &mut Dice, sources: &[Source], depth: usize, at: usize, plain: b
         12 => format!("max({one}::text) OVER ()"),
         13 => format!("ARRAY[{one}]"),
         14 => format!("{one} IS NULL"),
-        15 if depth > 0 => format!("(SELECT q.id FROM orders q LIMIT 1)"),
+        15 if depth > 0 => "(SELECT q FROM orders q LIMIT 1).item".to_owned(),
         16 => return "*".to_owned(),
         _ => {
             let alias = sources.get(dice.roll(sources.len())).map(|s| s.alias.clone()).unwrap_or_default();

@@ -83,11 +83,14 @@ fn is_root() -> bool {
 }
 
 impl Client {
-    fn send(&mut self, tag: u8, body: &[u8]) {
-        let mut message = vec![tag];
-        message.extend(u32::try_from(body.len() + 4).unwrap().to_be_bytes());
-        message.extend(body);
-        self.0.write_all(&message).unwrap();
+    fn send(&mut self, messages: &[(u8, &[u8])]) {
+        let mut bytes = Vec::new();
+        for (tag, body) in messages {
+            bytes.push(*tag);
+            bytes.extend(u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+            bytes.extend(*body);
+        }
+        self.0.write_all(&bytes).unwrap();
     }
 
     /// Messages up to ReadyForQuery, or the text of an error.
@@ -109,15 +112,20 @@ impl Client {
     }
 
     pub(crate) fn run(&mut self, sql: &str) {
-        self.send(b'Q', format!("{sql}\0").as_bytes());
+        self.send(&[(b'Q', format!("{sql}\0").as_bytes())]);
         self.until_ready().unwrap();
+    }
+
+    /// The cells of a query's rows as text, NULL left empty.
+    pub(crate) fn rows(&mut self, sql: &str) -> Result<Vec<Vec<String>>, String> {
+        self.send(&[(b'Q', format!("{sql}\0").as_bytes())]);
+        let messages = self.until_ready()?;
+        Ok(messages.iter().filter(|(tag, _)| *tag == b'D').map(|(_, body)| cells(body)).collect())
     }
 
     /// The columns that the server announces for a statement.
     pub(crate) fn describe(&mut self, sql: &str) -> Result<Vec<Field>, String> {
-        self.send(b'P', format!("\0{sql}\0\0\0").as_bytes());
-        self.send(b'D', b"S\0");
-        self.send(b'S', b"");
+        self.send(&[(b'P', format!("\0{sql}\0\0\0").as_bytes()), (b'D', b"S\0"), (b'S', b"")]);
         let messages = self.until_ready()?;
         let Some((_, body)) = messages.iter().find(|(tag, _)| *tag == b'T') else { return Ok(Vec::new()) };
         let mut rest = &body[2..];
@@ -137,21 +145,25 @@ impl Client {
     /// The user's relations by OID: name and columns in order.
     pub(crate) fn relations(&mut self) -> HashMap<u32, (String, Vec<String>)> {
         let sql = "SELECT c.oid, c.relname, string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_class c JOIN pg_attribute a \
-                   ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.relnamespace = 'public'::regnamespace GROUP BY 1, 2\0";
-        self.send(b'Q', sql.as_bytes());
-        let messages = self.until_ready().unwrap();
+                   ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.relnamespace = 'public'::regnamespace GROUP BY 1, 2";
         let mut relations = HashMap::new();
-        for (_, body) in messages.iter().filter(|(tag, _)| *tag == b'D') {
-            let mut cells = Vec::new();
-            let mut rest = &body[2..];
-            while !rest.is_empty() {
-                let length = usize::try_from(u32::from_be_bytes(rest[..4].try_into().unwrap())).unwrap();
-                cells.push(String::from_utf8_lossy(&rest[4..4 + length]).into_owned());
-                rest = &rest[4 + length..];
-            }
+        for cells in self.rows(sql).unwrap() {
             let columns = cells[2].split(',').map(str::to_owned).collect();
             relations.insert(cells[0].parse().unwrap(), (cells[1].clone(), columns));
         }
         relations
     }
+}
+
+/// The cells of a DataRow.
+fn cells(body: &[u8]) -> Vec<String> {
+    let mut cells = Vec::new();
+    let mut rest = &body[2..];
+    while !rest.is_empty() {
+        let length = i32::from_be_bytes(rest[..4].try_into().unwrap());
+        let length = usize::try_from(length).unwrap_or(0);
+        cells.push(String::from_utf8_lossy(&rest[4..4 + length]).into_owned());
+        rest = &rest[4 + length..];
+    }
+    cells
 }
