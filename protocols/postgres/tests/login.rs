@@ -294,3 +294,25 @@ async fn sessions_work_and_can_be_cancelled() {
         assert!(!last.is_empty(), "{sql} has no last answer");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn direct_tls_needs_its_alpn() {
+    let (cert, key) = certificate();
+    // Nobody gets as far as an upstream here.
+    let mut desk = TestDesk::new(datasource(spec(1, "open", None, UpstreamTls::Disabled)));
+    desk.tls = Some(server_config(&cert, &key));
+    let (port, seen) = serve(Arc::new(desk), Rules::default()).await;
+    for (alpn, welcome) in [(Some(&b"postgresql"[..]), true), (None, false)] {
+        let mut config = (*client_config(&cert)).clone();
+        config.alpn_protocols = alpn.map(<[u8]>::to_vec).into_iter().collect();
+        let transport = wire::Transport::dial(&format!("127.0.0.1:{port}")).await.unwrap();
+        let name = rustls_pki_types::ServerName::try_from("localhost").unwrap();
+        let mut transport = transport.connect_tls(Arc::new(config), name).await.unwrap();
+        let _ = transport.write_all(b"\0\0\0\x12\0\x03\0\0user\0ann\0\0").await;
+        let _ = transport.flush().await;
+        let mut answer = [0; 9];
+        let read = transport.read_exact(&mut answer).await;
+        assert_eq!(read.is_ok() && answer == *b"R\0\0\0\x08\0\0\0\x03", welcome, "{alpn:?}");
+    }
+    assert!(seen.lock().unwrap().errors.iter().any(|error| error.contains("ALPN")));
+}
