@@ -218,7 +218,7 @@ fn benches(criterion: &mut Criterion) {
     }
     group.finish();
     let mut conversation = conversation();
-    let query = message(b'Q', b"SELECT abalance FROM pgbench_accounts WHERE aid = 1\0");
+    let query = message(b'Q', b"SELECT 42\0");
     let answer = [description(1), row(&["42"]), message(b'C', b"SELECT 1\0"), message(b'Z', b"I")].concat();
     let refreshed = [
         description(1),

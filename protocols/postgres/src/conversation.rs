@@ -12,7 +12,7 @@ use crate::message::{Frame, frame};
 use crate::names::Names;
 use crate::objects::Objects;
 use crate::session::Session;
-use crate::state::{Live, MAX_OPERATIONS, Op, PortalName, Prepared, Proposal};
+use crate::state::{Live, Op, PortalName, Prepared, Proposal};
 use model::{Phase, Refusal, ServerMessage, Statement, StatementId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -119,13 +119,10 @@ impl PostgresConversation {
         self.live.remove(at)
     }
 
-    /// Notes that something was sent.
-    pub(crate) fn push(&mut self, op: Op) -> Result<(), Violation> {
-        if self.ops.len() >= MAX_OPERATIONS {
-            return Err(Violation(format!("more than {MAX_OPERATIONS} operations are waiting for their answers")));
-        }
+    /// Notes that something was sent. The queue's bound is checked before the client's frame is looked at, and a frame
+    /// adds two operations at most.
+    pub(crate) fn push(&mut self, op: Op) {
         self.ops.push_back(op);
-        Ok(())
     }
 
     /// The operation that the next answer belongs to.

@@ -56,6 +56,10 @@ impl Names {
 
 /// The name in a text that is nothing but `DEALLOCATE name`, as PostgreSQL reads it.
 pub(crate) fn deallocated(sql: &[u8]) -> Option<Vec<u8>> {
+    // A look before the text is read: nearly every one begins otherwise.
+    if !sql.trim_ascii_start().get(..10).is_some_and(|word| word.eq_ignore_ascii_case(b"deallocate")) {
+        return None;
+    }
     let text = std::str::from_utf8(sql).ok()?.trim().trim_end_matches(';').trim_end();
     let keyword = |text: &'_ str, word: &str| -> Option<usize> {
         let head = text.get(..word.len())?;

@@ -109,3 +109,54 @@ async fn pgbench_and_psql() {
     assert!(ok && out.contains("CREATE TABLE public.pgbench_branches"), "{err} {:?}", seen.lock().unwrap().errors);
     check(&seen);
 }
+
+const ODDITIES: &str = "\
+    SELECT 1; SELECT 'a\\\\b', E'c\\nd', NULL, '';\n;\n\
+    SELECT 1/0;\nSELEC 1;\nSELECT * FROM nowhere;\nSELECT 'x'::int;\n\
+    BEGIN;\nINSERT INTO odd VALUES (1, 'one');\nINSERT INTO odd VALUES (1, 'twice');\nSELECT 2;\nCOMMIT;\n\
+    BEGIN;\nSAVEPOINT s;\nSELECT 1/0;\nROLLBACK TO s;\nSELECT 'still here';\nCOMMIT;\n\
+    SELECT 1 \\; SELECT 2 \\; SELECT 1/0 \\; SELECT 3;\n\
+    CREATE TEMP TABLE t AS SELECT g AS id, repeat('x', g * 100) AS text FROM generate_series(1, 200) g;\n\
+    SELECT id, length(text) FROM t WHERE id % 50 = 0;\nSELECT text FROM t WHERE id = 200;\n\
+    COPY t TO STDOUT;\nCOPY (SELECT id FROM t WHERE id < 3) TO STDOUT (FORMAT csv, HEADER);\n\
+    COPY odd FROM STDIN;\n5\tfive\n6\n\\.\n\
+    COPY odd FROM STDIN (FORMAT csv);\n7,\"se,\"\"ven\"\n\\.\nSELECT * FROM odd ORDER BY id;\n\
+    PREPARE p (int) AS SELECT $1 + 1;\nEXECUTE p (1);\nEXECUTE q;\nDEALLOCATE p;\nDEALLOCATE p;\n\
+    BEGIN;\nDECLARE c SCROLL CURSOR FOR SELECT id FROM t ORDER BY id;\nFETCH 2 FROM c;\nMOVE 5 FROM c;\nFETCH PRIOR FROM c;\n\
+    CLOSE c;\nFETCH c;\nROLLBACK;\n\
+    SET search_path = pg_catalog;\nSELECT count(*) FROM odd;\nSELECT count(*) FROM public.odd;\nRESET search_path;\n\
+    SET client_encoding = 'LATIN1';\nSELECT chr(228);\nRESET client_encoding;\nSELECT chr(228);\n\
+    DO $$ BEGIN RAISE NOTICE 'n'; RAISE WARNING 'w'; END $$;\nDO $$ BEGIN RAISE EXCEPTION 'e' USING HINT = 'h'; END $$;\n\
+    EXPLAIN (COSTS OFF) SELECT * FROM odd;\nSHOW work_mem;\nVALUES (1, 2), (3, 4);\nTABLE odd;\n\
+    CREATE FUNCTION two() RETURNS SETOF int LANGUAGE sql AS 'SELECT 1 UNION ALL SELECT 2';\nSELECT two();\n\
+    CREATE PROCEDURE three(INOUT x int) LANGUAGE plpgsql AS 'BEGIN x := x * 3; END';\nCALL three(7);\n\
+    INSERT INTO odd VALUES (9, 'nine') RETURNING id;\nUPDATE odd SET text = 'IX' WHERE id = 9;\nDELETE FROM odd RETURNING *;\n\
+    LOCK TABLE odd;\nVACUUM odd;\nDISCARD ALL;\nSELECT current_setting('search_path');\n\
+    \\d odd\n\\df two\n\\dn\n\\l template0\n\\echo done\n\
+    DROP FUNCTION two;\nDROP PROCEDURE three;\n";
+
+/// The oracle: the same client doing the same thing directly.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn psql_sees_what_it_sees_directly() {
+    let server = Server::start(HBA, None);
+    server.sql("CREATE TABLE odd (id int PRIMARY KEY, text text)");
+    let desk = Arc::new(TestDesk::new(datasource(spec(server.port, "postgres", None, UpstreamTls::Disabled))));
+    let (port, seen) = serve(desk, Rules::default()).await;
+    let mut told = Vec::new();
+    for (port, database) in [(server.port, "postgres"), (port, "ehr")] {
+        let mut psql = client("psql", port);
+        psql.env("PGUSER", "postgres").env("PGDATABASE", database);
+        psql.args(["-X", "-a", "-v", "VERBOSITY=verbose", "-v", "SHOW_CONTEXT=always"]);
+        let (_, out, err) = run(psql, ODDITIES).await;
+        assert!(out.ends_with("DROP PROCEDURE"), "{out}\n{err}\n{:?}", seen.lock().unwrap().errors);
+        told.push((out, err));
+    }
+    let [(direct, direct_errors), (through, through_errors)] = told.as_slice() else { panic!("two runs") };
+    assert!(direct.contains("still here") && direct_errors.contains("22012"), "{direct_errors}");
+    for (direct, through) in direct.lines().zip(through.lines()) {
+        assert_eq!(direct, through);
+    }
+    assert_eq!(direct, through);
+    assert_eq!(direct_errors, through_errors);
+    check(&seen);
+}

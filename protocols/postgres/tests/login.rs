@@ -171,13 +171,22 @@ async fn what_a_client_is_told_at_the_door() {
     assert!(err(&output).contains("database \"nowhere\" does not exist"), "{}", err(&output));
 }
 
-async fn exchange(port: u16, send: &[u8]) -> Vec<u8> {
+/// Sends bytes and reads until the connection ends, `enough` has come, or nothing has for half a second.
+async fn exchange_until(port: u16, send: &[u8], enough: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.write_all(send).await.unwrap();
+    let patience = std::time::Duration::from_millis(if enough.is_empty() { 500 } else { 20_000 });
     let mut received = Vec::new();
-    let read = tokio::time::timeout(std::time::Duration::from_millis(500), stream.read_to_end(&mut received)).await;
-    let _ = read;
+    while let Ok(Ok(count)) = tokio::time::timeout(patience, stream.read_buf(&mut received)).await {
+        if count == 0 || (!enough.is_empty() && received.ends_with(enough)) {
+            break;
+        }
+    }
     received
+}
+
+async fn exchange(port: u16, send: &[u8]) -> Vec<u8> {
+    exchange_until(port, send, b"").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,7 +237,8 @@ async fn odd_first_bytes() {
     let text = String::from_utf8_lossy(&received);
     assert!(received.starts_with(ask) && text.contains("https://issuer.test/x") && text.contains("28000"), "{text}");
     let token = format!("n,,\x01auth=Bearer {TOKEN}\x01\x01");
-    let received = exchange(port, &[&startup[..], &message(token.as_bytes())].concat()).await;
+    let login = [&startup[..], &message(token.as_bytes())].concat();
+    let received = exchange_until(port, &login, b"Z\0\0\0\x05I").await;
     assert!(received.starts_with(&[&ask[..], b"R\0\0\0\x08\0\0\0\0"].concat()), "{received:?}");
     assert!(received.ends_with(b"Z\0\0\0\x05I"), "{received:?}");
 }
@@ -283,4 +293,26 @@ async fn sessions_work_and_can_be_cancelled() {
         let last: Vec<_> = seen.done.iter().filter(|(done, _, last)| done == id && *last).collect();
         assert!(!last.is_empty(), "{sql} has no last answer");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn direct_tls_needs_its_alpn() {
+    let (cert, key) = certificate();
+    // Nobody gets as far as an upstream here.
+    let mut desk = TestDesk::new(datasource(spec(1, "open", None, UpstreamTls::Disabled)));
+    desk.tls = Some(server_config(&cert, &key));
+    let (port, seen) = serve(Arc::new(desk), Rules::default()).await;
+    for (alpn, welcome) in [(Some(&b"postgresql"[..]), true), (None, false)] {
+        let mut config = (*client_config(&cert)).clone();
+        config.alpn_protocols = alpn.map(<[u8]>::to_vec).into_iter().collect();
+        let transport = wire::Transport::dial(&format!("127.0.0.1:{port}")).await.unwrap();
+        let name = rustls_pki_types::ServerName::try_from("localhost").unwrap();
+        let mut transport = transport.connect_tls(Arc::new(config), name).await.unwrap();
+        let _ = transport.write_all(b"\0\0\0\x12\0\x03\0\0user\0ann\0\0").await;
+        let _ = transport.flush().await;
+        let mut answer = [0; 9];
+        let read = transport.read_exact(&mut answer).await;
+        assert_eq!(read.is_ok() && answer == *b"R\0\0\0\x08\0\0\0\x03", welcome, "{alpn:?}");
+    }
+    assert!(seen.lock().unwrap().errors.iter().any(|error| error.contains("ALPN")));
 }

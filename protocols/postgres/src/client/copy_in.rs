@@ -43,7 +43,7 @@ impl PostgresConversation {
             return Ok(Request::Absorb);
         }
         if !self.copying_in {
-            self.push(Op::CopyEnd)?;
+            self.push(Op::CopyEnd);
         }
         self.copying_in = false;
         Ok(Request::Data(frame.wire))

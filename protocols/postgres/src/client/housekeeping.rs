@@ -21,21 +21,21 @@ impl PostgresConversation {
         self.absorbing = false;
         self.segment_open = false;
         self.segment = self.segment.saturating_add(1);
-        self.push(Op::Sync)?;
+        self.push(Op::Sync);
         Ok(Request::Forward(Cow::Borrowed(frame.wire)))
     }
 
     /// Notes an extended message that is sent.
-    pub(super) fn push_extended(&mut self, op: Op) -> Result<(), Violation> {
+    pub(super) fn push_extended(&mut self, op: Op) {
         self.segment_open = true;
-        self.push(op)
+        self.push(op);
     }
 
     /// Makes the upstream fail where it would have failed by itself, had names not been ours.
     pub(super) fn fail<'a>(&mut self, reply: Reply) -> Result<Request<'a>, Violation> {
         let mut wire = Vec::new();
         put_parse(REFUSED_NAME, REFUSED_TEXT, &mut wire)?;
-        self.push_extended(Op::Local { reply: Box::new(reply), simple: false })?;
+        self.push_extended(Op::Local { reply: Box::new(reply), simple: false });
         self.absorbing = true;
         Ok(Request::Forward(Cow::Owned(wire)))
     }
@@ -66,7 +66,7 @@ impl PostgresConversation {
             }
             live.is_sent(&mut self.session, &mut self.objects);
         }
-        self.push_extended(Op::Execute { id: portal.id, copy_in })?;
+        self.push_extended(Op::Execute { id: portal.id, copy_in });
         let wire = if name.is_empty() {
             Cow::Borrowed(frame.wire)
         } else {
@@ -90,20 +90,20 @@ impl PostgresConversation {
                     learnt.described_in = Some(self.segment);
                     drop(learnt);
                     put_target(b'D', Target::Statement(&prepared.server_name), &mut wire)?;
-                    self.push_extended(Op::DescribeStatement(prepared))?;
+                    self.push_extended(Op::DescribeStatement(prepared));
                     Request::Forward(Cow::Owned(wire))
                 }
             },
             Target::Portal(name) => match self.portals.get(name).copied() {
                 None => {
                     // psycopg describes the cursors that it declares.
-                    self.push_extended(Op::DescribeCursor)?;
+                    self.push_extended(Op::DescribeCursor);
                     Request::Forward(Cow::Borrowed(frame.wire))
                 }
                 Some(portal) if self.uncertain(portal.segment, portal.acknowledged) => return Ok(Step::Need(0)),
                 Some(portal) => {
                     put_target(b'D', Target::Portal(&self.names.at_upstream(name, portal.id)), &mut wire)?;
-                    self.push_extended(Op::DescribePortal { id: portal.id, own: false })?;
+                    self.push_extended(Op::DescribePortal { id: portal.id, own: false });
                     Request::Forward(Cow::Owned(wire))
                 }
             },
@@ -123,7 +123,7 @@ impl PostgresConversation {
                     None => REFUSED_NAME,
                 };
                 put_target(b'C', Target::Statement(server_name), &mut wire)?;
-                self.push_extended(Op::Close(None))?;
+                self.push_extended(Op::Close(None));
             }
             Target::Portal(name) => {
                 let portal = self.portals.remove(name);
@@ -133,7 +133,7 @@ impl PostgresConversation {
                     None => REFUSED_NAME.to_vec(),
                 };
                 put_target(b'C', Target::Portal(&server_name), &mut wire)?;
-                self.push_extended(Op::Close(portal.map(|portal| portal.id)))?;
+                self.push_extended(Op::Close(portal.map(|portal| portal.id)));
             }
         }
         Ok(Request::Forward(Cow::Owned(wire)))

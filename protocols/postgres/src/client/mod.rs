@@ -13,7 +13,7 @@ use crate::message::extended::put_query;
 use crate::message::{HEAD, frame, head};
 use crate::objects;
 use crate::session::REFRESH;
-use crate::state::Op;
+use crate::state::{MAX_OPERATIONS, Op};
 use model::{Facts, StatementId};
 use sql::Settings;
 use std::borrow::Cow;
@@ -52,8 +52,14 @@ impl PostgresConversation {
         if self.copying_in && !matches!(tag, b'c' | b'f' | b'S' | b'H' | b'X') {
             return Err(Violation(format!("message {:?} in the middle of COPY FROM STDIN", char::from(tag))));
         }
+        if tag == b'X' {
+            return got(Request::Terminate(frame.wire));
+        }
+        if self.ops.len() >= MAX_OPERATIONS {
+            // So many answers fill the upstream's buffer, so some are on their way, Sync or not.
+            return Ok(Step::Need(0));
+        }
         match tag {
-            b'X' => return got(Request::Terminate(frame.wire)),
             b'S' => return got(self.sync(frame)?),
             b'c' | b'f' => return got(self.copy_end(frame)?),
             b'p' => return Err(Violation("a password message after the login".to_owned())),
@@ -99,7 +105,7 @@ impl PostgresConversation {
         }
         let mut question = Vec::new();
         put_query(REFRESH, &mut question)?;
-        self.push(Op::Refresh)?;
+        self.push(Op::Refresh);
         self.refresh.clear();
         self.session.asked();
         Ok(Gate::Ask(question))

@@ -10,11 +10,11 @@ use crate::objects::{self, made};
 use crate::state::{Live, Portal, Prepared, Proposal, Proposed, Shape};
 use crate::values::encoding;
 use bytes::Bytes;
-use model::{Column, Facts, Outputs, Param, Phase, Refusal, RefusalKind, Repr, Statement, StatementId};
+use model::{Column, Facts, Outputs, Param, Part, Phase, Refusal, RefusalKind, Repr, Statement, StatementId, Verb};
 use std::sync::Arc;
 use wire::{Request, Step, Violation};
 
-/// Prepared statements of a session.
+/// Prepared statements of a session, and portals.
 const MAX_PREPARED: usize = 65_536;
 /// Bytes of their texts.
 const MAX_PREPARED_BYTES: usize = 256 * 1024 * 1024;
@@ -184,12 +184,19 @@ impl PostgresConversation {
         live.shape = shaped(&prepared, &shape, &bound);
         live.formats = bound.result_formats.clone();
         live.prepared = Some(prepared);
-        let returns_rows = !matches!(live.facts.parts.as_slice(), [part] if part.outputs == Outputs::None);
+        let returns_rows = !matches!(live.facts.parts.as_slice(), [part] if returns_nothing(part));
         let describe =
             returns_rows && !coming && matches!(live.shape, Shape::Unknown) && !describes(after, bound.portal);
         let kind = Proposed::Bind { name: bound.portal.to_vec(), describe };
         self.proposal = Some(Box::new(Proposal { live, kind }));
-        Ok(Step::Got { consumed, item: self.statement_or_refusal(statement) })
+        let item = if self.portals.len() >= MAX_PREPARED {
+            let refusal = Refusal::new(RefusalKind::LimitReached, "this session has too many open portals")
+                .hint("close those that are no longer needed, or end the transaction");
+            Request::Refused(Box::new(statement), refusal)
+        } else {
+            self.statement_or_refusal(statement)
+        };
+        Ok(Step::Got { consumed, item })
     }
 
     /// What a prepared statement does when it runs now: names are looked up again if the path or the catalog changed.
@@ -236,6 +243,12 @@ impl PostgresConversation {
             self.forget_statement(&name);
         }
     }
+}
+
+/// Whether a statement surely returns no rows, so that nobody needs its columns. CALL may, by its OUT arguments.
+fn returns_nothing(part: &Part) -> bool {
+    part.outputs == Outputs::None
+        && !matches!(part.verb, Verb::Select | Verb::Call | Verb::Show | Verb::Explain | Verb::Other)
 }
 
 /// Whether the client's next message, if it is here already, is a Describe of this portal.

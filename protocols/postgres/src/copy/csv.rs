@@ -17,19 +17,24 @@ impl Scan {
     /// Looks at more of the stream; returns how many rows end in it.
     pub(super) fn feed(&mut self, bytes: &[u8], options: &Delimited) -> u64 {
         let mut rows = 0;
-        let other_escape = options.escape != options.quote;
-        for byte in bytes {
-            self.within = true;
-            if self.escaped {
-                self.escaped = false;
-            } else if self.quoted && other_escape && *byte == options.escape {
-                self.escaped = true;
-            } else if *byte == options.quote {
+        let mut rest = bytes;
+        self.within |= !bytes.is_empty();
+        if std::mem::take(&mut self.escaped) {
+            rest = rest.get(1..).unwrap_or_default();
+        }
+        // Looking for the quote twice, where it is its own escape, costs nothing.
+        while let Some(at) = memchr::memchr3(options.quote, options.escape, b'\n', rest) {
+            let byte = rest.get(at).copied().unwrap_or_default();
+            rest = rest.get(at.saturating_add(1)..).unwrap_or_default();
+            if byte == options.quote {
                 // A doubled quote closes and opens again, which comes to the same.
                 self.quoted = !self.quoted;
-            } else if *byte == b'\n' && !self.quoted {
+            } else if byte == b'\n' && !self.quoted {
                 rows += 1;
-                self.within = false;
+                self.within = !rest.is_empty();
+            } else if byte == options.escape && self.quoted {
+                self.escaped = rest.is_empty();
+                rest = rest.get(1..).unwrap_or_default();
             }
         }
         rows
@@ -90,25 +95,23 @@ pub(super) fn mask(
     cells: &mut Cells<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Violation> {
-    let mut rest = rows;
-    let mut column = 0;
-    while !rest.is_empty() {
+    let (mut at, mut run, mut column) = (0usize, 0usize, 0usize);
+    while let Some(rest) = rows.get(at..).filter(|rest| !rest.is_empty()) {
         let found = field(rest, options, cells.cell)?;
-        let (raw, after) = rest.split_at_checked(found.end).unwrap_or((rest, &[]));
-        let (separator, after) = after.split_first().ok_or_else(cut)?;
-        if header || !cells.masks(column) {
-            out.extend_from_slice(raw);
-        } else {
-            one(raw, found.quoted, column, options, cells, out);
+        let end = at.saturating_add(found.end);
+        if !header && cells.masks(column) {
+            out.extend_from_slice(rows.get(run..at).unwrap_or_default());
+            one(rest.get(..found.end).unwrap_or_default(), found.quoted, column, options, cells, out);
+            run = end;
         }
-        out.push(*separator);
-        rest = after;
         column += 1;
-        if *separator == b'\n' {
+        if rows.get(end) == Some(&b'\n') {
             cells.check(column)?;
             (column, header) = (0, false);
         }
+        at = end.saturating_add(1);
     }
+    out.extend_from_slice(rows.get(run..).unwrap_or_default());
     if column == 0 { Ok(()) } else { Err(cut()) }
 }
 

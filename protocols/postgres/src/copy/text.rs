@@ -12,25 +12,24 @@ pub(super) fn mask(
     cells: &mut Cells<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Violation> {
-    let mut rest = rows;
-    let mut column = 0;
-    while !rest.is_empty() {
-        let (end, escaped) = field_end(rest, options.delimiter)?;
-        let (field, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-        let (separator, after) = after.split_first().ok_or_else(cut)?;
-        if header || !cells.masks(column) {
-            out.extend_from_slice(field);
-        } else {
-            one(field, escaped, column, options, cells, out);
+    // `run`: from here on everything is copied in one go before the next masked cell.
+    let (mut at, mut run, mut column) = (0usize, 0usize, 0usize);
+    while let Some(rest) = rows.get(at..).filter(|rest| !rest.is_empty()) {
+        let (length, escaped) = field_end(rest, options.delimiter)?;
+        let end = at.saturating_add(length);
+        if !header && cells.masks(column) {
+            out.extend_from_slice(rows.get(run..at).unwrap_or_default());
+            one(rest.get(..length).unwrap_or_default(), escaped, column, options, cells, out);
+            run = end;
         }
-        out.push(*separator);
-        rest = after;
         column += 1;
-        if *separator == b'\n' {
+        if rows.get(end) == Some(&b'\n') {
             cells.check(column)?;
             (column, header) = (0, false);
         }
+        at = end.saturating_add(1);
     }
+    out.extend_from_slice(rows.get(run..).unwrap_or_default());
     if column == 0 { Ok(()) } else { Err(cut()) }
 }
 
@@ -93,7 +92,12 @@ fn unescape(field: &[u8], out: &mut Vec<u8>) {
 }
 
 fn escape(value: &[u8], delimiter: u8, out: &mut Vec<u8>) {
-    for byte in value {
+    // 0x08 to 0x0d are the six control characters that have letters.
+    let special = |byte: &u8| matches!(byte, 0x08..=0x0d | b'\\') || *byte == delimiter;
+    let mut rest = value;
+    while let Some((plain, [byte, after @ ..])) = rest.iter().position(special).and_then(|at| rest.split_at_checked(at))
+    {
+        out.extend_from_slice(plain);
         let letter = match byte {
             0x08 => b'b',
             0x0c => b'f',
@@ -101,15 +105,12 @@ fn escape(value: &[u8], delimiter: u8, out: &mut Vec<u8>) {
             b'\r' => b'r',
             b'\t' => b't',
             0x0b => b'v',
-            b'\\' => b'\\',
-            byte if *byte == delimiter => *byte,
-            byte => {
-                out.push(*byte);
-                continue;
-            }
+            byte => *byte,
         };
         out.extend_from_slice(&[b'\\', letter]);
+        rest = after;
     }
+    out.extend_from_slice(rest);
 }
 
 #[cfg(test)]
