@@ -98,7 +98,7 @@ pub(crate) fn is_diagnostic(sql: &[u8]) -> bool {
 
 /// Whether a setting has to do with what a text means. Whatever is not known not to, does.
 fn matters(name: &str) -> bool {
-    const OTHERS: [&str; 30] = [
+    const OTHERS: [&str; 31] = [
         "autocommit",
         "character_set_results",
         "completion_type",
@@ -122,6 +122,7 @@ fn matters(name: &str) -> bool {
         "sql_select_limit",
         "sql_warnings",
         "time_zone",
+        "transaction",
         "transaction_isolation",
         "transaction_read_only",
         "tx_isolation",
@@ -173,7 +174,7 @@ mod tests {
         for name in ["sql_mode", "@@session.sql_mode", "names", "character_set_client", "database", "brand_new"] {
             assert!(may_change(&setting(name)), "{name}");
         }
-        for name in ["autocommit", "@@session.autocommit", "time_zone", "@mine"] {
+        for name in ["autocommit", "@@session.autocommit", "time_zone", "transaction", "@mine"] {
             assert!(!may_change(&setting(name)), "{name}");
         }
         assert!(is_diagnostic(b" show Warnings ; ") && is_diagnostic(b"SHOW ERRORS"));

@@ -30,6 +30,7 @@ pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Logi
         Err(refusal) => {
             let mut payload = Vec::new();
             errors::put_early_refusal(&mut payload, &refusal, errors::code(refusal.kind));
+            desk.turned_away(&Claim::default(), &refusal);
             link.write(&payload).await.map_err(failed)?;
             return Err(LoginError::Refused(refusal));
         }
@@ -48,7 +49,7 @@ pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Logi
     if is_ssl_request(&payload) {
         let Some(config) = desk.tls() else {
             let refusal = Refusal::new(RefusalKind::ProtocolViolation, "TLS was asked for but is not offered here");
-            return refuse(&mut link, refusal, errors::BAD_HANDSHAKE).await;
+            return turn_away(link, desk.as_ref(), &Claim::default(), refusal, errors::BAD_HANDSHAKE).await;
         };
         let sequence = link.sequence();
         link = Link::resumed(link.into_transport().accept_tls(config).await?, sequence);
@@ -56,20 +57,27 @@ pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Logi
     } else if desk.tls().is_some() {
         let refusal = Refusal::new(RefusalKind::NotAuthenticated, "this port is only served through TLS")
             .hint("turn TLS on in the client: --ssl-mode=REQUIRED (MariaDB: --ssl), sslMode=REQUIRED, tls=true");
-        return refuse(&mut link, refusal, errors::TLS_REQUIRED).await;
+        let claim = HandshakeResponse::decode(&payload).map(|response| claim(&response)).unwrap_or_default();
+        return turn_away(link, desk.as_ref(), &claim, refusal, errors::TLS_REQUIRED).await;
     }
     let response = match HandshakeResponse::decode(&payload) {
         Ok(response) => response,
         Err(malformed) => {
             let refusal = Refusal::new(RefusalKind::ProtocolViolation, malformed.to_string());
-            return refuse(&mut link, refusal, errors::BAD_HANDSHAKE).await;
+            return turn_away(link, desk.as_ref(), &Claim::default(), refusal, errors::BAD_HANDSHAKE).await;
         }
     };
     let claim = claim(&response);
     let token = match token(&mut link, &response).await {
         Ok(token) => token,
-        Err(TokenError::Refused(refusal)) => return refuse_kind(&mut link, refusal).await,
-        Err(TokenError::Gone(refusal)) => return Err(LoginError::Refused(refusal)),
+        Err(TokenError::Refused(refusal)) => {
+            let code = errors::code(refusal.kind);
+            return turn_away(link, desk.as_ref(), &claim, refusal, code).await;
+        }
+        Err(TokenError::Gone(refusal)) => {
+            desk.turned_away(&claim, &refusal);
+            return Err(LoginError::Refused(refusal));
+        }
         Err(TokenError::Link(error)) => return Err(failed(error)),
     };
     let admission = match desk.admit(Credential::Password(&token), &claim).await {
@@ -223,6 +231,18 @@ fn now() -> Timestamp {
 async fn refuse_kind(link: &mut Link, refusal: Refusal) -> Result<Login, LoginError> {
     let code = errors::code(refusal.kind);
     refuse(link, refusal, code).await
+}
+
+/// Refuses a client whose proof has not been looked at. The desk refuses by itself whom it does not admit.
+async fn turn_away(
+    mut link: Link,
+    desk: &dyn Desk,
+    claim: &Claim,
+    refusal: Refusal,
+    code: Code,
+) -> Result<Login, LoginError> {
+    desk.turned_away(claim, &refusal);
+    refuse(&mut link, refusal, code).await
 }
 
 async fn refuse(link: &mut Link, refusal: Refusal, code: Code) -> Result<Login, LoginError> {

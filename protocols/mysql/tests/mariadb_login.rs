@@ -83,6 +83,8 @@ async fn logins_of_every_kind() {
     })
     .await
     .unwrap();
+    assert_eq!(*secure.turned_away.lock().unwrap(), ["this port is only served through TLS"]);
+    assert_eq!(*open.turned_away.lock().unwrap(), ["no token was sent"]);
     let said = open.logins.lock().unwrap().clone();
     assert!(said.contains(&"finished".to_owned()), "{said:?}");
 }

@@ -2,7 +2,11 @@
 //! stall or ramble. The library that plays a whole server (opensrv-mysql) answers what it does not know with a made-up
 //! OK, so these are written by hand.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests report by panicking, also outside of the marked functions")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests report by panicking, also outside of the marked functions"
+)]
 
 mod harness;
 

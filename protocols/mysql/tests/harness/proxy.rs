@@ -32,6 +32,7 @@ pub struct Proxy {
     pub record: Arc<Mutex<Record>>,
     pub logins: Arc<Mutex<Vec<String>>>,
     pub claims: Arc<Mutex<Vec<Claim>>>,
+    pub turned_away: Arc<Mutex<Vec<String>>>,
     pub plan: Arc<Mutex<Plan>>,
     pub datasource: Arc<dyn Datasource>,
 }
@@ -40,6 +41,7 @@ struct TestDesk {
     tls: Option<Arc<rustls::ServerConfig>>,
     datasource: Arc<dyn Datasource>,
     claims: Arc<Mutex<Vec<Claim>>>,
+    turned_away: Arc<Mutex<Vec<String>>>,
 }
 
 #[async_trait]
@@ -74,6 +76,10 @@ impl Desk for TestDesk {
         None
     }
 
+    fn turned_away(&self, _claim: &Claim, refusal: &Refusal) {
+        self.turned_away.lock().unwrap().push(refusal.message.clone());
+    }
+
     fn abandoned(&self, _admission: &Admission, _claim: &Claim, _refusal: &Refusal) {}
 
     fn offer_cancel(&self, _session: SessionId, _key: Vec<u8>, _target: CancelTarget) {}
@@ -106,17 +112,22 @@ impl Proxy {
             record: Arc::default(),
             logins: Arc::default(),
             claims: Arc::default(),
+            turned_away: Arc::default(),
             plan: Arc::default(),
             datasource: datasource.clone(),
         };
         let (record, logins, plan) = (proxy.record.clone(), proxy.logins.clone(), proxy.plan.clone());
-        let claims = proxy.claims.clone();
+        let (claims, turned_away) = (proxy.claims.clone(), proxy.turned_away.clone());
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
-                let desk =
-                    Arc::new(TestDesk { tls: tls.clone(), datasource: datasource.clone(), claims: claims.clone() });
+                let desk = Arc::new(TestDesk {
+                    tls: tls.clone(),
+                    datasource: datasource.clone(),
+                    claims: claims.clone(),
+                    turned_away: turned_away.clone(),
+                });
                 let (record, logins, plan) = (record.clone(), logins.clone(), plan.clone());
                 tokio::spawn(async move {
                     match Mysql.login(Transport::Plain(stream), desk).await {

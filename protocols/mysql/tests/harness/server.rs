@@ -39,6 +39,8 @@ impl Server {
                 "--key-buffer-size=1M",
             ])
             .arg(format!("--port={port}"))
+            // A starting server clears its directory for temporary files, another server's included.
+            .arg(format!("--tmpdir={}", home.path().display()))
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", home.path().join("s.sock").display()))
             .arg(format!("--pid-file={}", home.path().join("s.pid").display()))
