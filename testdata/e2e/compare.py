@@ -38,7 +38,7 @@ def rightly_different(step, proxied):
     text = str(proxied)
     if "SELEC" in step or step == "syntax error":
         # What cannot be parsed is refused, not passed; the refusal shows where reading stopped.
-        return "SELEC" in text and ("could not read" in text or "not analysed" in text)
+        return "SELEC" in text and ("syntax" in text or "could not read" in text or "not analysed" in text)
     # SHOW WARNINGS quotes values: what it says is withheld, that there is something is not.
     return step == "warnings" and "'***\\t0\\t***'" in text
 
