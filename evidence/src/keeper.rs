@@ -194,9 +194,13 @@ impl Keeper {
     }
 
     fn due(&mut self, journal: &Journal) -> bool {
-        if journal.backlog().last_lsn <= self.sealer.sealed() {
+        let backlog = journal.backlog();
+        if backlog.last_lsn <= self.sealer.sealed() {
             self.oldest = None;
             return false;
+        }
+        if backlog.starved {
+            return true;
         }
         let oldest = *self.oldest.get_or_insert_with(Instant::now);
         let limits = &self.config.segment;

@@ -4,12 +4,20 @@
 //! threads seal the journal into Parquet files, list those in a signed manifest, and put the manifest into an append-only
 //! transparency log whose signed head ([C2SP tlog-checkpoint](https://c2sp.org/tlog-checkpoint)) anyone may keep.
 
+// The tests inside and outside of the crate share their helpers, which name it as those outside do.
+#[cfg(test)]
+extern crate self as evidence;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 mod assemble;
 pub mod cli;
 mod config;
 mod durable;
 mod error;
 mod event;
+mod export;
 mod inbox;
 mod journal;
 mod keeper;

@@ -200,10 +200,11 @@ impl Recorder {
     }
 
     /// Rows as the client gets them (masked), before it gets them. Pieces need not end where rows end; `rows` counts
-    /// the rows that end in this piece.
+    /// the rows that end in this piece. A piece is at most 64 MiB; well below 1 MiB is best, since the journal's lock is
+    /// held while it is copied.
     ///
     /// # Errors
-    /// See [`CannotRecord`]; the rows must then not be released.
+    /// See [`CannotRecord`]; nothing of the piece is recorded then, and its rows must not be released.
     pub fn rows(
         &self,
         session: SessionId,
@@ -214,20 +215,10 @@ impl Recorder {
         bytes: &[u8],
     ) -> Result<Lsn, CannotRecord> {
         let journal = &self.0.journal;
-        let mut last = Lsn(0);
-        // Large pieces go in as several records, so that the journal's lock is never held for long.
-        let mut pieces = bytes.chunks(256 << 10).peekable();
-        if pieces.peek().is_none() {
-            pieces = [].chunks(1).peekable();
-        }
-        let mut left = rows;
-        while let Some(piece) = pieces.next() {
-            let counted = if pieces.peek().is_some() { 0 } else { std::mem::take(&mut left) };
-            last = scratch(|head| {
-                record::rows_head(session, statement, result, layout, counted, head);
-                journal.append(kind::ROWS, Urgency::Working, &[head, piece])
-            })?;
-        }
+        let last = scratch(|head| {
+            record::rows_head(session, statement, result, layout, rows, head);
+            journal.append(kind::ROWS, Urgency::Working, &[head, bytes])
+        })?;
         journal.rows.fetch_add(rows, Ordering::Relaxed);
         Ok(last)
     }

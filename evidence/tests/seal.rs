@@ -1,4 +1,6 @@
 //! Recording, sealing, closing and opening again.
+// A test reports by panicking, in its helpers too.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 

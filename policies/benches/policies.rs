@@ -153,7 +153,7 @@ fn verdicts(criterion: &mut Criterion) {
     let (patients, wards) = (facts("patients", &["id", "mrn", "dob", "state"]), facts("wards", &["id", "name"]));
     let mut group = criterion.benchmark_group("judge");
     for (rules, files) in [("hospital rules", vec![hospital]), ("safe harbor", vec![safe_harbor])] {
-        let policy = Policy::parse(&files).unwrap_or_else(|errors| panic!("{}", errors[0]));
+        let policy = Policy::parse(&files).unwrap_or_else(|errors| panic!("{errors:?}"));
         for (table, facts) in [("protected table", &patients), ("other table", &wards)] {
             let question = Question {
                 identity: &identity,

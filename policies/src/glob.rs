@@ -23,10 +23,45 @@ fn is_system_schema(name: &str) -> bool {
         .any(|system| system.eq_ignore_ascii_case(name))
 }
 
+/// What a component asks for, so that the usual ones are decided without a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Shape {
+    /// `*`
+    Everything,
+    /// No star.
+    Literal,
+    Pattern,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Component {
+    text: String,
+    shape: Shape,
+}
+
+impl Component {
+    fn new(text: String) -> Self {
+        let shape = match text.as_str() {
+            "*" => Shape::Everything,
+            literal if !literal.contains('*') => Shape::Literal,
+            _ => Shape::Pattern,
+        };
+        Self { text, shape }
+    }
+
+    fn matches(&self, name: &str, how: Names) -> bool {
+        match (self.shape, how) {
+            (Shape::Everything, _) => true,
+            (Shape::Literal, Names::Exact) => self.text == name,
+            _ => matches(&self.text, name, how),
+        }
+    }
+}
+
 /// A pattern of `N` components.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Glob<const N: usize> {
-    components: [String; N],
+    components: [Component; N],
 }
 
 /// `datasource.schema.table.column`.
@@ -54,6 +89,7 @@ impl<const N: usize> Glob<N> {
             return Err("a component is empty".to_owned());
         }
         let found = components.len();
+        let components: Vec<Component> = components.into_iter().map(Component::new).collect();
         let components =
             components.try_into().map_err(|_| format!("it has {found} components where {N} are needed"))?;
         Ok(Self { components })
@@ -67,9 +103,9 @@ impl<const N: usize> Glob<N> {
     /// Whether the leading components match; what follows could be anything.
     pub(crate) fn could_match<const M: usize>(&self, names: [&str; M], how: Names) -> bool {
         let mut pairs = self.components.iter().zip(names).enumerate();
-        pairs.all(|(at, (pattern, name))| {
-            let everything = at == SCHEMA && pattern == "*";
-            !(everything && is_system_schema(name)) && matches(pattern, name, how)
+        pairs.all(|(at, (component, name))| {
+            let everything = at == SCHEMA && component.shape == Shape::Everything;
+            component.matches(name, how) && !(everything && is_system_schema(name))
         })
     }
 }
@@ -80,10 +116,11 @@ impl<const N: usize> std::fmt::Display for Glob<N> {
             if index > 0 {
                 f.write_str(".")?;
             }
-            if component.contains('.') {
-                write!(f, "\"{component}\"")?;
+            let text = &component.text;
+            if text.contains('.') {
+                write!(f, "\"{text}\"")?;
             } else {
-                f.write_str(component)?;
+                f.write_str(text)?;
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Puts the proxy together from its configuration. `serve` runs what comes out; `check` and `explain` use parts of it.
 
+use crate::console::wiring;
 use crate::config::{self, DatasourceSetup, Durability, KnownProtocol, Setup, StorePlace};
 use crate::identity::{Access, SystemClock, Verifier};
 use crate::policy_store;
@@ -123,6 +124,7 @@ pub(crate) async fn assemble(setup: &Setup) -> Result<Arc<Proxy>, Failure> {
     }
     let recorder = open_record(setup).await?;
     let policies = open_policies(setup, &recorder).await?;
+    let decisions = wiring::approvals(setup, &recorder)?;
     let mut datasources = HashMap::new();
     for configured in &setup.datasources {
         let key = (configured.protocol.clone(), configured.name.clone());
@@ -142,7 +144,11 @@ pub(crate) async fn assemble(setup: &Setup) -> Result<Arc<Proxy>, Failure> {
         datasources,
         limits: setup.limits.clone(),
         slots: Arc::new(Semaphore::new(setup.limits.sessions)),
-        approvals: Arc::new(NoApprovals),
+        approvals: match &decisions {
+            Some(decisions) => Arc::new(decisions.clone()),
+            None => Arc::new(NoApprovals),
+        },
+        decisions,
     }))
 }
 

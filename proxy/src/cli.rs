@@ -36,6 +36,8 @@ enum Command {
     },
     /// Say what would happen to a statement, column by column, and why.
     Explain(crate::explain::ExplainArguments),
+    /// Statements that wait for a person: list them, decide about them.
+    Approvals(crate::console::command::ApprovalsArguments),
     /// The policy files: what is in force, what changed.
     Policy {
         #[command(subcommand)]
@@ -72,6 +74,7 @@ pub fn run() -> ExitCode {
     match arguments.command {
         Command::Serve { config } => crate::serve::serve(&config),
         Command::Check { config, json, offline } => crate::check::check(&config, json, offline),
+        Command::Approvals(arguments) => crate::console::command::approvals(&arguments),
         Command::Explain(arguments) => crate::explain::explain(&arguments),
         Command::Policy { command: PolicyCommand::List { config, json } } => crate::explain::list(&config, json),
     }

@@ -111,6 +111,10 @@ impl Desk for ListenerDesk {
         self.proxy.verifier.discovery()
     }
 
+    fn turned_away(&self, claim: &Claim, refusal: &Refusal) {
+        self.record_denial(claim, refusal, &Unverified::default(), None);
+    }
+
     fn abandoned(&self, admission: &Admission, claim: &Claim, refusal: &Refusal) {
         self.record_denial_of(claim, refusal, &admission.identity);
     }

@@ -29,6 +29,8 @@ pub(crate) struct Proxy {
     pub(crate) limits: Limits,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) approvals: Arc<dyn Approvals>,
+    /// The same, for the console; `None` where nobody can be asked.
+    pub(crate) decisions: Option<crate::approvals::Approvals>,
 }
 
 /// Gives each session its way to hold statements.

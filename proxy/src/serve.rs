@@ -2,6 +2,7 @@
 
 use crate::assembly::{self, Failure};
 use crate::config::Setup;
+use crate::console::wiring;
 use crate::listener::Listener;
 use crate::proxy::Proxy;
 use model::{Refusal, RefusalKind};
@@ -42,8 +43,7 @@ fn init_tracing() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("AFFIDAVIT_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).try_init();
 }
 
 async fn run(config: &Path) -> Result<(), Failure> {
@@ -74,6 +74,7 @@ async fn run(config: &Path) -> Result<(), Failure> {
             }
         }
     });
+    tasks.extend(wiring::start(&setup, &proxy, stopping.clone()).await?);
     wait_for_the_end(&proxy).await?;
     let _ = stop.send(true);
     wind_down(&proxy, setup.limits.shutdown_grace).await;

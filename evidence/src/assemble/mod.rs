@@ -104,7 +104,7 @@ impl Assembler {
             .map_err(|error| StoreError::damaged(format!("journal record {lsn}"), error))?;
         let at = At { lsn, ts };
         match record {
-            Journaled::Boot(_) => Ok(()),
+            Journaled::Boot => Ok(()),
             Journaled::Opened(opened) => self.opened(at, *opened, sink),
             Journaled::Denied(denied) => self.denied(at, *denied, sink),
             Journaled::Intent(intent) => self.intent(at, *intent, sink),

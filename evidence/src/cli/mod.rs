@@ -3,6 +3,7 @@
 //! Exit codes: 0 good, 1 a check failed, 2 wrong usage, 3 could not run.
 
 mod config;
+mod export;
 mod keys;
 mod list;
 mod output;
@@ -14,6 +15,8 @@ mod statements;
 mod time;
 mod verify;
 mod views;
+
+pub(crate) use output::csv_field;
 
 use crate::error::StoreError;
 use crate::event::AccessEvent;
@@ -39,7 +42,7 @@ enum Command {
     /// Lists sessions: who connected, from where, to what.
     Sessions(sessions::Sessions),
     /// Lists statements: what was asked, decided and answered.
-    Statements(statements::Statements),
+    Statements(Box<statements::Statements>),
     /// Shows one session, statement by statement, with what the client saw.
     Show(show::Show),
     /// Replays a session: what the client saw, in the order and time in which it saw it.
@@ -52,6 +55,8 @@ enum Command {
     Accesses(list::Accesses),
     /// Prints SQL that makes views over the store.
     Views(views::Views),
+    /// Writes a package that an auditor can verify alone.
+    Export(Box<export::Export>),
     /// Seals what is journaled now.
     Seal(seal::Seal),
 }
@@ -141,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Approvals(approvals) => approvals.run(),
         Command::Accesses(accesses) => accesses.run(),
         Command::Views(views) => views.run(),
+        Command::Export(export) => export.run(),
         Command::Seal(seal) => seal.run(),
     };
     result.unwrap_or_else(|error| {

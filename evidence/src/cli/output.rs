@@ -48,7 +48,7 @@ pub(super) fn json(objects: &[Json]) {
 }
 
 /// One field of CSV (RFC 4180). What a spreadsheet would take for a formula is quoted with an apostrophe.
-pub(super) fn csv_field(text: &str) -> String {
+pub(crate) fn csv_field(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
     let text = if formula { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }

@@ -4,6 +4,7 @@ use super::Place;
 use super::output::{self, Format};
 use super::sessions::{self, When, Who, footer, short_time};
 use crate::error::StoreError;
+use crate::export::touches;
 use crate::search::{Archive, Condition, Query};
 use crate::table::{Record, Table, Value};
 use clap::Args;
@@ -148,14 +149,6 @@ impl Statements {
 
 fn key(record: &Record) -> (String, i64) {
     (record.str("session_id").to_owned(), record.int("statement_id"))
-}
-
-fn touches(record: &Record, table: &str) -> bool {
-    let Value::Strs(tables) = record.get("tables") else { return false };
-    tables.iter().flatten().any(|used| {
-        let name = used.rsplit_once(':').map_or(used.as_str(), |(name, _)| name);
-        name == table || name.rsplit_once('.').is_some_and(|(_, last)| last == table)
-    })
 }
 
 fn returns(record: &Record, column: &str) -> bool {

@@ -5,12 +5,11 @@ use crate::error::{At, StoreError};
 use memmap2::{MmapMut, MmapOptions};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// One file of the journal, open for writing.
 pub(crate) struct MappedFile {
-    pub(crate) path: PathBuf,
     pub(crate) file: Arc<File>,
     map: MmapMut,
 }
@@ -47,7 +46,7 @@ impl MappedFile {
         // length above, so no access can fall behind its end. The bytes are only ever written through the exclusive
         // `&mut self` of `write`; they are never read back through the mapping.
         let map = unsafe { MmapOptions::new().populate().map_mut(&file) }.at(path, "mapping a journal file")?;
-        Ok(Self { path: path.to_path_buf(), file: Arc::new(file), map })
+        Ok(Self { file: Arc::new(file), map })
     }
 
     /// Bytes that fit behind the header.

@@ -67,14 +67,16 @@ struct Tail {
     unsynced: Vec<Arc<File>>,
     stopped: Option<CannotRecord>,
     waiting_for_room: Vec<Waker>,
+    /// Spare files that the largest refused record needs, the reserve included.
+    wanted: usize,
 }
 
 /// What the sealing thread needs to know about what is not sealed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Backlog {
     pub(crate) last_lsn: u64,
-    pub(crate) files: u64,
-    pub(crate) spares: usize,
+    /// A record was refused, and no file may be made for it: only sealing gives room.
+    pub(crate) starved: bool,
 }
 
 /// The journal of an open store.
@@ -118,6 +120,7 @@ impl Journal {
             files,
             stopped: None,
             waiting_for_room: Vec::new(),
+            wanted: RESERVE + 1,
         };
         let journal = Self {
             folder: folder.to_path_buf(),
@@ -181,15 +184,18 @@ impl Journal {
         self.free.load(Ordering::Relaxed)
     }
 
+    fn most_files(&self) -> u64 {
+        (self.limits.max_bytes / self.limits.file_bytes.max(1)).max(3)
+    }
+
     /// Prepares spare files, up to the limit. Called from the sealing thread: it writes and syncs zeros.
     pub(crate) fn tend(&self) -> Result<(), StoreError> {
-        let most = (self.limits.max_bytes / self.limits.file_bytes.max(1)).max(3);
         loop {
-            let (spares, mut files) = {
+            let (spares, wanted, mut files) = {
                 let tail = self.tail.lock();
-                (tail.spares.len(), tail.files)
+                (tail.spares.len(), tail.wanted, tail.files)
             };
-            if spares > RESERVE + 1 || files >= most {
+            if spares > wanted || files >= self.most_files() {
                 return Ok(());
             }
             let spare = create(&self.folder, &self.limits, &mut files)?;
@@ -215,7 +221,10 @@ impl Journal {
     /// How far the journal goes.
     pub(crate) fn backlog(&self) -> Backlog {
         let tail = self.tail.lock();
-        Backlog { last_lsn: tail.next_lsn - 1, files: tail.files, spares: tail.spares.len() }
+        Backlog {
+            last_lsn: tail.next_lsn - 1,
+            starved: tail.spares.len() < tail.wanted && tail.files >= self.most_files(),
+        }
     }
 
     /// Registers to be woken when room may have become free. True if there is room now.
@@ -224,7 +233,7 @@ impl Journal {
         if let Some(reason) = &tail.stopped {
             return Err(reason.clone());
         }
-        if tail.spares.len() > RESERVE || tail.offset + frame_size(FRAME_PAYLOAD) <= tail.current.capacity() {
+        if tail.spares.len() >= tail.wanted {
             return Ok(true);
         }
         if !tail.waiting_for_room.iter().any(|known| known.will_wake(waker)) {
@@ -299,7 +308,7 @@ impl Tail {
     }
 
     /// Room for `size` bytes, in the current file or in spare ones.
-    fn ensure(&self, journal: &Journal, urgency: Urgency, size: usize) -> Result<(), CannotRecord> {
+    fn ensure(&mut self, journal: &Journal, urgency: Urgency, size: usize) -> Result<(), CannotRecord> {
         if let Some(reason) = &self.stopped {
             return Err(reason.clone());
         }
@@ -312,12 +321,14 @@ impl Tail {
         let per_file = self.current.capacity().saturating_sub(frame_size(FRAME_PAYLOAD)).max(1);
         let files = size.div_ceil(per_file);
         if files <= spares {
+            self.wanted = RESERVE + 1;
             return Ok(());
         }
         let most = usize::try_from(journal.limits.max_bytes).unwrap_or(usize::MAX);
         if size > most / 2 {
             return Err(CannotRecord::TooLarge { bytes: size as u64, limit: (most / 2) as u64 });
         }
+        self.wanted = self.wanted.max(files + RESERVE);
         (journal.on_rotation)();
         Err(CannotRecord::Busy)
     }

@@ -19,6 +19,11 @@ pub(crate) struct Found {
     pub(crate) files: Vec<PathBuf>,
 }
 
+/// Takes a record: kind, lsn and time of its last frame, payload.
+type TakeRecord<'a> = &'a mut dyn FnMut(u8, u64, i64, &[u8]) -> Result<(), StoreError>;
+/// Takes a frame and its payload.
+type TakeFrame<'a> = &'a mut dyn FnMut(FrameHeader, &[u8]) -> Result<(), StoreError>;
+
 struct Source {
     path: PathBuf,
     header: FileHeader,
@@ -57,12 +62,7 @@ fn read_header(path: &Path) -> Result<Option<FileHeader>, StoreError> {
 
 /// Gives every record after `after` and up to `until` to `take`, whole, in order, with the lsn and time of its last
 /// frame. Returns the last lsn given. The caller knows that `until` is in the journal.
-pub(crate) fn read(
-    folder: &Path,
-    after: u64,
-    until: u64,
-    take: &mut dyn FnMut(u8, u64, i64, &[u8]) -> Result<(), StoreError>,
-) -> Result<u64, StoreError> {
+pub(crate) fn read(folder: &Path, after: u64, until: u64, take: TakeRecord<'_>) -> Result<u64, StoreError> {
     let (files, _) = sources(folder)?;
     let mut expected = after + 1;
     let mut record = Vec::new();
@@ -95,11 +95,7 @@ pub(crate) fn read(
 }
 
 /// Walks the frames of a file until the first that is not one, and returns where that is.
-fn walk(
-    source: &Source,
-    bytes: &[u8],
-    each: &mut dyn FnMut(FrameHeader, &[u8]) -> Result<(), StoreError>,
-) -> Result<(usize, u64), StoreError> {
+fn walk(source: &Source, bytes: &[u8], each: TakeFrame<'_>) -> Result<(usize, u64), StoreError> {
     let mut offset = FILE_HEADER;
     let mut lsn = source.header.first_lsn;
     while let Some((head, payload)) = bytes.get(offset..).and_then(|rest| frame::decode(rest, source.header.salt)) {

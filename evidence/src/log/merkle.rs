@@ -77,6 +77,52 @@ impl Tree {
     }
 }
 
+/// The audit path of a leaf, from the bottom up: RFC 6962, section 2.1.1.
+pub(crate) fn audit_path(leaves: &[Hash], index: usize) -> Vec<Hash> {
+    if leaves.len() <= 1 || index >= leaves.len() {
+        return Vec::new();
+    }
+    let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+    let of = |leaves: &[Hash]| {
+        let mut tree = Tree::default();
+        leaves.iter().for_each(|leaf| tree.push(*leaf));
+        tree.root()
+    };
+    let (mut path, other) = match index.checked_sub(left.len()) {
+        None => (audit_path(left, index), of(right)),
+        Some(index) => (audit_path(right, index), of(left)),
+    };
+    path.push(other);
+    path
+}
+
+/// The root that a leaf and its audit path lead to: RFC 9162, section 2.1.3.2. `None` for a path of another length.
+#[cfg(test)]
+pub(crate) fn root_by_path(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
+    let (mut fnode, mut snode) = (index, size.checked_sub(1)?);
+    let mut root = leaf;
+    if index > snode {
+        return None;
+    }
+    for step in path {
+        if snode == 0 {
+            return None;
+        }
+        if fnode & 1 == 1 || fnode == snode {
+            root = node_hash(step, &root);
+            while fnode & 1 == 0 && fnode != 0 {
+                fnode >>= 1;
+                snode >>= 1;
+            }
+        } else {
+            root = node_hash(&root, step);
+        }
+        fnode >>= 1;
+        snode >>= 1;
+    }
+    (snode == 0).then_some(root)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +135,20 @@ mod tests {
             _ => {
                 let k = leaves.len().next_power_of_two() / 2;
                 node_hash(&defined(&leaves[..k]), &defined(&leaves[k..]))
+            }
+        }
+    }
+
+    #[test]
+    fn audit_paths_lead_to_the_root_and_padded_ones_do_not() {
+        for size in 1..40usize {
+            let leaves: Vec<Hash> = (0..size).map(|n| leaf_hash(&n.to_be_bytes())).collect();
+            for index in 0..size {
+                let mut path = audit_path(&leaves, index);
+                let lead = |path: &[Hash]| root_by_path(leaves[index], index as u64, size as u64, path);
+                assert_eq!(lead(&path), Some(defined(&leaves)), "{index} of {size}");
+                path.push([0; 32]);
+                assert_eq!(lead(&path), None);
             }
         }
     }

@@ -8,6 +8,6 @@ mod tree;
 pub(crate) use leaf::{
     Chain, HeartbeatLeaf, KeyLeaf, Leaf, LeafHead, Manifest, PolicyLeaf, Segment, SegmentFile, leaf_type,
 };
-pub(crate) use merkle::{Tree, leaf_hash, root_of};
-pub(crate) use tiles::{bundle_paths, entries, expected};
+pub(crate) use merkle::{Hash, Tree, audit_path, leaf_hash, root_of};
+pub(crate) use tiles::{bundle_paths, entries, expected, files};
 pub(crate) use tree::Log;

@@ -9,6 +9,7 @@ use crate::error::{At, StoreError};
 use std::path::{Path, PathBuf};
 
 pub(crate) const WIDTH: u64 = 256;
+const TILE: usize = 256;
 /// Largest entry.
 pub(crate) const ENTRY_LIMIT: usize = u16::MAX as usize;
 
@@ -57,7 +58,7 @@ pub(crate) fn changes(
                 continue;
             }
             let start = usize::try_from(n * WIDTH).unwrap_or(usize::MAX);
-            let tile: Vec<u8> = hashes.iter().skip(start).take(WIDTH as usize).flatten().copied().collect();
+            let tile: Vec<u8> = hashes.iter().skip(start).take(TILE).flatten().copied().collect();
             let kind = level.to_string();
             write.push((path(log, &kind, n, width), tile));
             if width_at(old, n) > 0 {
@@ -80,7 +81,7 @@ fn bundles(
 ) {
     let first = before / WIDTH;
     let all: Vec<&Vec<u8>> = old_bundle.iter().chain(entries).collect();
-    for (at, bundle) in all.chunks(WIDTH as usize).enumerate() {
+    for (at, bundle) in all.chunks(TILE).enumerate() {
         let n = first + at as u64;
         let mut bytes = Vec::new();
         for entry in bundle {
@@ -115,6 +116,13 @@ fn read_tile(log: &Path, kind: &str, n: u64, width: u64) -> Result<(Vec<u8>, Pat
 /// Every tile that a tree of this shape has, with its bytes: what must lie beside the entries.
 pub(crate) fn expected(log: &Path, tree: &Tree) -> Vec<(PathBuf, Vec<u8>)> {
     changes(log, tree, 0, &[], &[]).0
+}
+
+/// All files of a log with these entries, but for its head. Paths are relative to the log.
+pub(crate) fn files(entries: &[Vec<u8>]) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut tree = Tree::default();
+    entries.iter().for_each(|entry| tree.push(super::leaf_hash(entry)));
+    changes(Path::new(""), &tree, 0, entries, &[]).0
 }
 
 /// Paths of the entry bundles of a log with `size` leaves.

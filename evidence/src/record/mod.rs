@@ -32,7 +32,7 @@ pub(crate) mod kind {
 /// A record, read back.
 #[derive(Debug)]
 pub(crate) enum Record<'a> {
-    Boot(Boot),
+    Boot,
     Opened(Box<Opened>),
     Denied(Box<Denied>),
     Intent(Box<Intent>),
@@ -50,7 +50,10 @@ pub(crate) fn decode(kind: u8, payload: &[u8]) -> Result<Record<'_>, Undecodable
     let mut take = Take(payload);
     let take = &mut take;
     Ok(match kind {
-        kind::BOOT => Record::Boot(Boot::read(take)?),
+        kind::BOOT => {
+            Boot::read(take)?;
+            Record::Boot
+        }
         kind::SESSION_OPENED => Record::Opened(Box::new(Opened::read(take)?)),
         kind::LOGIN_DENIED => Record::Denied(Box::new(Denied::read(take)?)),
         kind::INTENT => Record::Intent(Box::new(Intent::read(take)?)),

@@ -4,11 +4,8 @@ use crate::event::{AccessEvent, ApprovalEvent, PolicyEvent, PolicyOrigin};
 use crate::journal::codec::{Put, Take, Undecodable};
 use model::PolicyVersion;
 
-/// A process began to write.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Boot {
-    pub(crate) boot: [u8; 16],
-}
+/// A process began to write. Its id is in the head of every leaf that it makes.
+pub(crate) struct Boot;
 
 pub(crate) fn boot(boot: [u8; 16], out: &mut Vec<u8>) {
     out.extend_from_slice(&boot);
@@ -16,7 +13,7 @@ pub(crate) fn boot(boot: [u8; 16], out: &mut Vec<u8>) {
 
 impl Boot {
     pub(crate) fn read(take: &mut Take<'_>) -> Result<Self, Undecodable> {
-        Ok(Self { boot: take.array()? })
+        take.array::<16>().map(|_| Self)
     }
 }
 

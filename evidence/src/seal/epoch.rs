@@ -51,7 +51,7 @@ impl Epochs {
         // The old private half is wiped here.
         self.current = None;
         self.last += 1;
-        let key = EpochKey::generate(self.last);
+        let key = EpochKey::generate();
         let head = self.head();
         let length = i64::try_from(self.length.as_micros()).unwrap_or(i64::MAX / 4);
         // A leaf may be signed a little after the rotation was due: the writer looks once a tick.

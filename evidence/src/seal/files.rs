@@ -11,6 +11,9 @@ use std::io::Read;
 use std::path::Path;
 use zeroize::Zeroizing;
 
+/// What a manifest says of a segment's files, and their hashes by name.
+pub(super) type Finished = (Vec<SegmentFile>, Vec<(String, String)>);
+
 /// Writes records to the files that they belong to.
 pub(super) struct SegmentFiles {
     layout: Layout,
@@ -65,7 +68,7 @@ impl SegmentFiles {
     }
 
     /// Finishes the files. Returns what the manifest says of them, and their hashes by name.
-    pub(super) fn finish(self) -> Result<(Vec<SegmentFile>, Vec<(String, String)>), StoreError> {
+    pub(super) fn finish(self) -> Result<Finished, StoreError> {
         let mut files = Vec::new();
         let mut hashes = Vec::new();
         for ((table, date), part) in self.parts {

@@ -20,11 +20,12 @@ use zeroize::Zeroizing;
 /// A store, open for reading. Reading needs no key and no lock; it does not verify.
 pub(crate) struct Archive {
     pub(crate) layout: Layout,
-    pub(crate) about: Option<About>,
-    manifests: Vec<Box<Manifest>>,
+    manifests: Vec<Manifest>,
     pub(crate) body_key: Option<Zeroizing<Vec<u8>>>,
     /// Records of the journal that no segment holds yet.
     unsealed: Vec<Record>,
+    /// Part of a store: files may be missing.
+    partial: bool,
 }
 
 /// What a search touched.
@@ -62,8 +63,8 @@ impl Archive {
         let mut tries = 0;
         loop {
             let manifests = manifests(&layout)?;
-            match unsealed(&layout, about.as_ref(), manifests.last().map(Box::as_ref)) {
-                Ok(unsealed) => return Ok(Self { layout, about, manifests, body_key: None, unsealed }),
+            match unsealed(&layout, about.as_ref(), manifests.last()) {
+                Ok(unsealed) => return Ok(Self { layout, manifests, body_key: None, unsealed, partial: false }),
                 Err(error) if tries >= 20 => return Err(error),
                 Err(_) => {
                     tries += 1;
@@ -73,9 +74,20 @@ impl Archive {
         }
     }
 
-    /// Number of segments.
-    pub(crate) fn segments(&self) -> usize {
-        self.manifests.len()
+    /// Opens the part of a store that a package holds.
+    pub(crate) fn open_part(root: &Path) -> Result<Self, StoreError> {
+        let layout = Layout::new(root);
+        let manifests = manifests(&layout)?;
+        Ok(Self { layout, manifests, body_key: None, unsealed: Vec::new(), partial: true })
+    }
+
+    /// What is sealed, and nothing else.
+    pub(crate) fn open_sealed(root: &Path) -> Result<Self, StoreError> {
+        Ok(Self { partial: false, ..Self::open_part(root)? })
+    }
+
+    pub(crate) fn manifests(&self) -> &[Manifest] {
+        &self.manifests
     }
 
     /// Records of a table that are not sealed yet.
@@ -135,9 +147,53 @@ impl Archive {
         Ok(found)
     }
 
+    /// The matching records of one segment, in order.
+    pub(crate) fn search_segment(
+        &self,
+        query: &Query,
+        manifest: &Manifest,
+        each: &mut dyn FnMut(Record),
+    ) -> Result<(), StoreError> {
+        for file in manifest.predicate.files.iter().filter(|file| file.table == query.table.name()) {
+            if let Some(batches) = self.open_file(query, &file.name, &mut Touched::default())? {
+                batches.records(query.table, &mut |record| {
+                    if query.matches(&record) {
+                        each(record);
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same store, with only the files of some segments; tables that `always` names keep theirs up to there.
+    pub(crate) fn limited(
+        &self,
+        segments: std::ops::Range<u64>,
+        always: impl Fn(Table) -> bool,
+        with_bodies: bool,
+    ) -> Self {
+        let mut manifests = self.manifests.clone();
+        for manifest in &mut manifests {
+            let number = manifest.predicate.segment;
+            manifest.predicate.files.retain(|file| {
+                let table = Table::by_name(&file.table);
+                (segments.contains(&number) || (number < segments.start && table.is_some_and(&always)))
+                    && (with_bodies || table != Some(Table::StatementBodies))
+            });
+        }
+        let layout = self.layout.clone();
+        Self { layout, manifests, body_key: self.body_key.clone(), unsealed: Vec::new(), partial: false }
+    }
+
     fn open_file(&self, query: &Query, name: &str, touched: &mut Touched) -> Result<Option<Batches>, StoreError> {
         let path = self.layout.root().join(name);
-        let file = File::open(&path).at(&path, "opening a Parquet file")?;
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if self.partial && error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StoreError::Io { path, doing: "opening a Parquet file", source }),
+        };
         let key = self.body_key.as_deref().map(Vec::as_slice);
         let key = key.filter(|_| query.table == Table::StatementBodies);
         touched.files += 1;
@@ -199,7 +255,7 @@ fn row(record: &Record) -> ResultRow {
 }
 
 /// The manifests that the log holds, oldest first.
-pub(crate) fn manifests(layout: &Layout) -> Result<Vec<Box<Manifest>>, StoreError> {
+pub(crate) fn manifests(layout: &Layout) -> Result<Vec<Manifest>, StoreError> {
     let path = layout.log().join("checkpoint");
     let note = match std::fs::read_to_string(&path) {
         Ok(note) => note,
@@ -211,7 +267,7 @@ pub(crate) fn manifests(layout: &Layout) -> Result<Vec<Box<Manifest>>, StoreErro
     for (index, entry) in entries(&layout.log(), 0, head.size)? {
         let leaf = Leaf::parse(&entry).map_err(|what| StoreError::damaged(format!("leaf {index} of the log"), what))?;
         if let Leaf::Segment(manifest) = leaf.2 {
-            manifests.push(manifest);
+            manifests.push(*manifest);
         }
     }
     Ok(manifests)

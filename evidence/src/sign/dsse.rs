@@ -74,14 +74,13 @@ pub(crate) fn key_id(public: &[u8; 32]) -> String {
 
 /// A key that signs for an hour at most. Its private half is never written anywhere and wiped when it is dropped.
 pub(crate) struct EpochKey {
-    pub(crate) number: u64,
     key: SigningKey,
 }
 
 impl EpochKey {
-    pub(crate) fn generate(number: u64) -> Self {
+    pub(crate) fn generate() -> Self {
         let seed = Zeroizing::new(rand::random::<[u8; 32]>());
-        Self { number, key: SigningKey::from_bytes(&seed) }
+        Self { key: SigningKey::from_bytes(&seed) }
     }
 
     pub(crate) fn public(&self) -> [u8; 32] {
@@ -108,11 +107,11 @@ mod tests {
 
     #[test]
     fn type_payload_and_key_are_all_bound() {
-        let key = EpochKey::generate(1);
+        let key = EpochKey::generate();
         let good = key.seal("a/b", b"payload");
         assert!(verify_envelope(&good, b"payload", &key.public()));
         assert!(!verify_envelope(&good, b"Payload", &key.public()));
-        assert!(!verify_envelope(&good, b"payload", &EpochKey::generate(1).public()));
+        assert!(!verify_envelope(&good, b"payload", &EpochKey::generate().public()));
         let confused = Envelope { payload_type: "a/c".into(), ..good.clone() };
         assert!(!verify_envelope(&confused, b"payload", &key.public()));
         let stripped = Envelope { signatures: Vec::new(), ..good };

@@ -83,11 +83,6 @@ impl VerifierKey {
     pub(crate) fn public(&self) -> VerifyingKey {
         self.key
     }
-
-    /// Checks a bare signature.
-    pub(crate) fn verifies_bytes(&self, message: &[u8], signature: &[u8]) -> bool {
-        Signature::from_slice(signature).is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
-    }
 }
 
 impl std::fmt::Display for VerifierKey {

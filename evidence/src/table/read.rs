@@ -1,7 +1,7 @@
 //! Reads the record back: batches of columns, or whole records.
 
 use super::{RESULT_COLUMN, Record, Table, Ty, Value};
-use crate::error::{At, StoreError};
+use crate::error::StoreError;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Schema;
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
@@ -9,8 +9,6 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader,
 use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
-use std::fs::File;
-use std::path::Path;
 
 /// What is wrong with a file's columns, if something is.
 fn schema_problem(table: Table, schema: &Schema) -> Option<String> {
@@ -55,12 +53,6 @@ impl Batches {
             builder = builder.with_row_groups(groups);
         }
         Ok(Self { reader: builder.build().map_err(damaged)?, place: place.to_owned() })
-    }
-
-    /// Opens a file by its path, all of it.
-    pub(crate) fn of_file(table: Table, path: &Path, key: Option<&[u8]>) -> Result<Self, StoreError> {
-        let file = File::open(path).at(path, "opening a Parquet file")?;
-        Self::open(table, file, &path.display().to_string(), key, |_| None)
     }
 
     /// Gives every record to `each`.

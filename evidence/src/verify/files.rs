@@ -109,8 +109,8 @@ fn log_files(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
                 || path == layout.log().join("pending")
                 || known.contains_key(&path)
                 || bundles.contains(&path)
-                || (partial && (live || is_front(&path)))
-                || live;
+                || live
+                || (partial && is_front(&path));
             if !fine {
                 checks.fail(name::LISTED, relative(layout, &path), "it is no part of the log");
             }

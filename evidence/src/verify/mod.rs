@@ -4,6 +4,8 @@
 //! rely on one another's success: a forged head does not hide which file was changed.
 
 mod approvals;
+#[cfg(test)]
+mod attacks;
 mod chain;
 mod facts;
 mod files;

@@ -43,14 +43,14 @@ pub struct Check {
     pub outcome: Outcome,
     /// What was looked at, or why nothing was.
     pub note: String,
-    /// What is wrong, at most [`MOST`] of it.
+    /// What is wrong, at most 20 of it.
     pub findings: Vec<Finding>,
     /// How many findings there are in all.
     pub total: u64,
 }
 
 /// Findings that are kept of each check.
-pub const MOST: usize = 20;
+pub(super) const MOST: usize = 20;
 
 /// A verification's result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

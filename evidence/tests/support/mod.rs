@@ -1,5 +1,5 @@
 //! What the tests share: a key, a store in a temporary folder, and short ways to make the vocabulary's types.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use bytes::Bytes;
 use evidence::{LogKey, PolicyOrigin, Recorder, Recovery, SigningKeySource, StoreConfig, new_session_id};

@@ -138,11 +138,14 @@ impl Policy {
         let protected = self.protects(question.datasource, question.names);
         let minded = self.guards().find(|guard| conditions::could_match(guard, question));
         let decision = if protected || minded.is_some() {
-            let refusal = Refusal::new(
-                RefusalKind::NotUnderstood,
-                format!("Affidavit could not read this statement, so it cannot tell what it touches: {reason}"),
-            );
-            Decision::Deny(refusal.hint("check its syntax, or write it in plainer SQL"))
+            // A plain syntax error is worded as the database words it: drivers and people know that text.
+            let message = if reason.starts_with("syntax error") {
+                reason.to_owned()
+            } else {
+                format!("Affidavit could not read this statement, so it cannot tell what it touches: {reason}")
+            };
+            let hint = "check its syntax, or write it in plainer SQL; Affidavit reads every statement before the database does";
+            Decision::Deny(Refusal::new(RefusalKind::NotUnderstood, message).hint(hint))
         } else {
             Decision::Allow
         };

@@ -2,6 +2,7 @@
 //! <https://dev.mysql.com/doc/refman/9.0/en/information-schema.html>
 
 use crate::link::Link;
+use crate::message::capability::Capabilities;
 use crate::own_query::{QueryError, TextRow, run};
 use model::TableRef;
 use sha2::{Digest as _, Sha256};
@@ -30,12 +31,12 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// Reads it.
-    pub(crate) async fn read(link: &mut Link, deprecate_eof: bool) -> Result<Self, QueryError> {
-        let columns = run(link, COLUMNS, deprecate_eof).await?;
-        let tables = run(link, TABLES, deprecate_eof).await?;
-        let views = run(link, VIEWS, deprecate_eof).await?;
-        let routines = run(link, ROUTINES, deprecate_eof).await?;
-        let loaded = match run(link, LOADED, deprecate_eof).await {
+    pub(crate) async fn read(link: &mut Link, capabilities: Capabilities) -> Result<Self, QueryError> {
+        let columns = run(link, COLUMNS, capabilities).await?;
+        let tables = run(link, TABLES, capabilities).await?;
+        let views = run(link, VIEWS, capabilities).await?;
+        let routines = run(link, ROUTINES, capabilities).await?;
+        let loaded = match run(link, LOADED, capabilities).await {
             Err(QueryError::Server(..)) => Vec::new(),
             other => other?,
         };

@@ -9,6 +9,7 @@ use crate::datasource::{MysqlDatasource, Owner, Thread};
 use crate::errors::{self, Code};
 use crate::message::capability::Capabilities;
 use crate::message::{command, packet};
+use crate::upstream::definitions::Definitions;
 use crate::upstream::{self, Due};
 use model::{Facts, Refusal, ServerMessage, Statement, StatementId};
 use sql::Settings;
@@ -69,7 +70,10 @@ pub(crate) struct MysqlConversation {
     pub(crate) deprecate_eof: bool,
     pub(crate) query_attributes: bool,
     pub(crate) settings: Arc<Settings>,
+    /// A statement has run that may have changed the settings: they are asked for before the next text is read.
+    pub(crate) stale: bool,
     pub(crate) prepared: Prepared,
+    pub(crate) definitions: Definitions,
     /// Statements handed out so far.
     pub(crate) numbered: u64,
     pub(crate) draft: Option<Draft>,
@@ -96,7 +100,9 @@ impl MysqlConversation {
             deprecate_eof: parts.capabilities.has(Capabilities::DEPRECATE_EOF),
             query_attributes: parts.capabilities.has(Capabilities::QUERY_ATTRIBUTES),
             settings: Arc::new(parts.settings),
+            stale: false,
             prepared: Prepared::default(),
+            definitions: Definitions::default(),
             numbered: 0,
             draft: None,
             due: VecDeque::new(),
@@ -135,16 +141,18 @@ impl MysqlConversation {
         self.shifted_in = None;
     }
 
-    /// Adds our own question for the settings to what is sent.
-    pub(crate) fn ask_settings(&mut self, out: &mut Vec<u8>) {
-        let start = packet::begin(out);
+    /// Our own question for the settings.
+    pub(crate) fn ask_settings(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let start = packet::begin(&mut out);
         out.push(command::QUERY);
         if self.query_attributes {
             out.extend_from_slice(&[0, 1]);
         }
         out.extend_from_slice(crate::settings::QUERY.as_bytes());
-        packet::finish(out, start, 0);
+        packet::finish(&mut out, start, 0);
         self.sent(Due::settings());
+        out
     }
 }
 
@@ -157,8 +165,8 @@ impl Conversation for MysqlConversation {
         self.next_answer(input)
     }
 
-    fn permit(&mut self, statement: &Statement, extra: &mut Vec<u8>) {
-        self.permitted(statement, extra);
+    fn permit(&mut self, statement: &Statement, _extra: &mut Vec<u8>) {
+        self.permitted(statement);
     }
 
     fn refuse(&mut self, statement: &Statement, refusal: &Refusal, upstream: &mut Vec<u8>, client: &mut Vec<u8>) {

@@ -43,10 +43,10 @@ struct Session {
     journal: Vec<u8>,
     events: Vec<String>,
     unread: Vec<u8>,
-    settings_asked: usize,
     cut: usize,
     masked: bool,
     refuse: bool,
+    asked: usize,
 }
 
 fn session(capabilities: Capabilities) -> Session {
@@ -84,10 +84,10 @@ fn session(capabilities: Capabilities) -> Session {
         journal: Vec::new(),
         events: Vec::new(),
         unread: Vec::new(),
-        settings_asked: 0,
         cut: usize::MAX,
         masked: false,
         refuse: false,
+        asked: 0,
     }
 }
 
@@ -132,7 +132,16 @@ impl Session {
     }
 
     fn ask_raw(&mut self, wire: &[u8]) -> Result<(), Violation> {
-        let Step::Got { consumed, item } = self.conversation.request(wire)? else { panic!("needs more") };
+        let Step::Got { mut consumed, mut item } = self.conversation.request(wire)? else { panic!("needs more") };
+        if let (0, Request::Forward(question)) = (consumed, &item) {
+            // It wants to know the settings first.
+            assert!(question.windows(10).any(|window| window == b"@@sql_mode"));
+            assert!(matches!(self.conversation.request(wire)?, Step::Need(0)));
+            self.say(&settings_answer())?;
+            self.asked += 1;
+            let Step::Got { consumed: again, item: next } = self.conversation.request(wire)? else { panic!("more") };
+            (consumed, item) = (again, next);
+        }
         assert_eq!(consumed, wire.len());
         match item {
             Request::Statement(statement) if self.refuse => {
@@ -146,7 +155,7 @@ impl Session {
             Request::Statement(statement) => {
                 let mut extra = Vec::new();
                 self.conversation.permit(&statement, &mut extra);
-                self.settings_asked += usize::from(!extra.is_empty());
+                assert!(extra.is_empty());
                 self.upstream.extend_from_slice(&statement.wire);
                 self.events.push(format!("run {} {:?}", statement.id.0, String::from_utf8_lossy(&statement.sql)));
                 for param in &statement.params {
@@ -161,12 +170,8 @@ impl Session {
         Ok(())
     }
 
-    /// The upstream speaks, in pieces of `cut` bytes; our own question is answered after it.
+    /// The upstream speaks, in pieces of `cut` bytes.
     fn say(&mut self, bytes: &[u8]) -> Result<(), Violation> {
-        let mut bytes = bytes.to_vec();
-        for _ in 0..std::mem::take(&mut self.settings_asked) {
-            bytes.extend_from_slice(&settings_answer());
-        }
         for piece in bytes.chunks(self.cut.min(bytes.len().max(1))) {
             self.unread.extend_from_slice(piece);
             while self.understand()? {}
@@ -272,7 +277,7 @@ fn answers() -> Vec<(Vec<u8>, Vec<u8>)> {
             b"\x1c\x01\0\0\0\x01\0\0\0".to_vec(),
             frames(1, &[b"\0\0\x08\0\0\0\x04gone".to_vec(), b"\xfe\0\0\x82\0".to_vec()]),
         ),
-        (b"\x1f".to_vec(), [frames(1, &[OK.to_vec()]), settings_answer()].concat()),
+        (b"\x1f".to_vec(), frames(1, &[OK.to_vec()])),
     ]
 }
 
@@ -291,13 +296,7 @@ fn run(cut: usize, masked: bool) -> Session {
 #[test]
 fn unmasked_answers_pass_as_they_are_and_every_statement_ends_once() {
     let session = run(usize::MAX, false);
-    let sent: Vec<u8> = answers()
-        .iter()
-        .flat_map(|(command, answer)| {
-            // The last one holds our own answer too.
-            if command == b"\x1f" { answer[..11].to_vec() } else { answer.clone() }
-        })
-        .collect();
+    let sent: Vec<u8> = answers().into_iter().flat_map(|(_, answer)| answer).collect();
     assert_eq!(session.client, sent);
     let events = session.events.join("\n");
     for line in [
@@ -404,12 +403,15 @@ fn hostile_upstreams_end_the_session_and_nothing_of_theirs_is_passed_on() {
     let good = frames(1, &result);
     for (what, bytes) in [
         ("a wrong sequence id", frames(2, &[OK.to_vec()])),
-        ("a gap among the definitions", [frames(1, &[count.clone()]), frames(3, &[id.clone()])].concat()),
+        (
+            "a gap among the definitions",
+            [frames(1, std::slice::from_ref(&count)), frames(3, std::slice::from_ref(&id))].concat(),
+        ),
         ("a gap among the rows", [good.clone(), frames(6, &[b"\x011\x01x".to_vec()])].concat()),
         ("a file is asked for", frames(1, &[b"\xfb/etc/passwd".to_vec()])),
         ("a count beyond all tables", frames(1, &[b"\xfc\xff\xff".to_vec()])),
         ("bytes after the count", frames(1, &[b"\x01\x01".to_vec()])),
-        ("a definition cut short", frames(1, &[count.clone(), id[..9].to_vec()])),
+        ("a definition cut short", frames(1, &[count.clone(), id[..9].to_vec(), ssn.clone(), EOF.to_vec()])),
         ("an empty packet", frames(1, &[Vec::new()])),
         ("an OK cut short", frames(1, &[b"\0\0".to_vec()])),
         ("an ERR cut short", frames(1, &[b"\xff\x01".to_vec()])),
@@ -423,10 +425,8 @@ fn hostile_upstreams_end_the_session_and_nothing_of_theirs_is_passed_on() {
             let mut session = session(Capabilities(0));
             session.masked = masked;
             session.ask(b"\x03SELECT 1").unwrap();
-            session.settings_asked = 0;
             if what == "words nobody asked for" {
                 session.say(&frames(1, &[OK.to_vec()])).unwrap();
-                session.say(&settings_answer()).ok();
                 session.client.clear();
                 assert!(session.say(&frames(0, &[OK.to_vec()])).is_err());
                 assert!(session.client.is_empty());
@@ -447,7 +447,6 @@ fn last_words_come_in_sequence() {
     session.conversation.farewell(&refusal, &mut out);
     assert_eq!(out[3], 1, "to an idle client: the answer to its next command");
     session.ask(b"\x03SELECT 1").unwrap();
-    session.settings_asked = 0;
     session.say(&frames(1, &[count, id, ssn, EOF.to_vec(), b"\x011\x01x".to_vec()])).unwrap();
     out.clear();
     session.conversation.farewell(&refusal, &mut out);
@@ -504,7 +503,7 @@ proptest! {
         for (command, answer) in all {
             let mut wire = Vec::new();
             packet::put(&mut wire, 0, &command);
-            if !session.conversation.due.is_empty() || session.ask_raw(&wire).is_err() || session.say(&answer).is_err() {
+            if !session.unread.is_empty() || !session.conversation.due.is_empty() || session.ask_raw(&wire).is_err() || session.say(&answer).is_err() {
                 break;
             }
         }
@@ -516,5 +515,42 @@ proptest! {
         let mut payload = vec![code];
         payload.extend_from_slice(&body);
         let _ = session.ask(&payload);
+    }
+}
+
+#[test]
+fn settings_are_asked_for_before_the_next_text_and_not_before_a_look_at_the_warnings() {
+    let mut session = session(Capabilities(0));
+    session.ask(b"\x1f").unwrap();
+    session.say(&frames(1, &[OK.to_vec()])).unwrap();
+    session.ask(b"\x0e").unwrap();
+    session.say(&frames(1, &[OK.to_vec()])).unwrap();
+    session.ask(b"\x03SHOW WARNINGS").unwrap();
+    assert_eq!(session.asked, 0);
+    session.say(&frames(1, &[OK.to_vec()])).unwrap();
+    session.ask(b"\x03SELECT 1").unwrap();
+    assert_eq!(session.asked, 1);
+    assert!(session.conversation.settings.ascii_safe_encoding);
+    assert_eq!(session.conversation.settings.search_path, ["ehr"]);
+    let relayed = session.client.len();
+    assert_eq!(relayed, 33, "three OKs, and nothing of our own question");
+}
+
+#[test]
+fn an_ok_follows_out_parameters_also_where_their_end_forgets_to_say_so() {
+    // MySQL forgets, MariaDB does not.
+    for end in [EOF, b"\xfe\0\0\x0a\x10"] {
+        let [count, id, ssn] = columns();
+        let mut session = session(Capabilities(0));
+        for (command, answer) in &answers()[11..12] {
+            session.ask(command).unwrap();
+            session.say(answer).unwrap();
+        }
+        session.ask(b"\x17\x01\0\0\0\0\x01\0\0\0\0\x01\xfd\0\x02hi").unwrap();
+        let row = b"\0\0\x07\0\0\0\x03abc".to_vec();
+        let answer = [count, id, ssn, b"\xfe\0\0\x0a\x10".to_vec(), row, end.to_vec(), OK.to_vec()];
+        session.say(&frames(1, &answer)).unwrap();
+        let ends = ["done 2 completed None false".to_owned(), "done 2 completed Some(1) true".to_owned()];
+        assert!(session.events.ends_with(&ends), "{:?}", session.events);
     }
 }

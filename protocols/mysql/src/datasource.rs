@@ -132,8 +132,8 @@ impl MysqlDatasource {
         *lock(&self.shared.seen) = Seen { mariadb: greeting.is_mariadb(), version: greeting.version_number() };
     }
 
-    /// A connection of our own. The flag says how its answers end.
-    async fn connect(&self) -> Result<(Link, Greeting, bool), Refusal> {
+    /// A connection of our own, with its capabilities.
+    async fn connect(&self) -> Result<(Link, Greeting, Capabilities), Refusal> {
         let spec = &self.shared.spec;
         let dialled = dial(spec).await?;
         let greeting = dialled.greeting.clone();
@@ -147,8 +147,8 @@ impl MysqlDatasource {
         match dialled.log_in(spec, wish).await {
             Ok(LoggedIn { mut link, .. }) => {
                 link.read_ahead();
-                let deprecate_eof = OWN.and(greeting.capabilities).has(Capabilities::DEPRECATE_EOF);
-                Ok((link, greeting, deprecate_eof))
+                let capabilities = OWN.and(greeting.capabilities);
+                Ok((link, greeting, capabilities))
             }
             Err(LoginFailure::Refusal(refusal)) => Err(refusal),
             Err(LoginFailure::Server(payload)) => Err(refused_us(spec, &payload)),
@@ -181,8 +181,8 @@ impl Datasource for MysqlDatasource {
             return Ok(self.catalog_epoch());
         }
         shared.begun.fetch_add(1, Ordering::SeqCst);
-        let (mut link, _, deprecate_eof) = self.connect().await?;
-        let snapshot = Snapshot::read(&mut link, deprecate_eof)
+        let (mut link, _, capabilities) = self.connect().await?;
+        let snapshot = Snapshot::read(&mut link, capabilities)
             .await
             .map_err(|error| unavailable(&shared.spec, &format!("its catalog cannot be read: {error}")))?;
         let digest = snapshot.digest;
@@ -220,8 +220,8 @@ impl Datasource for MysqlDatasource {
     /// `key` is the thread's number, four bytes, little endian.
     async fn cancel(&self, key: &[u8]) -> io::Result<()> {
         let number = key.first_chunk().map(|key| u32::from_le_bytes(*key)).ok_or(io::ErrorKind::InvalidInput)?;
-        let (mut link, _, deprecate_eof) = self.connect().await.map_err(io::Error::other)?;
-        run(&mut link, &format!("KILL QUERY {number}"), deprecate_eof).await.map(drop).map_err(io::Error::other)
+        let (mut link, _, capabilities) = self.connect().await.map_err(io::Error::other)?;
+        run(&mut link, &format!("KILL QUERY {number}"), capabilities).await.map(drop).map_err(io::Error::other)
     }
 
     async fn probe(&self) -> Result<String, Refusal> {

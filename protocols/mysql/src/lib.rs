@@ -12,11 +12,13 @@ mod conversation_tests;
 mod datasource;
 mod dial;
 mod errors;
+mod handshake;
 mod link;
 mod message;
 mod own_query;
 mod settings;
 mod startup;
+mod type_names;
 mod upstream;
 mod values;
 

@@ -1,6 +1,7 @@
 //! Queries of our own, over a connection that no client shares: the catalog, settings, KILL.
 
 use crate::link::{Link, LinkError};
+use crate::message::capability::Capabilities;
 use crate::message::error::ErrorPacket;
 use crate::message::ok::Ok as OkPacket;
 use crate::message::packet::LONGEST;
@@ -26,10 +27,16 @@ pub(crate) enum QueryError {
     Link(#[from] LinkError),
 }
 
-/// Runs one statement; its rows, or none if it has no result. Bytes that are not UTF-8 are replaced.
-pub(crate) async fn run(link: &mut Link, sql: &str, deprecate_eof: bool) -> Result<Vec<TextRow>, QueryError> {
+/// Runs one statement over a connection with these capabilities; its rows, or none if it has no result. Bytes that are
+/// not UTF-8 are replaced.
+pub(crate) async fn run(link: &mut Link, sql: &str, capabilities: Capabilities) -> Result<Vec<TextRow>, QueryError> {
+    let deprecate_eof = capabilities.has(Capabilities::DEPRECATE_EOF);
     link.restart_sequence();
     let mut payload = vec![command::QUERY];
+    if capabilities.has(Capabilities::QUERY_ATTRIBUTES) {
+        // No attributes, in one set.
+        payload.extend_from_slice(&[0, 1]);
+    }
     payload.extend_from_slice(sql.as_bytes());
     link.write(&payload).await?;
     let first = link.read(LONGEST_PACKET).await?;

@@ -6,15 +6,14 @@ use crate::conversation::{MysqlConversation, Parts};
 use crate::datasource::{MysqlDatasource, Owner, refused_us};
 use crate::dial::{Dialled, LoggedIn, LoginFailure, dial, unavailable};
 use crate::errors::{self, Code};
+use crate::handshake::{claim, offered, our_greeting, passed_on, with_database_flag};
 use crate::link::{Link, LinkError};
 use crate::message::capability::Capabilities;
 use crate::message::error::ErrorPacket;
-use crate::message::greeting::Greeting;
 use crate::message::packet;
 use crate::message::response::{HandshakeResponse, is_ssl_request};
 use crate::{own_query, settings};
 use model::{Refusal, RefusalKind, SessionInfo, Timestamp};
-use rand::Rng as _;
 use std::io;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,9 +21,6 @@ use wire::{Admission, Claim, Credential, Datasource, Desk, Established, Login, L
 
 /// The longest handshake response: a token may be in it.
 const RESPONSE_PACKET: usize = crate::auth::client::LONGEST_TOKEN + 64 * 1024;
-/// Names of the attributes that are for us, and not passed on.
-const REASON: [&str; 2] = ["affidavit_reason", "affidavit.reason"];
-const TICKET: [&str; 2] = ["affidavit_ticket", "affidavit.ticket"];
 
 /// Conducts a login.
 pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Login, LoginError> {
@@ -141,9 +137,7 @@ async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<
         })?;
         let mut known = datasource.initial_settings(&greeting);
         known.multi_statements = agreed.has(Capabilities::MULTI_STATEMENTS);
-        learn(&mut link, &mut known, agreed.has(Capabilities::DEPRECATE_EOF))
-            .await
-            .map_err(|why| Failure::Refusal(unavailable(&spec, &why)))?;
+        learn(&mut link, &mut known, agreed).await.map_err(|why| Failure::Refusal(unavailable(&spec, &why)))?;
         Ok((link, ok, known))
     };
     let (upstream, ok, known) = match opened.await {
@@ -213,64 +207,9 @@ fn server_failure(spec: &wire::DatasourceSpec, payload: Vec<u8>) -> Failure {
     }
 }
 
-/// What of the upstream's capabilities a client is offered.
-fn offered(greeting: &Greeting, tls: bool) -> Capabilities {
-    let relayed = greeting.capabilities.relayed().with(Capabilities::PLUGIN_AUTH_LENENC);
-    if tls { relayed.with(Capabilities::SSL) } else { relayed }
-}
-
-/// The upstream's greeting with our own challenge and what we can relay.
-fn our_greeting(greeting: &Greeting, tls: bool) -> Vec<u8> {
-    let ours = Greeting { nonce: nonce(), capabilities: offered(greeting, tls), ..greeting.clone() };
-    let mut payload = Vec::new();
-    ours.encode(&mut payload);
-    payload
-}
-
-/// Twenty random bytes without NUL and `$`, which end or split a challenge for some clients.
-fn nonce() -> Vec<u8> {
-    let mut rng = rand::rng();
-    let mut next = || loop {
-        let byte = rng.random_range(1..=127_u8);
-        if byte != b'$' {
-            break byte;
-        }
-    };
-    (0..20).map(|_| next()).collect()
-}
-
-fn claim(response: &HandshakeResponse) -> Claim {
-    let first = |names: [&str; 2]| names.into_iter().find_map(|name| response.attribute(name));
-    Claim {
-        user: String::from_utf8_lossy(&response.user).into_owned(),
-        database: response.database.as_deref().map(|name| String::from_utf8_lossy(name).into_owned()),
-        application: response
-            .attribute("program_name")
-            .or_else(|| response.attribute("_client_name"))
-            .unwrap_or_default(),
-        reason: first(REASON),
-        ticket: first(TICKET),
-    }
-}
-
-/// The attributes that are not for us, in their order.
-fn passed_on(response: &HandshakeResponse) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let ours = |name: &[u8]| REASON.iter().chain(&TICKET).any(|own| own.as_bytes() == name);
-    response.attributes.iter().filter(|(name, _)| !ours(name)).cloned().collect()
-}
-
-/// The flag for a database goes with the database, which may be the datasource's although the client named none.
-fn with_database_flag(mut wish: HandshakeResponse, greeting: &Greeting) -> HandshakeResponse {
-    wish.capabilities = match wish.database {
-        Some(_) => wish.capabilities.with(Capabilities::CONNECT_WITH_DB.and(greeting.capabilities)),
-        None => wish.capabilities.without(Capabilities::CONNECT_WITH_DB),
-    };
-    wish
-}
-
 /// Asks the upstream for the settings that a text's meaning depends on.
-async fn learn(link: &mut Link, known: &mut sql::Settings, deprecate_eof: bool) -> Result<(), String> {
-    let rows = own_query::run(link, settings::QUERY, deprecate_eof).await.map_err(|error| error.to_string())?;
+async fn learn(link: &mut Link, known: &mut sql::Settings, agreed: Capabilities) -> Result<(), String> {
+    let rows = own_query::run(link, settings::QUERY, agreed).await.map_err(|error| error.to_string())?;
     let cells: Vec<Option<&[u8]>> =
         rows.first().map(|row| row.iter().map(|cell| cell.as_deref().map(str::as_bytes)).collect()).unwrap_or_default();
     settings::apply(known, &cells).ok_or_else(|| "it does not tell the session's settings".to_owned())
@@ -297,43 +236,5 @@ fn failed(error: LinkError) -> LoginError {
     match error {
         LinkError::Io(error) => LoginError::Io(error),
         LinkError::Violation(what) => LoginError::Violation(what),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn challenges_have_no_nul_and_no_dollar() {
-        for _ in 0..500 {
-            let nonce = nonce();
-            assert_eq!(nonce.len(), 20);
-            assert!(nonce.iter().all(|byte| *byte != 0 && *byte != b'$' && *byte < 128));
-        }
-        assert_ne!(nonce(), nonce());
-    }
-
-    #[test]
-    fn reason_and_ticket_are_taken_and_the_rest_keeps_its_order() {
-        let attribute = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
-        let response = HandshakeResponse {
-            attributes: vec![
-                attribute("z", "1"),
-                attribute("affidavit.reason", "audit"),
-                attribute("program_name", "mysql"),
-                attribute("affidavit_ticket", "T-1"),
-                attribute("a", "2"),
-            ],
-            ..HandshakeResponse::default()
-        };
-        let claim = claim(&response);
-        assert_eq!((claim.reason.as_deref(), claim.ticket.as_deref()), (Some("audit"), Some("T-1")));
-        assert_eq!(claim.application, "mysql");
-        let rest = passed_on(&response);
-        assert_eq!(
-            rest.iter().map(|(name, _)| name.as_slice()).collect::<Vec<_>>(),
-            [&b"z"[..], b"program_name", b"a"]
-        );
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::message::column::ColumnDefinition;
 use crate::message::parameter::ParamType;
+use crate::type_names::type_name;
 use model::{Column, ColumnRef, Encoding, Kind, Repr, TableRef};
 use sql::Catalog;
 
@@ -35,11 +36,11 @@ pub(crate) const VAR_STRING: u8 = 253;
 pub(crate) const STRING: u8 = 254;
 
 const NOT_NULL: u16 = 1;
-const UNSIGNED: u16 = 32;
-const ENUM_FLAG: u16 = 256;
-const SET_FLAG: u16 = 2048;
+pub(crate) const UNSIGNED: u16 = 32;
+pub(crate) const ENUM_FLAG: u16 = 256;
+pub(crate) const SET_FLAG: u16 = 2048;
 /// The collation that means "bytes, not text".
-const BINARY: u16 = 63;
+pub(crate) const BINARY: u16 = 63;
 
 /// Bytes of a value in the binary protocol, or `None` where a length goes before it.
 pub(crate) fn fixed_width(column_type: u8) -> Option<usize> {
@@ -190,47 +191,6 @@ fn characters(definition: &ColumnDefinition<'_>) -> Option<u32> {
         _ => return None,
     };
     Some(definition.length / widest).filter(|characters| *characters > 0)
-}
-
-fn type_name(definition: &ColumnDefinition<'_>) -> &'static str {
-    let unsigned = definition.flags & UNSIGNED != 0;
-    let bytes = definition.collation == BINARY;
-    match definition.column_type {
-        _ if definition.flags & ENUM_FLAG != 0 => "enum",
-        _ if definition.flags & SET_FLAG != 0 => "set",
-        TINY if unsigned => "tinyint unsigned",
-        TINY => "tinyint",
-        SHORT if unsigned => "smallint unsigned",
-        SHORT => "smallint",
-        INT24 if unsigned => "mediumint unsigned",
-        INT24 => "mediumint",
-        LONG if unsigned => "int unsigned",
-        LONG => "int",
-        LONGLONG if unsigned => "bigint unsigned",
-        LONGLONG => "bigint",
-        FLOAT => "float",
-        DOUBLE => "double",
-        DECIMAL | NEWDECIMAL => "decimal",
-        DATE | NEWDATE => "date",
-        TIME => "time",
-        TIMESTAMP => "timestamp",
-        DATETIME => "datetime",
-        YEAR => "year",
-        BIT => "bit",
-        JSON => "json",
-        ENUM => "enum",
-        SET => "set",
-        NULL => "null",
-        VARCHAR | VAR_STRING if bytes => "varbinary",
-        VARCHAR | VAR_STRING => "varchar",
-        STRING if bytes => "binary",
-        STRING => "char",
-        TINY_BLOB | MEDIUM_BLOB | LONG_BLOB | BLOB if bytes => "blob",
-        TINY_BLOB | MEDIUM_BLOB | LONG_BLOB | BLOB => "text",
-        255 => "geometry",
-        242 => "vector",
-        _ => "unknown",
-    }
 }
 
 #[cfg(test)]

@@ -5,213 +5,18 @@
 //! (see [`names`](crate::names)), an answer that fits no operation in the queue ends the session, and where the queue
 //! cannot tell yet which of two statements a name means, the client's next frame waits.
 
-use crate::copy::CopyOut;
 use crate::datasource::Source;
 use crate::errors::{Reply, put_notice, put_template};
-use crate::message::extended::Formats;
 use crate::message::session::{Transaction, put_bare_notification};
 use crate::message::{Frame, frame};
 use crate::names::Names;
+use crate::objects::Objects;
 use crate::session::Session;
-use bytes::Bytes;
-use model::{Column, Facts, Phase, Refusal, ServerMessage, Statement, StatementId};
-use parking_lot::Mutex;
+use crate::state::{Live, MAX_OPERATIONS, Op, PortalName, Prepared, Proposal};
+use model::{Phase, Refusal, ServerMessage, Statement, StatementId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use wire::{Answer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
-
-/// Operations that may be unanswered at once.
-pub(crate) const MAX_OPERATIONS: usize = 1 << 18;
-
-/// Something sent to the upstream that will be answered, or a mark in that order.
-#[derive(Debug)]
-pub(crate) enum Op {
-    /// A Query.
-    Query { id: StatementId, refused: Option<Box<Reply>>, copy_in: bool },
-    /// A Parse.
-    Parse { id: StatementId, prepared: Option<Arc<Prepared>>, refused: Option<Box<Reply>> },
-    /// A Bind.
-    Bind { id: StatementId, refused: Option<Box<Reply>> },
-    /// A Describe of a prepared statement.
-    DescribeStatement(Arc<Prepared>),
-    /// A Describe of a portal; our own when the client did not ask.
-    DescribePortal { id: StatementId, own: bool },
-    /// An Execute.
-    Execute { id: StatementId, copy_in: bool },
-    /// A Close.
-    Close(Option<StatementId>),
-    /// A Sync.
-    Sync,
-    /// A CopyDone or CopyFail that went out before the upstream said that it was ready for data. It has no answer.
-    CopyEnd,
-    /// Our own question for the settings.
-    Refresh,
-    /// A statement of ours that must fail, in place of what would have failed at the upstream.
-    Local { reply: Box<Reply>, simple: bool },
-}
-
-impl Op {
-    /// The statement that it belongs to.
-    pub(crate) fn statement(&self) -> Option<StatementId> {
-        match self {
-            Self::Query { id, .. }
-            | Self::Parse { id, .. }
-            | Self::Bind { id, .. }
-            | Self::DescribePortal { id, .. }
-            | Self::Execute { id, .. } => Some(*id),
-            Self::Close(id) => *id,
-            Self::DescribeStatement(_) | Self::Sync | Self::CopyEnd | Self::Refresh | Self::Local { .. } => None,
-        }
-    }
-
-    /// Whether a COPY FROM STDIN may be going on in it.
-    pub(crate) fn copy_in(&self) -> bool {
-        matches!(self, Self::Query { copy_in: true, .. } | Self::Execute { copy_in: true, .. })
-    }
-}
-
-/// The columns of a result, as far as they are known.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Shape {
-    /// Not known.
-    #[default]
-    Unknown,
-    /// There is no result.
-    NoRows,
-    /// These.
-    Columns(Arc<[Column]>),
-}
-
-/// What became known of a prepared statement.
-#[derive(Debug, Default)]
-pub(crate) struct Learnt {
-    /// The upstream has it.
-    pub(crate) acknowledged: bool,
-    /// OIDs of the parameters.
-    pub(crate) params: Option<Vec<u32>>,
-    /// Its columns, in text format.
-    pub(crate) shape: Shape,
-    /// The last segment in which the client asked for its description.
-    pub(crate) described_in: Option<u64>,
-    /// The columns in the formats of the last Bind.
-    pub(crate) shaped: Option<(Formats, Arc<[Column]>)>,
-}
-
-/// A prepared statement.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    pub(crate) id: StatementId,
-    /// Name at the upstream.
-    pub(crate) server_name: Vec<u8>,
-    /// The segment (run of messages up to a Sync) in which it was prepared.
-    pub(crate) segment: u64,
-    pub(crate) sql: Bytes,
-    pub(crate) facts: Arc<Facts>,
-    /// Version of the settings under which the facts were found; 0 when they were not known.
-    pub(crate) settings: u64,
-    /// How strings were read when it was prepared.
-    pub(crate) conforming: bool,
-    /// Parameter types that the client declared.
-    pub(crate) declared: Vec<u32>,
-    pub(crate) learnt: Mutex<Learnt>,
-}
-
-/// Where a portal is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Portal {
-    /// Not a portal at all (Query, Parse).
-    None,
-    /// Bound, as far as we know.
-    Sent,
-    /// The upstream has it; it has not run.
-    Bound,
-    /// It ran, and may have more rows.
-    Suspended,
-}
-
-/// A statement whose last answer is due.
-#[derive(Debug)]
-pub(crate) struct Live {
-    pub(crate) id: StatementId,
-    pub(crate) phase: Phase,
-    pub(crate) facts: Arc<Facts>,
-    pub(crate) sql: Bytes,
-    /// Batches must hold whole rows.
-    pub(crate) whole: bool,
-    /// Index of the current result.
-    pub(crate) result: u32,
-    pub(crate) shape: Shape,
-    /// The columns of the current result were given to the pipeline.
-    pub(crate) announced: bool,
-    /// Rows of the current result were given to the pipeline.
-    pub(crate) begun: bool,
-    pub(crate) portal: Portal,
-    /// It has the unnamed portal.
-    pub(crate) unnamed: bool,
-    pub(crate) prepared: Option<Arc<Prepared>>,
-    pub(crate) formats: Formats,
-    pub(crate) copy: Option<Box<CopyOut>>,
-    /// It may change the session's settings.
-    pub(crate) doubtful: bool,
-    /// The prepared statement (client's name) that it deallocates.
-    pub(crate) drops: Option<Vec<u8>>,
-    /// Tag of the last part that ended.
-    pub(crate) tag: String,
-}
-
-impl Live {
-    pub(crate) fn new(id: StatementId, phase: Phase, facts: Arc<Facts>, sql: Bytes) -> Self {
-        Self {
-            id,
-            phase,
-            facts,
-            sql,
-            whole: false,
-            result: 0,
-            shape: Shape::Unknown,
-            announced: false,
-            begun: false,
-            portal: Portal::None,
-            unnamed: false,
-            prepared: None,
-            formats: Formats::default(),
-            copy: None,
-            doubtful: false,
-            drops: None,
-            tag: String::new(),
-        }
-    }
-}
-
-/// A portal's name.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PortalName {
-    pub(crate) id: StatementId,
-    pub(crate) segment: u64,
-    pub(crate) acknowledged: bool,
-}
-
-/// A statement that was given to the pipeline and is neither permitted nor refused yet.
-#[derive(Debug)]
-pub(crate) struct Proposal {
-    pub(crate) live: Live,
-    pub(crate) kind: Proposed,
-}
-
-/// What a proposal is for.
-#[derive(Debug)]
-pub(crate) enum Proposed {
-    Query,
-    Parse {
-        name: Vec<u8>,
-        prepared: Arc<Prepared>,
-    },
-    /// `describe`: the upstream must be asked for the columns.
-    Bind {
-        name: Vec<u8>,
-        describe: bool,
-    },
-}
 
 /// How the last batch of rows lay in the input: what splicing it needs to know.
 #[derive(Clone, Copy, Debug, Default)]
@@ -236,6 +41,7 @@ pub(crate) struct PostgresConversation {
     pub(crate) proposal: Option<Box<Proposal>>,
     pub(crate) statements: HashMap<Vec<u8>, Arc<Prepared>>,
     pub(crate) portals: HashMap<Vec<u8>, PortalName>,
+    pub(crate) objects: Objects,
     /// Bytes of texts in `statements`.
     pub(crate) prepared_bytes: usize,
     /// Counts Syncs of the client.
@@ -283,6 +89,7 @@ impl PostgresConversation {
             proposal: None,
             statements: HashMap::new(),
             portals: HashMap::new(),
+            objects: Objects::default(),
             prepared_bytes: 0,
             segment: 0,
             segment_open: false,
@@ -404,9 +211,16 @@ impl Conversation for PostgresConversation {
 
     fn reanalyse(&mut self, statement: &mut Statement) {
         let conforming = self.proposal.as_ref().and_then(|p| p.live.prepared.as_ref()).map(|p| p.conforming);
-        statement.facts = self.analyse(&statement.sql, conforming);
+        let (facts, uses) = self.facts(&statement.sql, conforming);
+        statement.facts = facts;
+        let doubtful = self.session.may_change(&statement.facts, &statement.sql);
         if let Some(proposal) = self.proposal.as_mut().filter(|proposal| proposal.live.id == statement.id) {
-            proposal.live.facts = statement.facts.clone();
+            let live = &mut proposal.live;
+            live.facts = statement.facts.clone();
+            live.uses = uses;
+            if live.phase != Phase::Prepare {
+                (live.doubtful, live.moves) = (doubtful, crate::objects::moves(&statement.facts));
+            }
         }
     }
 }

@@ -12,14 +12,17 @@ mod conversation;
 mod copy;
 mod datasource;
 mod errors;
+mod lexer;
 mod link;
 mod login;
 mod message;
 mod names;
+mod objects;
 #[cfg(test)]
 mod scripted;
 mod session;
 mod startup;
+mod state;
 mod upstream;
 mod values;
 

@@ -58,21 +58,27 @@ async fn send_away(client: &mut Transport, frame: &[u8]) -> Result<(), LoginErro
     Ok(())
 }
 
+/// As [`refuse`], where no admission will record it.
+async fn turn_away(client: Transport, refusal: Refusal, wishes: &Wishes, desk: &dyn Desk) -> Result<Login, LoginError> {
+    desk.turned_away(&wishes.claim, &refusal);
+    refuse(client, refusal).await
+}
+
 async fn session(mut client: Transport, startup: &Startup, desk: &dyn Desk) -> Result<Login, LoginError> {
     let wishes = Wishes::new(startup);
     if desk.tls().is_some() && client.tls_version().is_none() {
         let refusal = Refusal::new(RefusalKind::NotAuthenticated, "this listener accepts TLS connections only")
             .hint("set sslmode=require or stronger, so that your token is not sent in the clear");
-        return refuse(client, refusal).await;
+        return turn_away(client, refusal, &wishes, desk).await;
     }
     if wishes.replication {
         let refusal = Refusal::new(RefusalKind::NotSupported, "replication connections are not supported")
             .hint("a replication stream carries rows that no policy could be applied to; connect without it");
-        return refuse(client, refusal).await;
+        return turn_away(client, refusal, &wishes, desk).await;
     }
     if wishes.claim.user.is_empty() {
         let refusal = Refusal::new(RefusalKind::NotAuthenticated, "no user name was given at startup");
-        return refuse(client, refusal).await;
+        return turn_away(client, refusal, &wishes, desk).await;
     }
     let mut before = Vec::new();
     if startup.minor > NEWEST_MINOR || !wishes.unknown.is_empty() {
@@ -80,14 +86,27 @@ async fn session(mut client: Transport, startup: &Startup, desk: &dyn Desk) -> R
         negotiate(startup.minor.min(NEWEST_MINOR), &unknown, &mut before).map_err(violation)?;
     }
     let proof = if wishes.oauth {
-        ask_bearer(&mut client, &before, desk.discovery().as_ref()).await?
+        ask_bearer(&mut client, &before, desk.discovery().as_ref()).await
     } else {
-        ask_password(&mut client, &before).await?
+        ask_password(&mut client, &before).await
+    };
+    let proof = match proof {
+        Err(LoginError::Violation(text)) => {
+            let refusal = Refusal::new(RefusalKind::ProtocolViolation, text);
+            return turn_away(client, refusal, &wishes, desk).await;
+        }
+        proof => proof?,
     };
     let admission = match &proof {
         None => return Ok(Login::Finished),
         Some(Proof::Password(token)) => desk.admit(Credential::Password(token), &wishes.claim).await,
         Some(Proof::Bearer(token)) => desk.admit(Credential::Bearer(token), &wishes.claim).await,
+        Some(Proof::TooLong(size)) => {
+            let text = format!("the token is too long: its message has {size} bytes and 64 KiB are accepted");
+            let refusal = Refusal::new(RefusalKind::NotAuthenticated, text)
+                .hint("ask the issuer for a token with fewer claims, such as groups");
+            return turn_away(client, refusal, &wishes, desk).await;
+        }
         Some(Proof::Discovered) => {
             let refusal = Refusal::new(RefusalKind::NotAuthenticated, "no token was sent")
                 .hint("get a token from the issuer that was named and connect again with it");

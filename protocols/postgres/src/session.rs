@@ -5,7 +5,7 @@
 //! (SET, set_config, a transaction's end, a routine whose body is not known) they count as unknown, and are asked for,
 //! by a query of ours whose answer the client does not see, before the next text is looked at.
 
-use model::{Facts, Verb};
+use model::{Facts, Part, Verb};
 use sql::Settings;
 
 /// Asks for what the server does not report. SHOW takes no snapshot, so it disturbs no transaction.
@@ -91,6 +91,16 @@ fn concerns(setting: &str) -> bool {
     ["search_path", "role", "authorization", "all", "schema", "names", "client_encoding", "conforming_strings"]
         .iter()
         .any(|word| setting.contains(word))
+}
+
+/// Whether a statement of the session kind changes names, locks or subscriptions and no setting.
+fn about_names(sql: &[u8]) -> bool {
+    let text = sql.trim_ascii_start();
+    let word = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let word = text.get(..word).unwrap_or_default().to_ascii_lowercase();
+    let words: [&[u8]; 9] =
+        [b"declare", b"close", b"move", b"prepare", b"deallocate", b"listen", b"unlisten", b"notify", b"lock"];
+    words.contains(&word.as_slice())
 }
 
 impl Session {
@@ -188,15 +198,18 @@ impl Session {
     }
 
     /// Whether a statement may change the settings.
-    pub(crate) fn may_change(&self, facts: &Facts) -> bool {
+    pub(crate) fn may_change(&self, facts: &Facts, sql: &[u8]) -> bool {
+        let contents = |part: &Part| {
+            !part.settings.is_empty() || !part.opaque.is_empty() || part.calls.iter().any(|call| !call.pure)
+        };
         facts.unparsed.is_some()
             || facts.parts.iter().any(|part| match part.verb {
                 Verb::Transaction => self.undoable,
                 Verb::Set => part.settings.is_empty() || part.settings.iter().any(|change| concerns(&change.name)),
                 Verb::Call | Verb::Other => true,
-                // DISCARD ALL is among these; the others are rare enough.
-                Verb::Session => true,
-                _ => !part.settings.is_empty() || !part.opaque.is_empty() || part.calls.iter().any(|call| !call.pure),
+                // DISCARD and LOAD are among these.
+                Verb::Session => facts.parts.len() > 1 || !about_names(sql) || contents(part),
+                _ => contents(part),
             })
     }
 

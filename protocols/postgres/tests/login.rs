@@ -1,5 +1,8 @@
 //! Logins against a real PostgreSQL: every method of the upstream, TLS on both sides, and what a client is told.
 
+// A panic is how a test reports.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use model::{Refusal, RefusalKind};
@@ -147,6 +150,10 @@ async fn what_a_client_is_told_at_the_door() {
         "{}",
         err(&output)
     );
+    let large = "x".repeat(70_000);
+    let output = psql(tls_port, "sslmode=require", &large, "SELECT 1").await;
+    assert!(err(&output).contains("the token is too long"), "{}", err(&output));
+    assert_eq!(tls_desk.turned_away.lock().unwrap().len(), 2, "of both the record is told");
     let output = psql(tls_port, "sslmode=require replication=database", TOKEN, "SELECT 1").await;
     assert!(err(&output).contains("replication connections are not supported"), "{}", err(&output));
 

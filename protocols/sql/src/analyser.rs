@@ -12,9 +12,22 @@ use std::sync::Arc;
 /// Longest text that is analysed, in bytes.
 pub const LONGEST_TEXT: usize = 4 << 20;
 /// Syntax trees deeper than this are not built.
-const DEEPEST_TREE: usize = 20_000;
-/// Up to this depth the caller's stack is used.
-const SHALLOW_TREE: usize = 150;
+fn deepest_tree(dialect: Dialect) -> usize {
+    match dialect {
+        Dialect::Postgres => 5_000,
+        Dialect::Mysql | Dialect::MariaDb => 2_000,
+    }
+}
+
+/// How much stack a front end may need, measured in debug builds and doubled: the depth up to which a caller's 2 MiB are
+/// enough, and the bytes for each level beyond.
+fn stack_needs(dialect: Dialect) -> (usize, usize) {
+    match dialect {
+        Dialect::Postgres => (24, 64 << 10),
+        // sqlparser's frames are large.
+        Dialect::Mysql | Dialect::MariaDb => (14, 128 << 10),
+    }
+}
 
 /// What a front end made of a text.
 pub(crate) struct Parsed {
@@ -64,7 +77,7 @@ impl Analyser {
             Ok(text) => text,
             Err(why) => return unparsed(why, normalized, catalog),
         };
-        let parsed = if lifted.nesting <= SHALLOW_TREE {
+        let parsed = if lifted.nesting <= stack_needs(self.dialect).0 {
             self.parse(&text, catalog, settings)
         } else {
             self.parse_deep(&text, lifted.nesting, catalog, settings)
@@ -90,7 +103,7 @@ impl Analyser {
         if self.dialect == Dialect::Postgres && !settings.standard_conforming_strings {
             return Err("standard_conforming_strings is off: set it to on".to_owned());
         }
-        if lifted.nesting > DEEPEST_TREE {
+        if lifted.nesting > deepest_tree(self.dialect) {
             return Err("the text nests too deeply: simplify it or send it in pieces".to_owned());
         }
         if lifted.statements > 1 && !settings.multi_statements {
@@ -117,15 +130,18 @@ impl Analyser {
 
     /// Parsers and their trees recurse: deep texts get a stack of their own.
     fn parse_deep(&self, text: &str, depth: usize, catalog: &Catalog, settings: &Settings) -> Result<Parsed, String> {
-        let stack = (4 << 20) + depth * (24 << 10);
-        std::thread::scope(|scope| {
-            let work = || self.parse(text, catalog, settings);
-            match std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, work) {
-                Ok(thread) => thread.join().unwrap_or_else(|_| Err("the parser failed on this text".to_owned())),
-                Err(_) => Err("no thread could be had to read a text of this depth: try again".to_owned()),
-            }
-        })
+        let stack = (4 << 20) + depth * stack_needs(self.dialect).1;
+        on_stack(stack, || self.parse(text, catalog, settings))
+            .unwrap_or_else(|| Err("no thread could be had to read a text of this depth: try again".to_owned()))
     }
+}
+
+/// Runs `work` on a thread with so many bytes of stack; `None` when there is none or it fails.
+pub(crate) fn on_stack<T: Send>(bytes: usize, work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(bytes).spawn_scoped(scope, work).ok()?;
+        thread.join().ok()
+    })
 }
 
 fn unparsed(why: String, normalized: String, catalog: &Catalog) -> Facts {

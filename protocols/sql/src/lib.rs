@@ -15,11 +15,13 @@ mod lineage;
 mod memory;
 mod mysql;
 mod postgres;
+mod session;
 mod settings;
 mod systems;
 
 pub use analyser::{Analyser, LONGEST_TEXT};
 pub use catalog::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
+pub use session::Session;
 pub use settings::{Dialect, Settings, SqlMode};
 
 /// The query of a view's definition.

@@ -251,9 +251,7 @@ impl Scan<'_> {
             if byte == 0 && self.lexis.postgres {
                 return self.refuse("the text contains a NUL byte");
             }
-            if byte == b'\\' && backslash {
-                self.at += 2;
-            } else if byte == quote && self.peek(1) == quote {
+            if (byte == b'\\' && backslash) || (byte == quote && self.peek(1) == quote) {
                 self.at += 2;
             } else {
                 self.at += 1;

@@ -35,7 +35,6 @@ fn is_caught(facts: &Facts) -> bool {
             || part.opaque.iter().any(|opaque| opaque.reaches_data)
             || part.writes.iter().any(|write| write.sources.iter().any(is_protected))
             || part.predicates.iter().any(|p| is_protected(&p.column) && p.usage != Usage::Equality)
-            || part.kin.iter().any(|kin| is_protected(&kin.also))
             || part
                 .tables
                 .iter()

@@ -87,6 +87,12 @@ pub trait Desk: Send + Sync {
     /// Where a client may get a token.
     fn discovery(&self) -> Option<Discovery>;
 
+    /// Records that a client was turned away before its proof could be looked at (no TLS, a token that is too long, a kind
+    /// of connection that is not supported).
+    fn turned_away(&self, claim: &Claim, refusal: &Refusal) {
+        let _ = (claim, refusal);
+    }
+
     /// Records that an admitted login came to nothing (the upstream refused).
     fn abandoned(&self, admission: &Admission, claim: &Claim, refusal: &Refusal);
 

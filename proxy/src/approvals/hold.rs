@@ -76,7 +76,7 @@ pub struct Ticket {
 }
 
 /// Runs what may wait for the disk without holding up the other tasks of this worker.
-fn off_the_worker<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn off_the_worker<T>(work: impl FnOnce() -> T) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),

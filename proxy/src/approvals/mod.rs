@@ -20,6 +20,7 @@ mod micros;
 mod request;
 mod state;
 mod store;
+pub mod webhook;
 
 pub use ask::Ask;
 pub use book::{Book, Change, Failed};

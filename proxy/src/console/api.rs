@@ -117,6 +117,18 @@ pub(crate) async fn unknown() -> Response {
     Fail::new(StatusCode::NOT_FOUND, "the API has no such address").hint("see /api/v1/openapi.json").problem()
 }
 
+/// RFC 9728: which issuers' tokens are taken. A command line finds its login by it.
+pub(crate) async fn resource(State(console): State<Console>) -> Response {
+    let issuers: Vec<&str> = console.login().map(|login| login.issuer()).into_iter().collect();
+    Json(json!({
+        "resource": console.public_url(),
+        "authorization_servers": issuers,
+        "bearer_methods_supported": ["header"],
+        "resource_documentation": format!("{}/api/v1/openapi.json", console.public_url()),
+    }))
+    .into_response()
+}
+
 /// The description of this API, for people and generators.
 pub(crate) async fn openapi(State(console): State<Console>) -> Response {
     let mut document: Value = serde_json::from_str(include_str!("openapi.json")).unwrap_or_default();

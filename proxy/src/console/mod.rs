@@ -11,20 +11,24 @@
 mod access;
 mod api;
 mod browser;
+pub(crate) mod command;
+mod device;
 mod diff;
 mod door;
 mod fail;
 mod headers;
 mod highlight;
-mod http_client;
+pub(crate) mod http_client;
 mod login;
 mod oidc;
 mod pages;
 mod render;
 mod seams;
 mod server;
+mod table;
 mod tls;
 mod view;
+pub(crate) mod wiring;
 
 pub use access::Roles;
 pub use login::Login;

@@ -67,6 +67,8 @@ pub struct HealthLine {
     pub well: bool,
     /// In words.
     pub words: String,
+    /// Whether the proxy is of no use without it: then load balancers should look elsewhere.
+    pub vital: bool,
 }
 
 /// How the proxy is doing.

@@ -122,6 +122,7 @@ impl Console {
             .route("/healthz", get(pages::health::probe))
             .route("/metrics", get(pages::health::metrics))
             .route("/assets/{name}", get(pages::assets::serve))
+            .route("/.well-known/oauth-protected-resource", get(api::resource))
             .route("/pending.json", get(pages::requests::count))
             .route("/api/v1/openapi.json", get(api::openapi))
             .nest("/api/v1", api)

@@ -84,6 +84,8 @@ pub(crate) struct Relay {
     holds: Arc<dyn Holds>,
     splice: Splice,
     waiting: Option<Waiting>,
+    /// The client's next frame waits for the upstream's answer, so the client is not read without bound.
+    client_waits: bool,
     /// Resolves when the session must end: expiry, operator, shutdown.
     stop: Pin<Box<dyn Future<Output = Refusal> + Send>>,
     stopping: Option<Refusal>,
@@ -141,6 +143,7 @@ impl Relay {
             holds: parts.holds,
             splice: Splice::default(),
             waiting: None,
+            client_waits: false,
             stop: parts.stop,
             stopping: None,
             activity: parts.activity,
@@ -308,7 +311,8 @@ impl Relay {
 
     fn read_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
         let mut moved = self.understand_client()?;
-        if self.waiting.is_some() || self.to_upstream.backlog() >= HIGH_WATER {
+        let full = self.client_waits && self.from_client.unread().len() >= HIGH_WATER;
+        if self.waiting.is_some() || full || self.to_upstream.backlog() >= HIGH_WATER {
             return Ok(moved);
         }
         match self.from_client.poll_fill(cx, &mut self.client) {
@@ -329,6 +333,7 @@ impl Relay {
             let step = self.conversation.request(self.from_client.unread());
             match step.map_err(|violation| Ended::Violation(violation, Side::Client))? {
                 Step::Need(more) => {
+                    self.client_waits = more == 0;
                     self.from_client.want(more);
                     break;
                 }

@@ -53,14 +53,10 @@ impl MysqlConversation {
             },
             _ => Plain::Other,
         };
-        let forgets = matches!(plain, Plain::ResetConnection);
+        // It resets the settings with everything else.
+        self.stale |= plain == Plain::ResetConnection;
         self.sent(Due::plain(plain, sequence));
-        if !forgets {
-            return Ok(Request::Forward(Cow::Borrowed(frames)));
-        }
-        let mut bytes = frames.to_vec();
-        self.ask_settings(&mut bytes);
-        Ok(Request::Forward(Cow::Owned(bytes)))
+        Ok(Request::Forward(Cow::Borrowed(frames)))
     }
 
     /// COM_STMT_CLOSE has no answer.

@@ -10,9 +10,11 @@ use crate::conversation::{Draft, DraftKind, MysqlConversation};
 use crate::errors::Code;
 use crate::message::packet::{self, Extent, Front, HEADER};
 use crate::message::{command, query};
+use crate::settings;
 use bytes::Bytes;
 use model::{Facts, Param, Phase, Refusal, RefusalKind, Statement, StatementId, Verb};
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::sync::Arc;
 use wire::{Request, Step, Violation};
 
@@ -59,6 +61,10 @@ impl MysqlConversation {
         let Some((code, body)) = payload.split_first() else {
             return Err(Violation("a command without a command byte".to_owned()));
         };
+        if self.stale && reads_text(*code) && !(*code == command::QUERY && settings::is_diagnostic(body)) {
+            // The command stays where it is until the answer is there.
+            return Ok(Step::Got { consumed: 0, item: Request::Forward(Cow::Owned(self.ask_settings())) });
+        }
         let item = self.command(*code, frames, Command { frames, body, extent })?;
         Ok(Step::Got { consumed: extent.bytes, item })
     }
@@ -178,6 +184,11 @@ impl MysqlConversation {
         let refusal = Refusal::new(RefusalKind::ProtocolViolation, what);
         self.refuse_command(command, what, refusal, None)
     }
+}
+
+/// Whether a command holds a text or a name whose meaning depends on the settings.
+fn reads_text(code: u8) -> bool {
+    matches!(code, command::QUERY | command::STMT_PREPARE | command::INIT_DB | command::FIELD_LIST)
 }
 
 /// What a text must not hold although a policy may allow it: results that could not be told apart, other people's

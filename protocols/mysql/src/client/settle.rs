@@ -9,7 +9,7 @@ use model::{Refusal, Statement};
 
 impl MysqlConversation {
     /// See [`wire::Conversation::permit`].
-    pub(crate) fn permitted(&mut self, statement: &Statement, extra: &mut Vec<u8>) {
+    pub(crate) fn permitted(&mut self, statement: &Statement) {
         let Some(Draft { id, kind, answer_sequence, .. }) = self.draft.take() else { return };
         match kind {
             DraftKind::Query | DraftKind::Kill => {
@@ -38,9 +38,7 @@ impl MysqlConversation {
             DraftKind::Refused => return,
         }
         let runs = statement.phase != model::Phase::Prepare;
-        if runs && settings::may_change(&statement.facts) {
-            self.ask_settings(extra);
-        }
+        self.stale |= runs && settings::may_change(&statement.facts);
     }
 
     /// See [`wire::Conversation::refuse`]: nothing is due, so the client is answered on the spot.

@@ -11,6 +11,9 @@ pub(crate) const CURSOR_EXISTS: u16 = 0x0040;
 /// The cursor has no more rows.
 pub(crate) const LAST_ROW_SENT: u16 = 0x0080;
 
+/// The rows are the OUT parameters of a procedure.
+pub(crate) const PS_OUT_PARAMS: u16 = 0x1000;
+
 /// The parts of an OK or EOF packet that matter here. Texts and session state after them are relayed unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ok {

@@ -34,6 +34,9 @@ pub(super) struct Run {
     /// The result that is due or coming.
     pub(super) result: u32,
     pub(super) expect: Expect,
+    /// The EOF after the columns has said that another result follows. MySQL's EOF after the rows of OUT parameters
+    /// forgets to.
+    pub(super) more_announced: bool,
 }
 
 /// What a running statement expects.
@@ -76,13 +79,29 @@ pub(crate) enum Plain {
 impl Due {
     /// COM_QUERY and its like.
     pub(crate) fn run(statement: StatementId, facts: Arc<Facts>, sequence: u8) -> Self {
-        let run = Run { statement, facts, prepared: None, cursor: false, result: 0, expect: Expect::Result };
+        let run = Run {
+            statement,
+            facts,
+            prepared: None,
+            cursor: false,
+            result: 0,
+            expect: Expect::Result,
+            more_announced: false,
+        };
         Self { sequence, kind: Kind::Run(run) }
     }
 
     /// COM_STMT_EXECUTE.
     pub(crate) fn execute(statement: StatementId, facts: Arc<Facts>, number: u32, cursor: bool, sequence: u8) -> Self {
-        let run = Run { statement, facts, prepared: Some(number), cursor, result: 0, expect: Expect::Result };
+        let run = Run {
+            statement,
+            facts,
+            prepared: Some(number),
+            cursor,
+            result: 0,
+            expect: Expect::Result,
+            more_announced: false,
+        };
         Self { sequence, kind: Kind::Run(run) }
     }
 

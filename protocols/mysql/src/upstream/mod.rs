@@ -1,5 +1,6 @@
 //! The upstream's side: what its packets answer, and what they mean.
 
+pub(crate) mod definitions;
 mod due;
 mod listing;
 mod result;

@@ -5,10 +5,8 @@ use super::due::{Expect, Fetch, Kind, Run};
 use super::{LONGEST, LONGEST_OTHER, Packet, completed, is_end, is_error};
 use crate::client::prepared::Cursor;
 use crate::conversation::MysqlConversation;
-use crate::message::column::ColumnDefinition;
 use crate::message::lenenc;
-use crate::message::ok::{CURSOR_EXISTS, LAST_ROW_SENT, Ok as OkPacket};
-use crate::values;
+use crate::message::ok::{CURSOR_EXISTS, LAST_ROW_SENT, MORE_RESULTS, Ok as OkPacket, PS_OUT_PARAMS};
 use model::{Column, Facts, RowLayout, StatementId, Verb};
 use std::sync::Arc;
 use wire::{Answer, RowBatch, Step, Violation};
@@ -86,20 +84,18 @@ impl MysqlConversation {
         let binary = matches!(self.due.front().map(|due| &due.kind), Some(Kind::Run(Run { prepared: Some(_), .. })));
         let catalog = self.datasource.catalog();
         let (mut at, mut expected) = (first.extent.bytes, first.extent.next_sequence());
-        // Room for as many as there can be in what has arrived.
-        let mut columns: Vec<Column> = Vec::with_capacity(usize::try_from(count).unwrap_or(0).min(input.len() / 16));
         for _ in 0..count {
             let packet = match self.packet(input.get(at..).unwrap_or_default(), expected, LONGEST_OTHER)? {
                 Ok(packet) => packet,
                 Err(more) => return Ok(Step::Need(more)),
             };
-            columns.push(values::column(&ColumnDefinition::decode(&packet.payload)?, binary, &catalog));
             at += packet.extent.bytes;
             expected = packet.extent.next_sequence();
             if at > MOST_DEFINITIONS {
                 return Err(Violation("column definitions without end".to_owned()));
             }
         }
+        let frames = input.get(first.extent.bytes..at).unwrap_or_default();
         let mut status = 0;
         if !self.deprecate_eof {
             let packet = match self.packet(input.get(at..).unwrap_or_default(), expected, LONGEST_OTHER)? {
@@ -110,13 +106,14 @@ impl MysqlConversation {
             at += packet.extent.bytes;
             expected = packet.extent.next_sequence();
         }
+        let columns = self.definitions.columns(frames, binary, &catalog)?;
         let wire = self.pass(input, at, expected);
-        let columns: Arc<[Column]> = columns.into();
         let Some(Kind::Run(run)) = self.due.front_mut().map(|due| &mut due.kind) else {
             return Err(Violation("columns of nothing".to_owned()));
         };
         let (statement, result) = (run.statement, run.result);
         run.expect = Expect::Rows(columns.clone());
+        run.more_announced = status & PS_OUT_PARAMS != 0 && status & MORE_RESULTS != 0;
         if status & CURSOR_EXISTS != 0 && run.cursor {
             // Without DEPRECATE_EOF this EOF is the answer's last packet.
             self.open_cursor(statement, result, columns.clone());
@@ -221,7 +218,8 @@ impl MysqlConversation {
             return Err(Violation("the end of nothing".to_owned()));
         };
         let statement = run.statement;
-        let last = !end.more_results();
+        let announced = std::mem::take(&mut run.more_announced);
+        let last = !(announced || end.more_results());
         if last {
             self.answered();
         } else {

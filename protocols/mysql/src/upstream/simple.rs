@@ -75,6 +75,7 @@ impl MysqlConversation {
                     cells.push(lenenc::cell(&mut cursor).map_err(|_| unreadable())?);
                 }
                 settings::apply(Arc::make_mut(&mut self.settings), &cells).ok_or_else(unreadable)?;
+                self.stale = false;
             }
             if index == before_row + 1 && !is_end(&packet, self.deprecate_eof) {
                 return Err(unreadable());

@@ -12,6 +12,8 @@ use wire::{Discovery, LoginError, Transport, Violation};
 
 /// The longest message with a token: 64 KiB of token and what frames it.
 const MAX_PROOF: usize = 64 * 1024 + 1024;
+/// What is read and dropped of a longer one, so that the client reads why it is refused before its connection ends.
+const MAX_DROPPED: usize = 1024 * 1024;
 
 /// The proof of a client.
 pub(crate) enum Proof {
@@ -21,6 +23,8 @@ pub(crate) enum Proof {
     Bearer(Vec<u8>),
     /// The client asked where to get a token, was told, and is now to be sent away.
     Discovered,
+    /// A message of so many bytes, which was not looked at.
+    TooLong(usize),
 }
 
 async fn send(client: &mut Transport, frame: &[u8]) -> io::Result<()> {
@@ -28,8 +32,14 @@ async fn send(client: &mut Transport, frame: &[u8]) -> io::Result<()> {
     client.flush().await
 }
 
+/// A message with a proof.
+enum Message {
+    Body(Vec<u8>),
+    TooLong(usize),
+}
+
 /// Reads one `p` message, no byte beyond it; `None` when the client goes away, as psql does to ask its user first.
-async fn read(client: &mut Transport) -> Result<Option<Vec<u8>>, LoginError> {
+async fn read(client: &mut Transport) -> Result<Option<Message>, LoginError> {
     let mut start = [0; HEAD];
     match client.read_exact(&mut start).await {
         Ok(_) => {}
@@ -41,11 +51,13 @@ async fn read(client: &mut Transport) -> Result<Option<Vec<u8>>, LoginError> {
         return Err(LoginError::Violation(format!("message {:?} where the proof was due", char::from(tag))));
     }
     if total > MAX_PROOF {
-        return Err(LoginError::Violation(format!("a proof of {total} bytes; tokens of up to 64 KiB are accepted")));
+        let dropped = u64::try_from(total.min(MAX_DROPPED)).unwrap_or(u64::MAX);
+        tokio::io::copy(&mut client.take(dropped.saturating_sub(5)), &mut tokio::io::sink()).await?;
+        return Ok(Some(Message::TooLong(total)));
     }
     let mut body = vec![0; total.saturating_sub(HEAD)];
     client.read_exact(&mut body).await?;
-    Ok(Some(body))
+    Ok(Some(Message::Body(body)))
 }
 
 fn violation(violation: Violation) -> LoginError {
@@ -57,7 +69,11 @@ pub(crate) async fn ask_password(client: &mut Transport, before: &[u8]) -> Resul
     let mut ask = before.to_vec();
     put_ask(3, &[], &mut ask).map_err(violation)?;
     send(client, &ask).await?;
-    let Some(body) = read(client).await? else { return Ok(None) };
+    let body = match read(client).await? {
+        None => return Ok(None),
+        Some(Message::TooLong(size)) => return Ok(Some(Proof::TooLong(size))),
+        Some(Message::Body(body)) => body,
+    };
     Ok(Some(Proof::Password(password(&body).map_err(violation)?.to_vec())))
 }
 
@@ -70,7 +86,11 @@ pub(crate) async fn ask_bearer(
     let mut ask = before.to_vec();
     put_ask(10, b"OAUTHBEARER\0\0", &mut ask).map_err(violation)?;
     send(client, &ask).await?;
-    let Some(body) = read(client).await? else { return Ok(None) };
+    let body = match read(client).await? {
+        None => return Ok(None),
+        Some(Message::TooLong(size)) => return Ok(Some(Proof::TooLong(size))),
+        Some(Message::Body(body)) => body,
+    };
     let (mechanism, response) = sasl_initial(&body).map_err(violation)?;
     if mechanism != b"OAUTHBEARER" {
         return Err(LoginError::Violation("a SASL mechanism that was not offered".to_owned()));
@@ -84,7 +104,7 @@ pub(crate) async fn ask_bearer(
     put_ask(11, challenge_json(discovery).as_bytes(), &mut challenge).map_err(violation)?;
     send(client, &challenge).await?;
     match read(client).await? {
-        Some(body) if body == [1] => Ok(Some(Proof::Discovered)),
+        Some(Message::Body(body)) if body == [1] => Ok(Some(Proof::Discovered)),
         Some(_) => {
             Err(LoginError::Violation("the answer to an OAUTHBEARER challenge must be one byte 0x01".to_owned()))
         }

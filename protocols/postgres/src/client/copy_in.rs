@@ -3,8 +3,9 @@
 //! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY>: during the copy the upstream ignores Flush
 //! and Sync; after an error it ignores the data that still comes.
 
-use crate::conversation::{Op, PostgresConversation};
+use crate::conversation::PostgresConversation;
 use crate::message::{Frame, HEAD};
+use crate::state::Op;
 use wire::{Request, Step, Violation};
 
 impl PostgresConversation {

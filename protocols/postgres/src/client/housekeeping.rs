@@ -1,11 +1,12 @@
 //! Messages that start nothing which was not permitted: Execute of a bound portal, Describe, Close, Sync. And
 //! FunctionCall, which does and is refused.
 
-use crate::conversation::{Op, PostgresConversation};
+use crate::conversation::PostgresConversation;
 use crate::errors::Reply;
 use crate::message::Frame;
 use crate::message::extended::{Target, execute, put_execute, put_parse, put_target, target};
 use crate::names::{REFUSED_NAME, REFUSED_TEXT};
+use crate::state::Op;
 use model::{Facts, Phase, Refusal, RefusalKind, Statement};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -53,10 +54,17 @@ impl PostgresConversation {
         if self.uncertain(portal.segment, portal.acknowledged) {
             return Ok(Step::Need(0));
         }
-        let live = self.find(portal.id);
+        let moves = self.objects.moves();
+        let found = self.live.binary_search_by_key(&portal.id, |live| live.id).ok();
+        let live = found.and_then(|at| self.live.get_mut(at));
         let copy_in = live.as_ref().is_some_and(|live| crate::copy::copies_in(&live.facts));
-        if live.is_some_and(|live| live.doubtful) {
-            self.session.doubt();
+        if let Some(live) = live {
+            if live.uses.is_some_and(|then| then != moves) {
+                // FETCH looks its cursor up when it runs, and that may be another one by now.
+                let item = self.fail(name_moved())?;
+                return Ok(Step::Got { consumed, item });
+            }
+            live.is_sent(&mut self.session, &mut self.objects);
         }
         self.push_extended(Op::Execute { id: portal.id, copy_in })?;
         let wire = if name.is_empty() {
@@ -87,7 +95,11 @@ impl PostgresConversation {
                 }
             },
             Target::Portal(name) => match self.portals.get(name).copied() {
-                None => self.fail(no_portal(name))?,
+                None => {
+                    // psycopg describes the cursors that it declares.
+                    self.push_extended(Op::DescribeCursor)?;
+                    Request::Forward(Cow::Borrowed(frame.wire))
+                }
                 Some(portal) if self.uncertain(portal.segment, portal.acknowledged) => return Ok(Step::Need(0)),
                 Some(portal) => {
                     put_target(b'D', Target::Portal(&self.names.at_upstream(name, portal.id)), &mut wire)?;
@@ -162,6 +174,13 @@ pub(super) fn no_statement(name: &[u8]) -> Reply {
         format!("prepared statement \"{}\" does not exist", String::from_utf8_lossy(name))
     };
     Reply::new("26000", text)
+}
+
+fn name_moved() -> Reply {
+    let text = "the cursor or prepared statement that was bound may have been replaced since";
+    let mut reply = Reply::new("34000", text);
+    reply.hint = Some("bind and execute FETCH and EXECUTE without statements in between".to_owned());
+    reply
 }
 
 fn no_portal(name: &[u8]) -> Reply {

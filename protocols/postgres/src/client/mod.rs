@@ -7,10 +7,13 @@ mod housekeeping;
 mod settle;
 mod statements;
 
-use crate::conversation::{Op, PostgresConversation};
+use crate::conversation::PostgresConversation;
+use crate::copy::check_options;
 use crate::message::extended::put_query;
 use crate::message::{HEAD, frame, head};
+use crate::objects;
 use crate::session::REFRESH;
+use crate::state::Op;
 use model::{Facts, StatementId};
 use sql::Settings;
 use std::borrow::Cow;
@@ -67,7 +70,7 @@ impl PostgresConversation {
             }
         }
         match tag {
-            b'Q' => got(self.query(frame)?),
+            b'Q' => self.query(frame, consumed),
             b'P' => self.parse(frame, consumed),
             b'B' => self.bind(frame, consumed, input.get(consumed..).unwrap_or_default()),
             b'E' => self.execute(frame, consumed),
@@ -100,6 +103,36 @@ impl PostgresConversation {
         self.refresh.clear();
         self.session.asked();
         Ok(Gate::Ask(question))
+    }
+
+    /// Whether something on its way may give names of cursors and SQL's prepared statements another meaning.
+    fn names_move(&self) -> bool {
+        let moves = |id: &StatementId| {
+            let at = self.live.binary_search_by_key(id, |live| live.id).ok();
+            at.and_then(|at| self.live.get(at)).is_some_and(|live| live.moves || live.doubtful)
+        };
+        self.ops.iter().any(|op| match op {
+            Op::Query { id, .. } | Op::Execute { id, .. } => moves(id),
+            _ => false,
+        })
+    }
+
+    /// Whether a text uses a name whose meaning depends on answers that will come, so that it had better wait.
+    fn name_in_doubt(&self, sql: &[u8]) -> bool {
+        !self.segment_open && objects::used(sql).is_some() && self.names_move()
+    }
+
+    /// What a text does, with the plan of the name that it uses. Beside the facts: how many moves had been made when the
+    /// name was looked up.
+    pub(crate) fn facts(&self, sql: &[u8], conforming: Option<bool>) -> (Arc<Facts>, Option<u64>) {
+        let facts = check_options(self.analyse(sql, conforming), sql);
+        let Some(name) = objects::used(sql) else { return (facts, None) };
+        let Some(behind) = self.objects.behind(&name).filter(|_| !self.names_move()) else { return (facts, None) };
+        let inner = behind.facts.clone().unwrap_or_else(|| self.analyse(&behind.query, None));
+        match objects::with_plan(&facts, &inner) {
+            Some(facts) => (Arc::new(facts), Some(self.objects.moves())),
+            None => (facts, None),
+        }
     }
 
     /// The next statement's number.

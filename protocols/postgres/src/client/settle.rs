@@ -1,10 +1,11 @@
 //! Permitted or refused: what becomes of a statement that was given to the pipeline.
 
-use crate::conversation::{Op, PortalName, PostgresConversation, Proposal, Proposed};
+use crate::conversation::PostgresConversation;
 use crate::copy::copies_in;
 use crate::errors::Reply;
 use crate::message::extended::{Target, put_parse, put_query, put_target};
 use crate::names::{REFUSED_NAME, REFUSED_TEXT};
+use crate::state::{Op, PortalName, Proposal, Proposed};
 use model::{Refusal, StatementId};
 
 impl PostgresConversation {
@@ -16,10 +17,10 @@ impl PostgresConversation {
     /// The statement's bytes are about to be sent. The queue has room for what a statement adds: its bound is checked
     /// with slack on the way in.
     pub(crate) fn settle_permitted(&mut self, id: StatementId, extra: &mut Vec<u8>) {
-        let Some(Proposal { live, kind }) = self.settled(id) else { return };
+        let Some(Proposal { mut live, kind }) = self.settled(id) else { return };
         let copy_in = copies_in(&live.facts);
-        if live.doubtful && matches!(kind, Proposed::Query) {
-            self.session.doubt();
+        if matches!(kind, Proposed::Query) {
+            live.is_sent(&mut self.session, &mut self.objects);
         }
         match kind {
             Proposed::Query => self.ops.push_back(Op::Query { id, refused: None, copy_in }),

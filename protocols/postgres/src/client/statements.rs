@@ -1,12 +1,13 @@
 //! Messages that carry something to be judged: Query, Parse, Bind.
 
 use super::housekeeping::no_statement;
-use crate::conversation::{Live, Portal, PostgresConversation, Prepared, Proposal, Proposed, Shape};
-use crate::copy::check_options;
+use crate::conversation::PostgresConversation;
 use crate::errors::Reply;
 use crate::message::extended::{Bind, Target, bind, parse, put_query, query, target};
 use crate::message::{Frame, frame};
 use crate::names::deallocated;
+use crate::objects::{self, made};
+use crate::state::{Live, Portal, Prepared, Proposal, Proposed, Shape};
 use crate::values::encoding;
 use bytes::Bytes;
 use model::{Column, Facts, Outputs, Param, Phase, Refusal, RefusalKind, Repr, Statement, StatementId};
@@ -19,11 +20,15 @@ const MAX_PREPARED: usize = 65_536;
 const MAX_PREPARED_BYTES: usize = 256 * 1024 * 1024;
 
 impl PostgresConversation {
-    pub(super) fn query<'a>(&mut self, frame: Frame<'a>) -> Result<Request<'a>, Violation> {
-        let sql = Bytes::copy_from_slice(query(frame.body)?);
-        let facts = check_options(self.analyse(&sql, None), &sql);
+    pub(super) fn query<'a>(&mut self, frame: Frame<'a>, consumed: usize) -> Result<Step<Request<'a>>, Violation> {
+        let sql = query(frame.body)?;
+        if self.name_in_doubt(sql) {
+            return Ok(Step::Need(0));
+        }
+        let sql = Bytes::copy_from_slice(sql);
+        let (facts, uses) = self.facts(&sql, None);
         let id = self.next_id();
-        let wire = match self.renamed_deallocate(&sql) {
+        let wire = match self.renamed(&sql) {
             None => Bytes::copy_from_slice(frame.wire),
             Some(text) => {
                 let mut wire = Vec::new();
@@ -33,7 +38,10 @@ impl PostgresConversation {
         };
         let statement = Statement { id, phase: Phase::Simple, sql, params: Vec::new(), prepared: None, facts, wire };
         self.propose_query(&statement);
-        Ok(self.statement_or_refusal(statement))
+        if let Some(proposal) = &mut self.proposal {
+            proposal.live.uses = uses;
+        }
+        Ok(Step::Got { consumed, item: self.statement_or_refusal(statement) })
     }
 
     pub(super) fn propose_query(&mut self, statement: &Statement) {
@@ -43,15 +51,24 @@ impl PostgresConversation {
 
     fn live_for(&self, statement: &Statement) -> Live {
         let mut live = Live::new(statement.id, statement.phase, statement.facts.clone(), statement.sql.clone());
-        live.doubtful = self.session.may_change(&statement.facts);
+        live.doubtful = self.session.may_change(&statement.facts, &statement.sql);
+        live.moves = objects::moves(&statement.facts);
+        live.makes = made(&statement.sql).map(|made| (made, 0));
         live.drops = deallocated(&statement.sql);
         live
     }
 
-    /// `DEALLOCATE s1` with the name that the upstream knows: psycopg drops its statements so.
-    fn renamed_deallocate(&self, sql: &[u8]) -> Option<Vec<u8>> {
-        let prepared = self.statements.get(&deallocated(sql)?)?;
-        Some([b"DEALLOCATE \"", prepared.server_name.as_slice(), b"\""].concat())
+    /// `DEALLOCATE s1`, `MOVE 5 FROM c1` or `CLOSE c1` with the name that the upstream knows, where the client means one of
+    /// the protocol's: psycopg drops its statements so, asyncpg moves its portals.
+    fn renamed(&self, sql: &[u8]) -> Option<Vec<u8>> {
+        if let Some(name) = deallocated(sql) {
+            let prepared = self.statements.get(&name)?;
+            return Some([b"DEALLOCATE \"", prepared.server_name.as_slice(), b"\""].concat());
+        }
+        let (name, at) = objects::moved_cursor(sql)?;
+        let portal = self.portals.get(name.as_bytes())?;
+        let server_name = self.names.at_upstream(name.as_bytes(), portal.id);
+        Some([sql.get(..at)?, b"\"", server_name.as_slice(), b"\""].concat())
     }
 
     /// A text that names what only we may name goes no further.
@@ -75,12 +92,15 @@ impl PostgresConversation {
             let item = self.fail(Reply::new("42P05", text))?;
             return Ok(Step::Got { consumed, item });
         }
+        if self.name_in_doubt(parse.sql) {
+            return Ok(Step::Need(0));
+        }
         let id = self.next_id();
         let sql = Bytes::copy_from_slice(parse.sql);
-        let facts = check_options(self.analyse(&sql, None), &sql);
+        let (facts, _) = self.facts(&sql, None);
         let mut wire = Vec::new();
         let server_name = self.names.at_upstream(parse.name, id);
-        match self.renamed_deallocate(&sql) {
+        match self.renamed(&sql) {
             None => parse.put_as(&server_name, &mut wire)?,
             Some(text) => crate::message::extended::put_parse(&server_name, &text, &mut wire)?,
         }
@@ -107,7 +127,7 @@ impl PostgresConversation {
         };
         let mut live = self.live_for(&statement);
         // Preparing changes nothing; running does.
-        (live.doubtful, live.drops) = (false, None);
+        (live.doubtful, live.moves, live.makes, live.drops) = (false, false, None, None);
         let kind = Proposed::Parse { name: parse.name.to_vec(), prepared };
         self.proposal = Some(Box::new(Proposal { live, kind }));
         let full = self.statements.len() >= MAX_PREPARED
@@ -140,7 +160,10 @@ impl PostgresConversation {
         let shape = shape_for(&learnt.shape, &bound);
         let coming = learnt.described_in == Some(self.segment);
         drop(learnt);
-        let facts = self.facts_of(&prepared);
+        if self.name_in_doubt(&prepared.sql) {
+            return Ok(Step::Need(0));
+        }
+        let (facts, uses) = self.facts_of(&prepared);
         let id = self.next_id();
         let mut wire = Vec::new();
         let portal = self.names.at_upstream(bound.portal, id);
@@ -155,6 +178,7 @@ impl PostgresConversation {
             wire: Bytes::from(wire),
         };
         let mut live = self.live_for(&statement);
+        live.uses = uses;
         live.portal = Portal::Sent;
         live.unnamed = bound.portal.is_empty();
         live.shape = shaped(&prepared, &shape, &bound);
@@ -169,15 +193,12 @@ impl PostgresConversation {
     }
 
     /// What a prepared statement does when it runs now: names are looked up again if the path or the catalog changed.
-    fn facts_of(&self, prepared: &Prepared) -> Arc<Facts> {
+    fn facts_of(&self, prepared: &Prepared) -> (Arc<Facts>, Option<u64>) {
         let current = self.session.settings().is_some()
             && prepared.settings == self.session.version()
-            && prepared.facts.catalog_epoch == self.source.snapshot().catalog.epoch();
-        if current {
-            prepared.facts.clone()
-        } else {
-            check_options(self.analyse(&prepared.sql, Some(prepared.conforming)), &prepared.sql)
-        }
+            && prepared.facts.catalog_epoch == self.source.snapshot().catalog.epoch()
+            && objects::used(&prepared.sql).is_none();
+        if current { (prepared.facts.clone(), None) } else { self.facts(&prepared.sql, Some(prepared.conforming)) }
     }
 
     fn params(&self, prepared: &Prepared, bound: &Bind<'_>) -> Vec<Param> {

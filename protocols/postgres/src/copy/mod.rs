@@ -9,9 +9,10 @@ mod options;
 mod text;
 
 use crate::catalog::Snapshot;
-use crate::conversation::{Live, Scratch};
+use crate::conversation::Scratch;
 use crate::message::copy::CopyResponse;
 use crate::message::{HEAD, close, head};
+use crate::state::Live;
 use crate::values::encoding;
 use model::{Column, Delimited, Facts, Lineage, Outputs, Repr, RowLayout, Verb};
 use std::sync::Arc;

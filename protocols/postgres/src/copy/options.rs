@@ -4,6 +4,7 @@
 //! already parsed by the analysis; this looks only for what the analysis does not report. What is not understood is an
 //! error, and the statement then counts as not understood.
 
+use crate::lexer::{Token, tokens};
 use crate::session::ascii_safe;
 use model::Delimited;
 
@@ -19,21 +20,9 @@ pub(super) fn text_defaults() -> Delimited {
     Delimited { csv: false, delimiter: b'\t', quote: b'"', escape: b'"', null: b"\\N".to_vec(), header: false }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
-    /// An unquoted word, lower case; numbers too.
-    Word(String),
-    /// A quoted identifier.
-    Quoted,
-    /// A string's value.
-    Text(Vec<u8>),
-    /// Anything else, byte by byte.
-    Sign(u8),
-}
-
 /// Reads the options of the statement with this index among `parts` statements in a text.
 pub(super) fn read(sql: &[u8], index: usize, parts: usize) -> Result<Options, String> {
-    let tokens = tokens(sql)?;
+    let tokens: Vec<Token> = tokens(sql)?.into_iter().map(|(token, _)| token).collect();
     let statements: Vec<&[Token]> =
         tokens.split(|token| *token == Token::Sign(b';')).filter(|statement| !statement.is_empty()).collect();
     if statements.len() != parts {
@@ -202,130 +191,12 @@ impl<'a> Reader<'a> {
         }
         self.next();
         while self.tokens.first() == Some(&Token::Sign(b','))
-            && matches!(self.tokens.get(1), Some(Token::Word(_) | Token::Quoted))
+            && matches!(self.tokens.get(1), Some(Token::Word(_) | Token::Quoted(_)))
         {
             self.next();
             self.next();
         }
     }
-}
-
-/// Takes a text apart, as PostgreSQL's scanner does with `standard_conforming_strings` on.
-fn tokens(sql: &[u8]) -> Result<Vec<Token>, String> {
-    let mut tokens = Vec::new();
-    let mut rest = sql;
-    while let Some((first, after)) = rest.split_first() {
-        rest = match (first, after) {
-            (b'-', [b'-', ..]) => {
-                let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-                rest.get(end..).unwrap_or_default()
-            }
-            (b'/', [b'*', ..]) => comment(rest)?,
-            (b'\'', _) => text(after, false, &mut tokens)?,
-            (b'e' | b'E', [b'\'', after @ ..]) => text(after, true, &mut tokens)?,
-            (b'u' | b'U', [b'&', b'\'' | b'"', ..]) => return Err("it has a Unicode escape string".to_owned()),
-            (b'"', _) => {
-                let end = identifier_end(after).ok_or("a quoted name does not end")?;
-                tokens.push(Token::Quoted);
-                after.get(end..).unwrap_or_default()
-            }
-            (b'$', _) => dollar(rest, &mut tokens)?,
-            (byte, _) if byte.is_ascii_whitespace() || *byte == 0x0b => after,
-            (byte, _) if byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii() => {
-                let part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii();
-                let (word, after) = rest.split_at(rest.iter().take_while(part).count());
-                tokens.push(Token::Word(String::from_utf8_lossy(word).to_ascii_lowercase()));
-                after
-            }
-            (byte, after) => {
-                tokens.push(Token::Sign(*byte));
-                after
-            }
-        };
-    }
-    Ok(tokens)
-}
-
-fn comment(sql: &[u8]) -> Result<&[u8], String> {
-    let (mut rest, mut depth) = (sql, 0usize);
-    loop {
-        rest = match rest {
-            [b'/', b'*', after @ ..] => {
-                depth += 1;
-                after
-            }
-            [b'*', b'/', after @ ..] => {
-                depth -= 1;
-                if depth == 0 {
-                    return Ok(after);
-                }
-                after
-            }
-            [_, after @ ..] => after,
-            [] => return Err("a comment does not end".to_owned()),
-        };
-    }
-}
-
-fn text<'a>(after: &'a [u8], escapes: bool, tokens: &mut Vec<Token>) -> Result<&'a [u8], String> {
-    let (mut rest, mut value) = (after, Vec::new());
-    loop {
-        rest = match rest {
-            [b'\'', b'\'', after @ ..] => {
-                value.push(b'\'');
-                after
-            }
-            [b'\'', after @ ..] => {
-                tokens.push(Token::Text(value));
-                return Ok(after);
-            }
-            [b'\\', escaped, after @ ..] if escapes => {
-                value.push(match escaped {
-                    b'b' => 0x08,
-                    b'f' => 0x0c,
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'0'..=b'7' | b'x' | b'u' | b'U' => return Err("it has a numeric escape".to_owned()),
-                    other => *other,
-                });
-                after
-            }
-            [byte, after @ ..] => {
-                value.push(*byte);
-                after
-            }
-            [] => return Err("a string does not end".to_owned()),
-        };
-    }
-}
-
-fn identifier_end(after: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        at += memchr::memchr(b'"', after.get(at..)?)? + 1;
-        if after.get(at) != Some(&b'"') {
-            return Some(at);
-        }
-        at += 1;
-    }
-}
-
-/// A dollar-quoted string, or a parameter.
-fn dollar<'a>(sql: &'a [u8], tokens: &mut Vec<Token>) -> Result<&'a [u8], String> {
-    let tail = sql.get(1..).unwrap_or_default();
-    let part = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_' || !byte.is_ascii();
-    let tag = tail.iter().take_while(part).count();
-    let starts_with_digit = tail.first().is_some_and(u8::is_ascii_digit);
-    if starts_with_digit || tail.get(tag) != Some(&b'$') {
-        tokens.push(Token::Sign(b'$'));
-        return Ok(tail);
-    }
-    let (quote, body) = sql.split_at(tag + 2);
-    let end = memchr::memmem::find(body, quote).ok_or("a dollar-quoted string does not end")?;
-    let (value, after) = body.split_at(end);
-    tokens.push(Token::Text(value.to_vec()));
-    Ok(after.get(quote.len()..).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -170,6 +170,10 @@ fn a_name_taken_over_by_sql_is_not_ours() {
     script.client(&[q("DECLARE c1 CURSOR FOR SELECT ssn FROM patients")]);
     script.upstream(&[c("DECLARE CURSOR"), z(b'T')]);
     script.sent();
+    // Its description is no secret, and psycopg asks for it.
+    script.client(&[dp("c1"), s()]);
+    assert_eq!(script.sent(), "D(P c1) S");
+    script.upstream(&[t(&["ssn"]), z(b'T')]);
     // The protocol's portals are another namespace: this reaches no cursor of SQL.
     script.client(&[e("c1", 0), s()]);
     assert_eq!(script.sent(), "P(affidavit_refused,affidavit refused this statement) S");
@@ -236,12 +240,21 @@ fn deallocate_reaches_the_renamed_statement() {
     script.upstream(&[c("DEALLOCATE"), z(b'I')]);
     assert!(!script.conversation.statements.contains_key(&b"_pg3_0"[..]));
     script.client(&[p("a", "SELECT 1"), s()]);
-    let show = [t(&["a"]), d(&["public"]), c("SHOW"), t(&["b"]), d(&["none"]), c("SHOW"), z(b'I')];
-    script.upstream(&show);
     script.upstream(&[n(b'1'), z(b'I')]);
     script.client(&[q("DISCARD ALL")]);
     script.upstream(&[c("DISCARD ALL"), z(b'I')]);
     assert!(script.conversation.statements.is_empty());
+}
+
+#[test]
+fn a_portal_can_be_moved_by_sql() {
+    let mut script = Script::new();
+    script.client(&[q("BEGIN"), p("", "SELECT 1"), b("c1", "", false), e("c1", 1), s()]);
+    script.upstream(&[c("BEGIN"), z(b'T'), n(b'1'), n(b'2'), t(&["a"]), d(&["1"]), n(b's'), z(b'T')]);
+    let name = String::from_utf8(script.conversation.names.at_upstream(b"c1", model::StatementId(3))).unwrap();
+    script.sent();
+    script.client(&[q("MOVE FORWARD 5 FROM c1")]);
+    assert_eq!(script.sent(), format!("Q(MOVE FORWARD 5 FROM \\\"{name}\\\")"));
 }
 
 #[test]
@@ -262,4 +275,63 @@ fn an_error_at_sync_skips_nothing() {
     script.upstream(&[n(b'1'), n(b'2'), t(&["a"]), c("SELECT 0"), error("23505"), z(b'I'), n(b'1'), z(b'I')]);
     let log = script.logged();
     assert!(log.contains("0 message 23505") && log.ends_with("3 done completed"), "{log}");
+}
+
+fn outputs(script: &mut Script, message: &[u8]) -> String {
+    let Ok(Step::Got { item: Request::Statement(statement), consumed }) = script.conversation.request(message) else {
+        panic!("no statement");
+    };
+    assert_eq!(consumed, message.len());
+    script.conversation.permit(&statement, &mut Vec::new());
+    format!("{:?}", statement.facts.parts[0].outputs)
+}
+
+#[test]
+fn fetch_and_execute_keep_the_plan_behind_the_name() {
+    let mut script = Script::new();
+    script.client(&[q("BEGIN"), q("DECLARE c CURSOR FOR SELECT ssn FROM patients")]);
+    script.upstream(&[c("BEGIN"), z(b'T'), c("DECLARE CURSOR"), z(b'T')]);
+    assert!(outputs(&mut script, &q("FETCH 10 FROM c")).contains("ColumnRef"), "the column is known");
+    script.upstream(&[t(&["ssn"]), d(&["123"]), c("FETCH 1"), z(b'T')]);
+    script.client(&[q("PREPARE p AS SELECT ssn FROM patients WHERE id = $1")]);
+    script.upstream(&[c("PREPARE"), z(b'T')]);
+    assert!(outputs(&mut script, &q("EXECUTE p (1)")).contains("ColumnRef"));
+    script.upstream(&[t(&["ssn"]), c("SELECT 0"), z(b'T')]);
+    // A DECLARE that fails teaches nothing.
+    script.client(&[q("DECLARE d CURSOR FOR SELECT 1")]);
+    script.upstream(&[error("42P03"), z(b'E')]);
+    assert!(outputs(&mut script, &q("FETCH d")).contains("Unknown"));
+}
+
+#[test]
+fn a_name_is_not_believed_after_what_may_have_replaced_it() {
+    let declared = || {
+        let mut script = Script::new();
+        script.client(&[q("BEGIN"), q("DECLARE c CURSOR FOR SELECT 1")]);
+        script.upstream(&[c("BEGIN"), z(b'T'), c("DECLARE CURSOR"), z(b'T')]);
+        script
+    };
+    // Several statements at once.
+    let mut script = declared();
+    script.client(&[q("CLOSE c; DECLARE c CURSOR FOR SELECT ssn FROM patients")]);
+    script.upstream(&[c("CLOSE CURSOR"), c("DECLARE CURSOR"), z(b'T')]);
+    let show = [t(&["a"]), d(&["public"]), c("SHOW"), t(&["b"]), d(&["none"]), c("SHOW"), z(b'T')];
+    assert!(matches!(script.conversation.request(&q("FETCH c")), Ok(Step::Got { consumed: 0, .. })), "settings first");
+    script.upstream(&show);
+    assert!(outputs(&mut script, &q("FETCH c")).contains("Unknown"));
+    // While the replacement is on its way, FETCH waits.
+    let mut script = declared();
+    script.client(&[q("CLOSE c"), q("DECLARE c CURSOR FOR SELECT ssn FROM patients"), q("FETCH c")]);
+    assert!(script.waiting());
+    script.upstream(&[c("CLOSE CURSOR"), z(b'T'), c("DECLARE CURSOR"), z(b'T')]);
+    assert!(!script.waiting());
+    // Bound before, executed after.
+    let mut script = declared();
+    script.client(&[p("", "FETCH c"), b("f", "", false), s()]);
+    script.upstream(&[n(b'1'), n(b'2'), t(&["a"]), z(b'T')]);
+    script.client(&[q("CLOSE c"), q("DECLARE c CURSOR FOR SELECT ssn FROM patients")]);
+    script.upstream(&[c("CLOSE CURSOR"), z(b'T'), c("DECLARE CURSOR"), z(b'T')]);
+    script.sent();
+    script.client(&[e("f", 0), s()]);
+    assert_eq!(script.sent(), "P(affidavit_refused,affidavit refused this statement) S");
 }

@@ -1,9 +1,10 @@
 //! RowDescription, NoData, ParameterDescription: the columns of a result, from whichever message tells them.
 
 use super::unexpected;
-use crate::conversation::{Live, Op, PostgresConversation, Shape};
+use crate::conversation::PostgresConversation;
 use crate::message::Frame;
 use crate::message::row_description::{Field, parameter_description, row_description};
+use crate::state::{Live, Op, Shape};
 use crate::values::{encoding, max_chars};
 use model::{Column, Encoding, Phase, Repr};
 use std::borrow::Cow;
@@ -25,6 +26,10 @@ impl PostgresConversation {
                     b'T' => Shape::Columns(self.columns(&row_description(frame.body)?)),
                     _ => Shape::NoRows,
                 };
+                self.ops.pop_front();
+                Ok(forward)
+            }
+            (b'T' | b'n', Some(Op::DescribeCursor)) => {
                 self.ops.pop_front();
                 Ok(forward)
             }

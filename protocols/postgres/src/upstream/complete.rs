@@ -3,11 +3,13 @@
 
 use super::Outcome::{self, Consumed, First};
 use super::unexpected;
-use crate::conversation::{Live, Op, Portal, PostgresConversation, Shape};
+use crate::conversation::PostgresConversation;
 use crate::copy::CopyOut;
 use crate::message::Frame;
 use crate::message::copy::copy_response;
 use crate::message::session::command_complete;
+use crate::objects::{Behind, Kind};
+use crate::state::{Live, Op, Portal, Shape};
 use model::{self, StatementId, Status};
 use std::borrow::Cow;
 use wire::{Answer, Violation};
@@ -75,6 +77,15 @@ impl PostgresConversation {
                     .map(|(name, _)| name.clone())
                     .collect();
                 named.iter().for_each(|name| drop(self.forget_statement(name)));
+            }
+            "DECLARE CURSOR" | "PREPARE" => {
+                if let Some((made, moves)) = live.and_then(|live| live.makes.clone())
+                    && moves == self.objects.moves()
+                {
+                    let cursor = made.name.0 == Kind::Cursor;
+                    let facts = cursor.then(|| self.analyse(&made.query, None));
+                    self.objects.learn(made.name, Behind { query: made.query, facts });
+                }
             }
             "DEALLOCATE" => {
                 if let Some(name) = live.and_then(|live| live.drops.clone()) {

@@ -2,10 +2,11 @@
 
 use super::Outcome::{self, Consumed};
 use super::complete::outcome;
-use crate::conversation::{Op, PostgresConversation};
+use crate::conversation::PostgresConversation;
 use crate::errors::{Reply, server_message};
 use crate::message::Frame;
 use crate::message::fields::{Fields, put_fields};
+use crate::state::Op;
 use model::{ServerMessage, Severity, StatementId, Status};
 use std::borrow::Cow;
 use wire::{Answer, Violation};

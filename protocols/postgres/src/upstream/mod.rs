@@ -10,9 +10,10 @@ mod ready;
 mod rows;
 mod splice;
 
-use crate::conversation::{Live, Op, PostgresConversation};
+use crate::conversation::PostgresConversation;
 use crate::message::session::parameter_status;
 use crate::message::{Frame, HEAD, frame, head};
+use crate::state::{Live, Op};
 use model::{ServerMessage, Severity};
 use std::borrow::Cow;
 use wire::{Answer, Step, Violation};

@@ -3,9 +3,10 @@
 use super::Outcome::{self, Consumed, First};
 use super::complete::{outcome, silent_end};
 use super::unexpected;
-use crate::conversation::{Live, Op, Portal, PostgresConversation};
+use crate::conversation::PostgresConversation;
 use crate::message::Frame;
 use crate::message::session::{Transaction, ready_for_query};
+use crate::state::{Live, Op, Portal};
 use model::Status;
 use std::borrow::Cow;
 use wire::{Answer, Violation};
@@ -26,6 +27,7 @@ impl PostgresConversation {
             }
             self.spare_ready = self.spare_ready.saturating_sub(1);
             self.transaction = transaction;
+            (self.skipping, self.absorbing) = (false, false);
             return Ok(Consumed(Answer::Forward(Cow::Borrowed(frame.wire))));
         }
         if let Some(Op::Query { id, .. }) = self.front() {

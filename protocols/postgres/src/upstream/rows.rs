@@ -1,9 +1,10 @@
 //! Rows: how many frames of the input go out as one batch. Only their heads are looked at.
 
 use super::unexpected;
-use crate::conversation::{BatchShape, Live, Op, PostgresConversation, Shape};
+use crate::conversation::{BatchShape, PostgresConversation};
 use crate::copy::Aligned;
 use crate::message::{Frame, HEAD, head};
+use crate::state::{Live, Op, Shape};
 use model::{RowLayout, StatementId};
 use wire::{Answer, Cursor, RowBatch, Step, Violation};
 

@@ -1,7 +1,9 @@
 //! What the tests against a real server share: the server, a tiny desk, and a relay that permits, refuses and masks by
 //! closures instead of policies.
 
+// Shared by several test binaries, each of which uses a part; and a panic is how a test reports.
 #![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod relay;
 pub mod server;
@@ -17,18 +19,29 @@ use wire::{
 /// The token that the desk lets in.
 pub const TOKEN: &str = "good-token";
 
+/// A client's cancel key, and the upstream's.
+pub type Keys = (Vec<u8>, Vec<u8>);
+
 /// A desk that knows one token and one datasource.
 pub struct TestDesk {
     pub datasource: Arc<dyn Datasource>,
     pub tls: Option<Arc<rustls::ServerConfig>>,
-    pub cancels: Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>,
+    pub cancels: Arc<Mutex<Vec<Keys>>>,
     pub claims: Arc<Mutex<Vec<Claim>>>,
     pub abandoned: Arc<Mutex<Vec<String>>>,
+    pub turned_away: Arc<Mutex<Vec<String>>>,
 }
 
 impl TestDesk {
     pub fn new(datasource: Arc<dyn Datasource>) -> Self {
-        Self { datasource, tls: None, cancels: Arc::default(), claims: Arc::default(), abandoned: Arc::default() }
+        Self {
+            datasource,
+            tls: None,
+            cancels: Arc::default(),
+            claims: Arc::default(),
+            abandoned: Arc::default(),
+            turned_away: Arc::default(),
+        }
     }
 }
 
@@ -69,6 +82,10 @@ impl Desk for TestDesk {
 
     fn abandoned(&self, _admission: &Admission, _claim: &Claim, refusal: &Refusal) {
         self.abandoned.lock().unwrap().push(refusal.message.clone());
+    }
+
+    fn turned_away(&self, _claim: &Claim, refusal: &Refusal) {
+        self.turned_away.lock().unwrap().push(refusal.message.clone());
     }
 
     fn offer_cancel(&self, _session: SessionId, key: Vec<u8>, target: CancelTarget) {

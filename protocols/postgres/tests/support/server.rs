@@ -70,7 +70,9 @@ impl Server {
         }
         let mut command = as_owner(&bin().join("postgres"));
         command.arg("-D").arg(&data);
-        settings.iter().for_each(|setting| drop(command.args(["-c", setting])));
+        for setting in &settings {
+            command.args(["-c", setting]);
+        }
         let log = std::fs::File::create(dir.path().join("log")).expect("a log");
         let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("postgres starts");
         let server = Self { port, dir, child };

@@ -218,13 +218,24 @@ impl Tracer<'_> {
         if let Some(window) = &call.over {
             taint.absorb(&self.window(window, env));
         }
-        if let Some(why) = self.judge_routine(&call.name, &taint, &call.texts) {
+        // The names that pg_settings lists are the server's own: custom settings are not among them.
+        let lists_settings = values.first().and_then(|value| value.bare.as_ref()).is_some_and(|column| {
+            column.schema == "pg_catalog" && column.table == "pg_settings" && column.column == "name"
+        });
+        let listed = [Some("a setting that pg_settings lists".to_owned())];
+        let texts: &[Option<String>] =
+            if lists_settings && call.name.name == "current_setting" { &listed } else { &call.texts };
+        if let Some(why) = self.judge_routine(&call.name, &taint, texts) {
             taint.unknown = Some(why.into());
             return taint;
         }
         self.note_failures(&call.name.name, &values);
         if self.dialect == Dialect::Postgres {
-            if super::routines::keeps_rows(&call.name.name) {
+            if let Some(columns) = super::routines::row_columns(&call.name) {
+                let field = |name: &str| Column { name: Some(name.to_owned()), taint: taint.clone(), item: 0 };
+                let fields: Vec<Column> = columns.map(field).collect();
+                taint.fields = Some(Arc::new(fields));
+            } else if super::routines::keeps_rows(&call.name.name) {
                 taint.fields = values.iter().find_map(|value| value.fields.clone()).map(|fields| {
                     let blur = |field: &Column| {
                         let mut own = taint.clone();

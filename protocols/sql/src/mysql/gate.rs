@@ -8,7 +8,7 @@ use sqlparser::parser::Parser;
 use std::collections::HashMap;
 
 /// How deep the parser may recurse: the analyser bounds depth before.
-const DEPTH: usize = 3_000;
+const DEPTH: usize = 2_000;
 
 /// Words whose presence in what the parser prints is not asked for: it leaves them out or spells them otherwise.
 const NOISE: [&str; 14] =

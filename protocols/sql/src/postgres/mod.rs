@@ -47,3 +47,53 @@ fn parse(text: &str) -> Result<Vec<pg_query::Node>, String> {
     })?;
     Ok(result.protobuf.stmts.into_iter().filter_map(|raw| raw.stmt).map(|node| *node).collect())
 }
+
+/// A statement that a session keeps under a name.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept(pg_query::Node);
+
+/// What a statement does to the names of a session.
+pub(crate) enum SessionStatement {
+    Prepare(String, Kept),
+    /// One, or all.
+    Deallocate(Option<String>),
+    Declare(String, Kept),
+    /// One, or all.
+    Close(Option<String>),
+    Discard,
+}
+
+/// What the statements of a text do to the names of a session, in order. A text that is not understood does nothing: it
+/// was refused.
+pub(crate) fn session_statements(sql: &[u8]) -> Vec<SessionStatement> {
+    use pg_query::NodeEnum;
+    let lexis = crate::lift::Lexis::new(Dialect::Postgres, &Settings::default());
+    let lifted = crate::lift::lift(sql, lexis, crate::lift::Keep::Nothing);
+    // Deeper ones would need a stack of their own each time they run.
+    if lifted.refused.is_some() || lifted.nesting > 100 {
+        return Vec::new();
+    }
+    let Some(nodes) = std::str::from_utf8(sql).ok().and_then(|text| parse(text).ok()) else { return Vec::new() };
+    let name = |name: String| (!name.is_empty()).then_some(name);
+    let change = |node: pg_query::Node| match node.node? {
+        NodeEnum::PrepareStmt(prepare) => Some(SessionStatement::Prepare(prepare.name, Kept(*prepare.query?))),
+        NodeEnum::DeclareCursorStmt(declare) => {
+            Some(SessionStatement::Declare(declare.portalname, Kept(*declare.query?)))
+        }
+        NodeEnum::DeallocateStmt(deallocate) => Some(SessionStatement::Deallocate(name(deallocate.name))),
+        NodeEnum::ClosePortalStmt(close) => Some(SessionStatement::Close(name(close.portalname))),
+        NodeEnum::DiscardStmt(_) => Some(SessionStatement::Discard),
+        _ => None,
+    };
+    nodes.into_iter().filter_map(change).collect()
+}
+
+/// What a kept statement does when it runs.
+pub(crate) fn analyse_kept(kept: &Kept, catalog: &Catalog, settings: &Settings) -> Parsed {
+    let mut parsed = Parsed { parts: Vec::new(), unknown_relations: Vec::new() };
+    let mut tracer = Tracer::new(Dialect::Postgres, catalog, settings);
+    let ended = statements::statement(&kept.0, &mut tracer);
+    let finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
+    complete(finished, catalog, &mut parsed);
+    parsed
+}

@@ -1,11 +1,12 @@
 //! A small hospital: the catalog that the tests share, and short ways to say what facts are expected.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test reports")]
 
 use affidavit_sql::{Analyser, Catalog, CatalogColumn, Dialect, Relation, RelationKind, Routine, Settings, Volatility};
 use model::{ColumnRef, Facts, Lineage, Outputs, Part, TableRef};
 use std::sync::Arc;
 
-pub fn table(schema: &str, name: &str) -> TableRef {
+pub(crate) fn table(schema: &str, name: &str) -> TableRef {
     TableRef { schema: schema.into(), table: name.into() }
 }
 
@@ -59,7 +60,7 @@ fn routine(schema: &str, name: &str, language: &str, volatility: Volatility) -> 
     }
 }
 
-pub fn postgres() -> Catalog {
+pub(crate) fn postgres() -> Catalog {
     let mut relations = relations("public");
     relations.push(relation(16_500, "other", "patients", RelationKind::Table, &["id", "colour"]));
     let routines = vec![
@@ -71,21 +72,21 @@ pub fn postgres() -> Catalog {
     Catalog::new(1, relations, routines)
 }
 
-pub fn mysql() -> Catalog {
+pub(crate) fn mysql() -> Catalog {
     let routines =
         vec![routine("t", "fp", "SQL", Volatility::Stable), routine("t", "getp", "SQL", Volatility::Volatile)];
     Catalog::new(1, relations("t"), routines)
 }
 
-pub fn postgres_settings() -> Settings {
+pub(crate) fn postgres_settings() -> Settings {
     Settings { search_path: vec!["public".into()], server_version: 150_018, ..Settings::default() }
 }
 
-pub fn mysql_settings() -> Settings {
+pub(crate) fn mysql_settings() -> Settings {
     Settings { search_path: vec!["t".into()], server_version: 101_100, ..Settings::default() }
 }
 
-pub fn facts(dialect: Dialect, sql: &str) -> Arc<Facts> {
+pub(crate) fn facts(dialect: Dialect, sql: &str) -> Arc<Facts> {
     let analyser = Analyser::new(dialect);
     match dialect {
         Dialect::Postgres => analyser.analyse(sql.as_bytes(), &postgres(), &postgres_settings()),
@@ -93,16 +94,16 @@ pub fn facts(dialect: Dialect, sql: &str) -> Arc<Facts> {
     }
 }
 
-pub fn pg(sql: &str) -> Arc<Facts> {
+pub(crate) fn pg(sql: &str) -> Arc<Facts> {
     facts(Dialect::Postgres, sql)
 }
 
-pub fn my(sql: &str) -> Arc<Facts> {
+pub(crate) fn my(sql: &str) -> Arc<Facts> {
     facts(Dialect::MariaDb, sql)
 }
 
 /// The only part of a text.
-pub fn part(facts: &Facts) -> &Part {
+pub(crate) fn part(facts: &Facts) -> &Part {
     assert_eq!(facts.unparsed, None);
     assert_eq!(facts.parts.len(), 1, "{facts:?}");
     &facts.parts[0]
@@ -113,7 +114,7 @@ fn short(column: &ColumnRef) -> String {
 }
 
 /// The outputs in short: `zip=patients.ssn` bare, `x<patients.ssn,patients.zip` derived, `x?why` unknown.
-pub fn outputs(part: &Part) -> String {
+pub(crate) fn outputs(part: &Part) -> String {
     match &part.outputs {
         Outputs::None => "none".into(),
         Outputs::Unknown(why) => format!("unknown: {why}"),
@@ -134,13 +135,13 @@ pub fn outputs(part: &Part) -> String {
 }
 
 /// Predicates in short: `ssn:Equality`.
-pub fn predicates(part: &Part) -> String {
+pub(crate) fn predicates(part: &Part) -> String {
     let show = |p: &model::PredicateUse| format!("{}:{:?}", short(&p.column), p.usage);
     part.predicates.iter().map(show).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes in short: `patients.zip<patients.ssn`.
-pub fn writes(part: &Part) -> String {
+pub(crate) fn writes(part: &Part) -> String {
     let show = |w: &model::WriteFlow| {
         let target = w.target.as_ref().map_or("_".into(), short);
         format!("{target}<{}", w.sources.iter().map(short).collect::<Vec<_>>().join(","))
@@ -149,13 +150,13 @@ pub fn writes(part: &Part) -> String {
 }
 
 /// Everything that is opaque and reaches data.
-pub fn opaque(part: &Part) -> String {
+pub(crate) fn opaque(part: &Part) -> String {
     let reaching = part.opaque.iter().filter(|opaque| opaque.reaches_data).map(|opaque| opaque.what.as_str());
     reaching.collect::<Vec<_>>().join("; ")
 }
 
 /// All that decides, on one line.
-pub fn summary(facts: &Facts) -> String {
+pub(crate) fn summary(facts: &Facts) -> String {
     if let Some(why) = &facts.unparsed {
         return format!("unparsed: {why}");
     }

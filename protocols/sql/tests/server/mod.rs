@@ -1,0 +1,157 @@
+//! A private PostgreSQL on loopback, stopped at the end, and as much of a client as `Describe` needs.
+//! Messages: <https://www.postgresql.org/docs/15/protocol-message-formats.html>.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test reports")]
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+pub(crate) struct Server {
+    data: tempfile::TempDir,
+    port: u16,
+    binaries: PathBuf,
+}
+
+/// A field of a RowDescription.
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) table: u32,
+    pub(crate) number: i16,
+}
+
+pub(crate) struct Client(TcpStream);
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let binaries = std::env::var_os("PG_BINDIR").map_or("/usr/lib/postgresql/15/bin".into(), PathBuf::from);
+        let data = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Self { data, port, binaries };
+        if is_root() {
+            let path = server.data.path();
+            assert!(Command::new("chown").args(["-R", "postgres"]).arg(path).status().unwrap().success());
+        }
+        let folder = server.data.path().join("d");
+        server.tool("initdb", &["-A", "trust", "-U", "postgres", "-N", "-D", folder.to_str().unwrap()]);
+        let options =
+            format!("-c listen_addresses=127.0.0.1 -c fsync=off -p {port} -k {}", server.data.path().display());
+        let log = server.data.path().join("log");
+        server.tool(
+            "pg_ctl",
+            &["-D", folder.to_str().unwrap(), "-o", &options, "-l", log.to_str().unwrap(), "-w", "start"],
+        );
+        server
+    }
+
+    /// Runs a tool of the server, as `postgres` where we are root: the server refuses to run as root.
+    fn tool(&self, name: &str, arguments: &[&str]) {
+        let tool = self.binaries.join(name);
+        let mut command = if is_root() {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(tool);
+            command
+        } else {
+            Command::new(tool)
+        };
+        let status = command.args(arguments).current_dir("/").stdout(Stdio::null()).status().unwrap();
+        assert!(status.success(), "{name} failed");
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        let mut client = Client(TcpStream::connect(("127.0.0.1", self.port)).unwrap());
+        client.0.set_nodelay(true).unwrap();
+        let startup = b"\x00\x03\x00\x00user\0postgres\0database\0postgres\0\0";
+        let length = u32::try_from(startup.len() + 4).unwrap();
+        client.0.write_all(&length.to_be_bytes()).unwrap();
+        client.0.write_all(startup).unwrap();
+        client.until_ready().unwrap();
+        client
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let folder = self.data.path().join("d");
+        self.tool("pg_ctl", &["-D", folder.to_str().unwrap(), "-m", "immediate", "-w", "stop"]);
+    }
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
+}
+
+impl Client {
+    fn send(&mut self, tag: u8, body: &[u8]) {
+        let mut message = vec![tag];
+        message.extend(u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+        message.extend(body);
+        self.0.write_all(&message).unwrap();
+    }
+
+    /// Messages up to ReadyForQuery, or the text of an error.
+    fn until_ready(&mut self) -> Result<Vec<(u8, Vec<u8>)>, String> {
+        let mut messages = Vec::new();
+        let mut error = None;
+        loop {
+            let mut head = [0u8; 5];
+            self.0.read_exact(&mut head).unwrap();
+            let length = u32::from_be_bytes(head[1..].try_into().unwrap());
+            let mut body = vec![0u8; usize::try_from(length - 4).unwrap()];
+            self.0.read_exact(&mut body).unwrap();
+            match head[0] {
+                b'Z' => return error.map_or(Ok(messages), Err),
+                b'E' => error = Some(String::from_utf8_lossy(&body).into_owned()),
+                tag => messages.push((tag, body)),
+            }
+        }
+    }
+
+    pub(crate) fn run(&mut self, sql: &str) {
+        self.send(b'Q', format!("{sql}\0").as_bytes());
+        self.until_ready().unwrap();
+    }
+
+    /// The columns that the server announces for a statement.
+    pub(crate) fn describe(&mut self, sql: &str) -> Result<Vec<Field>, String> {
+        self.send(b'P', format!("\0{sql}\0\0\0").as_bytes());
+        self.send(b'D', b"S\0");
+        self.send(b'S', b"");
+        let messages = self.until_ready()?;
+        let Some((_, body)) = messages.iter().find(|(tag, _)| *tag == b'T') else { return Ok(Vec::new()) };
+        let mut rest = &body[2..];
+        let mut fields = Vec::new();
+        while !rest.is_empty() {
+            let end = rest.iter().position(|byte| *byte == 0).unwrap();
+            let name = String::from_utf8_lossy(&rest[..end]).into_owned();
+            let tail = &rest[end + 1..];
+            let table = u32::from_be_bytes(tail[..4].try_into().unwrap());
+            let number = i16::from_be_bytes(tail[4..6].try_into().unwrap());
+            fields.push(Field { name, table, number });
+            rest = &tail[18..];
+        }
+        Ok(fields)
+    }
+
+    /// The user's relations by OID: name and columns in order.
+    pub(crate) fn relations(&mut self) -> HashMap<u32, (String, Vec<String>)> {
+        let sql = "SELECT c.oid, c.relname, string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_class c JOIN pg_attribute a \
+                   ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.relnamespace = 'public'::regnamespace GROUP BY 1, 2\0";
+        self.send(b'Q', sql.as_bytes());
+        let messages = self.until_ready().unwrap();
+        let mut relations = HashMap::new();
+        for (_, body) in messages.iter().filter(|(tag, _)| *tag == b'D') {
+            let mut cells = Vec::new();
+            let mut rest = &body[2..];
+            while !rest.is_empty() {
+                let length = usize::try_from(u32::from_be_bytes(rest[..4].try_into().unwrap())).unwrap();
+                cells.push(String::from_utf8_lossy(&rest[4..4 + length]).into_owned());
+                rest = &rest[4 + length..];
+            }
+            let columns = cells[2].split(',').map(str::to_owned).collect();
+            relations.insert(cells[0].parse().unwrap(), (cells[1].clone(), columns));
+        }
+        relations
+    }
+}

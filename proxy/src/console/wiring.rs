@@ -1,0 +1,222 @@
+//! Where console and approvals meet the running proxy: what `serve` starts, and what the console's seams lead to.
+
+use super::server::Parts;
+use super::{Console, HealthLine, HealthSource, KilledBy, LiveSession, LiveSessions, Login, PolicySource, PolicyText};
+use crate::approvals::{Approvals, ApprovalsConfig, Listener, State, webhook};
+use crate::assembly::Failure;
+use crate::clock;
+use crate::config::{OnHold, Setup, StorePlace};
+use crate::identity::SystemClock;
+use crate::proxy::{PolicyStore, Proxy};
+use crate::session::Sessions;
+use evidence::Recorder;
+use model::{Refusal, RefusalKind, SessionId};
+use parking_lot::Mutex;
+use std::fmt::Write;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Versions of the policy that are kept to look at.
+const MOST_VERSIONS: usize = 50;
+
+/// Opens the approvals; without a console nobody could decide, so there are none.
+pub(crate) fn approvals(setup: &Setup, recorder: &Recorder) -> Result<Option<Approvals>, Failure> {
+    let Some(console) = &setup.console else { return Ok(None) };
+    let StorePlace::Local(folder) = &setup.store.place else { return Ok(None) };
+    let cannot = |what: String| Failure {
+        what: format!("approvals cannot be opened: {what}"),
+        fix: "is another proxy running on this store?".to_owned(),
+    };
+    let url = Some(console.public_url.clone());
+    let webhooks = webhook::start(&setup.webhooks, folder, url.clone()).map_err(cannot)?;
+    let listeners: Vec<Listener> = webhooks.into_iter().collect();
+    let config = ApprovalsConfig {
+        wait: setup.approvals.wait,
+        reject: setup.approvals.on_hold == OnHold::Reject,
+        console_url: url,
+    };
+    Approvals::open(config, folder, Arc::new(recorder.clone()), Arc::new(clock::now), listeners)
+        .map(Some)
+        .map_err(|error| cannot(error.to_string()))
+}
+
+/// Starts the console, if one is configured.
+pub(crate) async fn start(
+    setup: &Setup,
+    proxy: &Arc<Proxy>,
+    stopping: watch::Receiver<bool>,
+) -> Result<Vec<JoinHandle<()>>, Failure> {
+    let (Some(console), Some(approvals)) = (&setup.console, &proxy.decisions) else { return Ok(Vec::new()) };
+    let failure = |what: String| Failure { what: format!("the console cannot start: {what}"), fix: String::new() };
+    let login = match &console.login {
+        Some(login) => Some(
+            Login::new(login.clone(), &console.public_url, Arc::new(SystemClock::default()))
+                .map_err(|error| failure(error.to_string()))?,
+        ),
+        None => None,
+    };
+    let socket = TcpListener::bind(console.address).await.map_err(|error| Failure {
+        what: format!("the console cannot listen on {}: {error}", console.address),
+        fix: "another program may be there, or the address is not this machine's".to_owned(),
+    })?;
+    let policies = Arc::new(Policies::new(proxy.policies.clone()));
+    let follow = tokio::spawn(policies.clone().follow());
+    let parts = Parts {
+        approvals: approvals.clone(),
+        tokens: proxy.verifier.clone(),
+        login,
+        roles: console.roles.clone(),
+        public_url: console.public_url.clone(),
+        sessions: proxy.sessions.clone(),
+        policies,
+        health: Arc::new(ProxyHealth(proxy.clone())),
+    };
+    let served = Console::new(parts).map_err(|error| failure(error.to_string()))?;
+    let tls = console.tls.as_ref().map(|tls| tls.config.clone());
+    tracing::info!(address = %console.address, url = %console.public_url, tls = tls.is_some(), "console");
+    let mut stopping = stopping;
+    let stop = async move {
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let serving = tokio::spawn(async move {
+        if let Err(error) = super::serve(served, socket, tls, stop).await {
+            tracing::error!(%error, "the console stopped");
+        }
+    });
+    Ok(vec![serving, follow, tokio::spawn(approvals.clone().run())])
+}
+
+impl LiveSessions for Sessions {
+    fn running(&self) -> Vec<LiveSession> {
+        self.running()
+    }
+
+    fn kill(&self, session: &str, by: &KilledBy) -> bool {
+        let Ok(id) = uuid::Uuid::parse_str(session) else { return false };
+        let refusal =
+            Refusal::new(RefusalKind::ShuttingDown, format!("{} ended this session from the console", by.name))
+                .hint("ask them, or connect again");
+        self.end(SessionId(*id.as_bytes()), refusal)
+    }
+}
+
+/// The policies that were in force since the proxy began to run.
+struct Policies {
+    store: Arc<PolicyStore>,
+    seen: Mutex<Vec<PolicyText>>,
+}
+
+impl Policies {
+    fn new(store: Arc<PolicyStore>) -> Self {
+        let policies = Self { store, seen: Mutex::default() };
+        policies.note();
+        policies
+    }
+
+    fn note(&self) {
+        let policy = self.store.current();
+        let version = policy.version().to_string();
+        let mut seen = self.seen.lock();
+        if seen.first().is_none_or(|first| first.version != version) {
+            let text = policy.canonical().to_owned();
+            seen.insert(0, PolicyText { version, text, since: Some(clock::now().0) });
+            seen.truncate(MOST_VERSIONS);
+        }
+    }
+
+    async fn follow(self: Arc<Self>) {
+        let mut versions = self.store.versions();
+        while versions.changed().await.is_ok() {
+            self.note();
+        }
+    }
+}
+
+impl PolicySource for Policies {
+    fn versions(&self) -> Vec<PolicyText> {
+        self.note();
+        self.seen.lock().clone()
+    }
+}
+
+/// What the proxy's parts say of themselves.
+struct ProxyHealth(Arc<Proxy>);
+
+impl HealthSource for ProxyHealth {
+    fn health(&self) -> Vec<HealthLine> {
+        let proxy = &self.0;
+        let record = proxy.recorder.health();
+        let trouble = record.stopped.as_ref().map(ToString::to_string).or(record.sealing_error.clone());
+        let mut lines = vec![HealthLine {
+            part: "record".to_owned(),
+            well: trouble.is_none(),
+            vital: record.stopped.is_some(),
+            words: trouble.unwrap_or_else(|| {
+                format!(
+                    "{} records, {} sealed in {} segments; {} KiB wait; {} MiB free",
+                    record.journaled,
+                    record.sealed,
+                    record.segment,
+                    record.unsealed_bytes / 1024,
+                    record.free_bytes / (1 << 20)
+                )
+            }),
+        }];
+        let policy = proxy.policies.health();
+        lines.push(HealthLine {
+            part: "policy".to_owned(),
+            well: policy.rejected.is_none(),
+            vital: false,
+            words: match &policy.rejected {
+                None => format!("version {} is in force", policy.version),
+                Some(rejected) => format!("version {} stays in force; the folder holds a policy that is refused: {rejected}", policy.version),
+            },
+        });
+        lines.extend(proxy.verifier.health().into_iter().map(|issuer| HealthLine {
+            part: format!("issuer {}", issuer.issuer),
+            well: issuer.failure.is_none(),
+            vital: false,
+            words: match (issuer.failure, issuer.keys) {
+                (Some(failure), _) => failure,
+                (None, Some((keys, age))) => format!("{keys} keys, {} s old", age.as_secs()),
+                (None, None) => "not asked yet".to_owned(),
+            },
+        }));
+        let (sessions, most) = (proxy.sessions.count(), proxy.limits.sessions);
+        lines.push(HealthLine {
+            part: "sessions".to_owned(),
+            well: sessions < most,
+            vital: false,
+            words: format!("{sessions} of at most {most}"),
+        });
+        lines
+    }
+
+    fn metrics(&self) -> Option<String> {
+        let proxy = &self.0;
+        let record = proxy.recorder.health();
+        let mut text = String::new();
+        let mut gauge = |name: &str, help: &str, value: u64| {
+            let _ = writeln!(text, "# HELP affidavit_{name} {help}\n# TYPE affidavit_{name} gauge\naffidavit_{name} {value}");
+        };
+        gauge("sessions", "Sessions that are running.", u64::try_from(proxy.sessions.count()).unwrap_or(u64::MAX));
+        gauge("record_journaled", "Number of the newest record.", record.journaled);
+        gauge("record_sealed", "Records up to this number are sealed.", record.sealed);
+        gauge("record_unsealed_bytes", "Bytes in the journal that are not sealed.", record.unsealed_bytes);
+        gauge("record_free_bytes", "Bytes free on the store's file system.", record.free_bytes);
+        gauge("record_segments", "Newest segment.", record.segment);
+        gauge("log_leaves", "Leaves in the transparency log.", record.tree_size);
+        gauge("record_failing", "1 when the record takes no more or cannot be sealed.", u64::from(record.stopped.is_some() || record.sealing_error.is_some()));
+        gauge("policy_rejected", "1 when the policy folder holds what cannot be put in force.", u64::from(proxy.policies.health().rejected.is_some()));
+        if let Some(approvals) = &proxy.decisions {
+            let count = |wanted: &dyn Fn(&crate::approvals::Approval) -> bool| {
+                u64::try_from(approvals.list(usize::MAX, wanted).len()).unwrap_or(u64::MAX)
+            };
+            gauge("approvals_pending", "Requests that wait for people.", count(&|approval| approval.state() == State::Pending));
+            gauge("approvals_review_due", "Emergency accesses that wait for a review.", count(&|approval| approval.review() == Some(&crate::approvals::Review::Due)));
+        }
+        Some(text)
+    }
+}
