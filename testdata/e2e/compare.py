@@ -33,6 +33,16 @@ def table_differences(direct, proxied):
     return wrong
 
 
+def rightly_different(step, proxied):
+    """Where the proxy means to answer something else than the server, and how."""
+    text = str(proxied)
+    if "SELEC" in step or step == "syntax error":
+        # What cannot be parsed is refused, not passed; the refusal shows where reading stopped.
+        return "SELEC" in text and ("syntax" in text or "could not read" in text or "not analysed" in text)
+    # SHOW WARNINGS quotes values: what it says is withheld, that there is something is not.
+    return step == "warnings" and "'***\\t0\\t***'" in text
+
+
 def differences(direct, proxied):
     """Every step that is not as it should be, as text."""
     wrong = []
@@ -42,6 +52,6 @@ def differences(direct, proxied):
         after = proxied.get(name)
         if name.startswith("masked") and "rows" in (before or {}):
             wrong += [f"{name}: {problem}" for problem in table_differences(before, after)[:5]]
-        elif before != after:
+        elif before != after and not rightly_different(name, after):
             wrong.append(f"{name}:\n  direct:  {str(before)[:600]}\n  proxied: {str(after)[:600]}")
     return wrong

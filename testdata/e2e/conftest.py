@@ -18,6 +18,7 @@ from mint import Mint  # noqa: E402
 from places import Place  # noqa: E402
 
 SERVERS = ["postgres15"] if os.environ.get("AFFIDAVIT_SKIP_SID") == "1" else ["postgres15", "postgres18"]
+MYSQL_SERVERS = ["mariadb"] if os.environ.get("AFFIDAVIT_SKIP_SID") == "1" else ["mariadb", "mysql"]
 PATIENTS = 1000
 
 
@@ -25,6 +26,13 @@ PATIENTS = 1000
 def fleet():
     """The running servers' description."""
     subprocess.run([TESTDATA / "servers", "start", "idp", *SERVERS, "--patients", str(PATIENTS)], check=True)
+    return describe(peek())
+
+
+@pytest.fixture(scope="session")
+def mysql_fleet(fleet):
+    """The same with the MySQL family."""
+    subprocess.run([TESTDATA / "servers", "start", *MYSQL_SERVERS, "--patients", str(PATIENTS)], check=True)
     return describe(peek())
 
 

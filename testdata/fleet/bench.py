@@ -74,7 +74,7 @@ class Contender:
                 env=self.environment(), capture_output=True, text=True, timeout=seconds + 60,
             )
             found = re.search(r"transactions actually processed: (\d+)[\s\S]*?tps = ([\d.]+)", done.stdout)
-            if done.returncode != 0 or not found:
+            if done.returncode != 0 or not found or found[1] == "0":
                 raise Failed(f"pgbench through {self.name} failed:\n{done.stdout[-800:]}{done.stderr[-800:]}")
             return int(found[1]), float(found[2])
 
@@ -214,6 +214,8 @@ def main():
         ours = [name for name in names if not alive(state.servers.get(name))]
         start(names, state.data.setdefault("patients", 1000), state)
         fleet = describe(state)
+    if os.getloadavg()[0] > os.cpu_count():
+        install.say(f"bench: the machine is busy already (load {os.getloadavg()[0]:.1f}); the figures will be noisy")
     prepare(fleet, args.rows, args.scale)
     home = Path(tempfile.mkdtemp(prefix="affidavit-bench-", dir="/var/tmp"))
     os.environ["AFFIDAVIT_LOG"] = "warn"
@@ -223,6 +225,7 @@ def main():
         results = run(args, proxy, fleet)
         proxy.stop()
         idle = recorded(proxy)
+        print(f"binaries: {proxy.bin}")
         for name, table in results.items():
             show(name, "rows/s" if name == "COPY out" else "queries/s", table)
         print("\nAgainst the targets")

@@ -20,7 +20,7 @@ ALLOW = '[{ groups = ["ci-agents", "treating-clinicians", "analysts", "bench"] }
 
 def binaries():
     """The folder of `affidavit` and `evidence`; AFFIDAVIT_BIN names another one than the debug build's."""
-    folder = Path(os.environ.get("AFFIDAVIT_BIN", ROOT / "target/debug"))
+    folder = Path(os.environ.get("AFFIDAVIT_BIN", ROOT / "target/debug")).resolve()
     for name in ("affidavit", "evidence"):
         if not (folder / name).exists():
             raise Failed(f"{folder / name} is not built; run: cargo build -p affidavit -p affidavit-evidence")
