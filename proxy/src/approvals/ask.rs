@@ -131,7 +131,12 @@ fn describe(part: &Part, plan: Option<&OutputPlan>, picture: &mut Picture) {
         }
     }
     if !part.tables.is_empty() && !part.filtered {
-        picture.warnings.push("no condition bounds it: it reaches every row".to_owned());
+        let words = if part.limited {
+            "it has no condition: only its limit bounds which rows it reaches"
+        } else {
+            "no condition bounds it: it reaches every row"
+        };
+        picture.warnings.push(words.to_owned());
     }
     picture.warnings.extend(
         part.opaque

@@ -1,4 +1,4 @@
-//! What every answer says to the browser: run nothing, embed nowhere, keep nothing, tell nobody.
+//! What every answer says to the browser: run nothing, embed nowhere, keep nothing, tell other sites nothing.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -13,7 +13,8 @@ const FIXED: &[(&str, &str)] = &[
     ),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
-    ("referrer-policy", "no-referrer"),
+    // Not `no-referrer`: with it browsers send `Origin: null` along with our own forms, and the door could not tell them.
+    ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
