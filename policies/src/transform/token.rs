@@ -79,7 +79,8 @@ impl Class {
 
 impl Token {
     pub(super) fn new(keys: &Keys, domain: &str, keep_format: bool) -> Self {
-        let permutation = Permutation::new(&keys.derive("token ff1", domain));
+        let key = keys.derive("token ff1", domain);
+        let permutation = Permutation::new(key.first_chunk().unwrap_or(&[0; 16]));
         Self { mac: keyed(&keys.derive("token", domain)), permutation, keep_format }
     }
 
