@@ -1,7 +1,7 @@
 //! Puts the proxy together from its configuration. `serve` runs what comes out; `check` and `explain` use parts of it.
 
-use crate::console::wiring;
 use crate::config::{self, DatasourceSetup, Durability, KnownProtocol, Setup, StorePlace};
+use crate::console::wiring;
 use crate::identity::{Access, SystemClock, Verifier};
 use crate::policy_store;
 use crate::proxy::{NoApprovals, PolicyStore, Proxy};

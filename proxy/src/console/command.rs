@@ -139,7 +139,9 @@ fn given(argument: Option<&String>, variable: &str) -> Option<String> {
 
 async fn run(arguments: &ApprovalsArguments) -> Result<(), Stopped> {
     let console = given(arguments.console.as_ref(), "AFFIDAVIT_CONSOLE").ok_or_else(|| {
-        Stopped::usage("which console? name it with --console URL or AFFIDAVIT_CONSOLE; the notice of a held statement shows it")
+        Stopped::usage(
+            "which console? name it with --console URL or AFFIDAVIT_CONSOLE; the notice of a held statement shows it",
+        )
     })?;
     let base = Url::parse(&console).map_err(|_| Stopped::usage(format!("--console {console:?} is not a URL")))?;
     let http = open(&base, arguments.ca.as_deref())?;
@@ -151,7 +153,9 @@ async fn run(arguments: &ApprovalsArguments) -> Result<(), Stopped> {
                 None => issuer_of(&http, &base).await?,
             };
             let client_id = given(arguments.client_id.as_ref(), "AFFIDAVIT_CLIENT_ID").ok_or_else(|| {
-                Stopped::usage("no token: give one with --token or AFFIDAVIT_TOKEN, or --client-id ID to log in with your browser")
+                Stopped::usage(
+                    "no token: give one with --token or AFFIDAVIT_TOKEN, or --client-id ID to log in with your browser",
+                )
             })?;
             let issuer_url = Url::parse(&issuer).map_err(|_| Stopped::usage(format!("{issuer:?} is not a URL")))?;
             device::log_in(&open(&issuer_url, arguments.ca.as_deref())?, &issuer, &client_id).await?
@@ -178,8 +182,9 @@ async fn run(arguments: &ApprovalsArguments) -> Result<(), Stopped> {
         Action::Review { id, finding } => decide(id, "review", finding, false),
         Action::Withdraw { id } => decide(id, "withdraw", "", false),
     };
-    let (status, answer) =
-        json(request).await.map_err(|cause| Stopped::broken(format!("the console at {console} cannot be asked: {cause}")))?;
+    let (status, answer) = json(request)
+        .await
+        .map_err(|cause| Stopped::broken(format!("the console at {console} cannot be asked: {cause}")))?;
     if !status.is_success() {
         let part = |name: &str| answer.get(name).and_then(Value::as_str);
         let detail = part("detail").unwrap_or("the console refused without saying why");
@@ -208,7 +213,8 @@ fn open(url: &Url, ca: Option<&Path>) -> Result<Client, Stopped> {
         let mut roots = rustls::RootCertStore::empty();
         match ca {
             Some(file) => {
-                let unreadable = |error: &dyn std::fmt::Display| Stopped::usage(format!("--ca {}: {error}", file.display()));
+                let unreadable =
+                    |error: &dyn std::fmt::Display| Stopped::usage(format!("--ca {}: {error}", file.display()));
                 for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))? {
                     let certificate = certificate.map_err(|error| unreadable(&error))?;
                     roots.add(certificate).map_err(|error| unreadable(&error))?;
@@ -227,7 +233,8 @@ fn open(url: &Url, ca: Option<&Path>) -> Result<Client, Stopped> {
 
 /// RFC 9728: the console names the issuer that it trusts.
 async fn issuer_of(http: &Client, base: &Url) -> Result<String, Stopped> {
-    let address = base.join("/.well-known/oauth-protected-resource").map_err(|error| Stopped::usage(error.to_string()))?;
+    let address =
+        base.join("/.well-known/oauth-protected-resource").map_err(|error| Stopped::usage(error.to_string()))?;
     let (_, answer) = json(http.get(address))
         .await
         .map_err(|cause| Stopped::broken(format!("the console at {base} cannot be asked: {cause}")))?;

@@ -60,7 +60,9 @@ pub(super) async fn log_in(http: &Client, issuer: &str, client_id: &str) -> Resu
             Some("slow_down") => pause += PAUSE,
             Some("access_denied") => return Err(Stopped::refused("the login was refused in the browser")),
             Some("expired_token") => break,
-            other => return Err(Stopped::broken(format!("the issuer refused the login: {}", other.unwrap_or("no token")))),
+            other => {
+                return Err(Stopped::broken(format!("the issuer refused the login: {}", other.unwrap_or("no token"))));
+            }
         }
     }
     Err(Stopped::refused("nobody confirmed the code in time; begin again"))

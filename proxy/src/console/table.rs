@@ -28,7 +28,8 @@ pub(super) fn list(answer: &Value) {
     let mut rows = vec![head.to_vec()];
     for approval in approvals {
         let agreed = at(approval, "/agreed").and_then(Value::as_array).map_or(0, Vec::len);
-        let sql: String = text(at(approval, "/sql")).split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
+        let sql: String =
+            text(at(approval, "/sql")).split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
         rows.push(vec![
             text(at(approval, "/id")),
             text(at(approval, "/state")),
@@ -58,7 +59,15 @@ pub(super) fn list(answer: &Value) {
 pub(super) fn show(approval: &Value) {
     let line = |label: &str, value: String| println!("{label:<12}{value}");
     line("request", format!("{} ({})", text(at(approval, "/id")), text(at(approval, "/state"))));
-    line("who", format!("{} = {} at {}", text(at(approval, "/requester/display")), text(at(approval, "/requester/subject")), text(at(approval, "/requester/issuer"))));
+    line(
+        "who",
+        format!(
+            "{} = {} at {}",
+            text(at(approval, "/requester/display")),
+            text(at(approval, "/requester/subject")),
+            text(at(approval, "/requester/issuer"))
+        ),
+    );
     line("reason", format!("{}, ticket {}", text(at(approval, "/reason")), text(at(approval, "/ticket"))));
     line("where", format!("{}, rule {:?}", text(at(approval, "/datasource")), text(at(approval, "/rule"))));
     let list = |path: &str, show: &dyn Fn(&Value) -> String| -> Vec<String> {
@@ -75,7 +84,15 @@ pub(super) fn show(approval: &Value) {
         line("beware", warning);
     }
     let agreed = list("/agreed", &|person| text(person.get("display")));
-    line("approvers", format!("{} of {}; {}", agreed.len(), text(at(approval, "/needed")), list("/approvers", &|group| text(Some(group))).join(", ")));
+    line(
+        "approvers",
+        format!(
+            "{} of {}; {}",
+            agreed.len(),
+            text(at(approval, "/needed")),
+            list("/approvers", &|group| text(Some(group))).join(", ")
+        ),
+    );
     line("lapses", text(at(approval, "/expires")));
     println!("\n{}\n", text(at(approval, "/sql")));
     for (index, param) in list("/params", &|param| text(Some(param))).iter().enumerate() {
@@ -83,7 +100,10 @@ pub(super) fn show(approval: &Value) {
     }
     for entry in list("/history", &|entry| {
         let by = entry.pointer("/by/display").map_or(String::new(), |by| format!(" by {}", text(Some(by))));
-        let words = entry.get("words").filter(|words| !words.is_null()).map_or(String::new(), |words| format!(": {}", text(Some(words))));
+        let words = entry
+            .get("words")
+            .filter(|words| !words.is_null())
+            .map_or(String::new(), |words| format!(": {}", text(Some(words))));
         format!("{}  {}{by}{words}", text(entry.get("at")), text(entry.get("step")))
     }) {
         println!("{entry}");
@@ -93,5 +113,10 @@ pub(super) fn show(approval: &Value) {
 /// What a decision led to.
 pub(super) fn decided(approval: &Value) {
     let agreed = at(approval, "/agreed").and_then(Value::as_array).map_or(0, Vec::len);
-    println!("{} is {} ({agreed} of {} agreed)", text(at(approval, "/id")), text(at(approval, "/state")), text(at(approval, "/needed")));
+    println!(
+        "{} is {} ({agreed} of {} agreed)",
+        text(at(approval, "/id")),
+        text(at(approval, "/state")),
+        text(at(approval, "/needed"))
+    );
 }

@@ -171,7 +171,10 @@ impl HealthSource for ProxyHealth {
             vital: false,
             words: match &policy.rejected {
                 None => format!("version {} is in force", policy.version),
-                Some(rejected) => format!("version {} stays in force; the folder holds a policy that is refused: {rejected}", policy.version),
+                Some(rejected) => format!(
+                    "version {} stays in force; the folder holds a policy that is refused: {rejected}",
+                    policy.version
+                ),
             },
         });
         lines.extend(proxy.verifier.health().into_iter().map(|issuer| HealthLine {
@@ -199,7 +202,10 @@ impl HealthSource for ProxyHealth {
         let record = proxy.recorder.health();
         let mut text = String::new();
         let mut gauge = |name: &str, help: &str, value: u64| {
-            let _ = writeln!(text, "# HELP affidavit_{name} {help}\n# TYPE affidavit_{name} gauge\naffidavit_{name} {value}");
+            let _ = writeln!(
+                text,
+                "# HELP affidavit_{name} {help}\n# TYPE affidavit_{name} gauge\naffidavit_{name} {value}"
+            );
         };
         gauge("sessions", "Sessions that are running.", u64::try_from(proxy.sessions.count()).unwrap_or(u64::MAX));
         gauge("record_journaled", "Number of the newest record.", record.journaled);
@@ -208,14 +214,30 @@ impl HealthSource for ProxyHealth {
         gauge("record_free_bytes", "Bytes free on the store's file system.", record.free_bytes);
         gauge("record_segments", "Newest segment.", record.segment);
         gauge("log_leaves", "Leaves in the transparency log.", record.tree_size);
-        gauge("record_failing", "1 when the record takes no more or cannot be sealed.", u64::from(record.stopped.is_some() || record.sealing_error.is_some()));
-        gauge("policy_rejected", "1 when the policy folder holds what cannot be put in force.", u64::from(proxy.policies.health().rejected.is_some()));
+        gauge(
+            "record_failing",
+            "1 when the record takes no more or cannot be sealed.",
+            u64::from(record.stopped.is_some() || record.sealing_error.is_some()),
+        );
+        gauge(
+            "policy_rejected",
+            "1 when the policy folder holds what cannot be put in force.",
+            u64::from(proxy.policies.health().rejected.is_some()),
+        );
         if let Some(approvals) = &proxy.decisions {
             let count = |wanted: &dyn Fn(&crate::approvals::Approval) -> bool| {
                 u64::try_from(approvals.list(usize::MAX, wanted).len()).unwrap_or(u64::MAX)
             };
-            gauge("approvals_pending", "Requests that wait for people.", count(&|approval| approval.state() == State::Pending));
-            gauge("approvals_review_due", "Emergency accesses that wait for a review.", count(&|approval| approval.review() == Some(&crate::approvals::Review::Due)));
+            gauge(
+                "approvals_pending",
+                "Requests that wait for people.",
+                count(&|approval| approval.state() == State::Pending),
+            );
+            gauge(
+                "approvals_review_due",
+                "Emergency accesses that wait for a review.",
+                count(&|approval| approval.review() == Some(&crate::approvals::Review::Due)),
+            );
         }
         Some(text)
     }

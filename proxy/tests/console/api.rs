@@ -25,7 +25,14 @@ async fn tokens_are_checked_before_anything_else() {
         world.issuer.sign(&json!({"iss": world.issuer.url, "sub": "ann", "aud": aud, "iat": now - 900, "exp": exp, "groups": ["privacy-office"]}))
     };
     let forged = world.issuer.token("ann", &["privacy-office"]).replace(|c| c == 'A', "B");
-    for token in [None, Some(""), Some("x.y.z"), Some(&*with("other", now + 600)), Some(&*with("affidavit", now - 300)), Some(&*forged)] {
+    for token in [
+        None,
+        Some(""),
+        Some("x.y.z"),
+        Some(&*with("other", now + 600)),
+        Some(&*with("affidavit", now - 300)),
+        Some(&*forged),
+    ] {
         let (status, answer) = call(&world, token, "GET", "/approvals", Value::Null).await;
         assert_eq!(status, 401, "{token:?}: {answer}");
         assert!(answer["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{answer}");
@@ -46,7 +53,8 @@ async fn list_show_and_decide() {
     let why = json!({"justification": "needed tonight"});
     let (status, answer) = call(&world, Some(&ann), "POST", &act, json!({"justification": "x"})).await;
     assert_eq!(status, 422, "{answer}");
-    let (status, answer) = call(&world, Some(&ann), "POST", &act, json!({"justification": "needed", "windows": true})).await;
+    let (status, answer) =
+        call(&world, Some(&ann), "POST", &act, json!({"justification": "needed", "windows": true})).await;
     assert_eq!(status, 422, "unknown fields are refused: {answer}");
     let (status, answer) = call(&world, Some(&ann), "POST", &act, why.clone()).await;
     assert_eq!((status, &answer["state"], answer["agreed"].as_array().unwrap().len()), (200, &json!("pending"), 1));
@@ -65,7 +73,11 @@ async fn what_is_not_yours_does_not_exist() {
     let id = held.ticket.id().clone();
     let eve = world.issuer.token("eve", &["sales"]);
     let why = json!({"justification": "because I want"});
-    for path in [format!("/approvals/{id}/approve"), "/approvals/apr-2222-2222/approve".into(), "/approvals/..%2f..%2fx/approve".into()] {
+    for path in [
+        format!("/approvals/{id}/approve"),
+        "/approvals/apr-2222-2222/approve".into(),
+        "/approvals/..%2f..%2fx/approve".into(),
+    ] {
         assert_eq!(call(&world, Some(&eve), "POST", &path, why.clone()).await.0, 404, "{path}");
     }
     assert_eq!(call(&world, Some(&eve), "GET", "/approvals", Value::Null).await.1["approvals"], json!([]));

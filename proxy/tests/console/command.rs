@@ -52,7 +52,8 @@ async fn the_device_flow_logs_in_and_approves() {
     let id = held.ticket.id().clone();
     world.issuer.logs_in("ann", &["privacy-office"]);
     let approve =
-        affidavit(&world, None, &["approve", id.as_str(), "-m", "needed tonight", "--client-id", "affidavit-login"]).await;
+        affidavit(&world, None, &["approve", id.as_str(), "-m", "needed tonight", "--client-id", "affidavit-login"])
+            .await;
     assert_eq!(approve.status.code(), Some(0), "{}", err(&approve));
     assert!(err(&approve).contains("WDJB-MJHT"), "{}", err(&approve));
     assert!(out(&approve).contains("is granted"), "{}", out(&approve));

@@ -39,7 +39,12 @@ async fn forms_of_other_sites_change_nothing() {
     let id = held.ticket.id().clone();
     let browser = Browser::log_in(&world, "ann", &["privacy-office"]).await;
     let csrf = browser.csrf().await;
-    for (name, value) in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site")] {
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
         let request = browser
             .http
             .post(format!("{}/approvals/{id}/approve", world.url))
@@ -81,7 +86,13 @@ async fn two_people_and_a_window() {
     let held = world.held("agent", SQL, &ApprovalNeed { window: true, ..need(2) });
     let id = held.ticket.id().clone();
     let path = format!("/approvals/{id}/approve");
-    let form = |csrf: &str| vec![("csrf".to_owned(), csrf.to_owned()), ("justification".to_owned(), "agreed by us".to_owned()), ("window".to_owned(), "1".to_owned())];
+    let form = |csrf: &str| {
+        vec![
+            ("csrf".to_owned(), csrf.to_owned()),
+            ("justification".to_owned(), "agreed by us".to_owned()),
+            ("window".to_owned(), "1".to_owned()),
+        ]
+    };
     for (who, status) in [("ann", 303), ("ann", 409), ("bob", 303)] {
         let browser = Browser::log_in(&world, who, &["privacy-office"]).await;
         let form = form(&browser.csrf().await);

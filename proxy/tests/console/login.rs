@@ -17,8 +17,12 @@ async fn a_login_ends_where_the_visitor_wanted_to_go_with_a_new_strict_cookie() 
     let issuer = browser.http.get(start.headers()[LOCATION].to_str().unwrap()).send().await.unwrap();
     browser.cookies.lock().insert("affidavit".into(), "planted-by-someone".into());
     let entered = browser.get(issuer.headers()[LOCATION].to_str().unwrap()).await;
-    let cookies: Vec<_> = entered.headers().get_all(SET_COOKIE).iter().map(|c| c.to_str().unwrap().to_owned()).collect();
-    assert!(cookies.iter().any(|c| c.starts_with("affidavit=") && c.contains("HttpOnly; SameSite=Strict")), "{cookies:?}");
+    let cookies: Vec<_> =
+        entered.headers().get_all(SET_COOKIE).iter().map(|c| c.to_str().unwrap().to_owned()).collect();
+    assert!(
+        cookies.iter().any(|c| c.starts_with("affidavit=") && c.contains("HttpOnly; SameSite=Strict")),
+        "{cookies:?}"
+    );
     assert!(cookies.iter().any(|c| c.starts_with("affidavit-login=;") && c.contains("Max-Age=0")), "{cookies:?}");
     assert_ne!(browser.cookies.lock()["affidavit"], "planted-by-someone");
     assert!(entered.text().await.unwrap().contains("url=&#x2f;history?q=x"));
@@ -109,7 +113,8 @@ async fn every_answer_is_protected() {
     let browser = Browser::new(&world);
     for path in ["/login", "/nonsense", "/healthz", "/assets/console.css", "/api/v1/approvals"] {
         let answer = browser.get(path).await;
-        let header = |name: &str| answer.headers().get(name).map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
+        let header =
+            |name: &str| answer.headers().get(name).map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
         let policy = header("content-security-policy");
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
         assert!(policy.contains("frame-ancestors 'none'"), "{path}");

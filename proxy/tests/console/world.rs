@@ -45,8 +45,12 @@ impl LiveSessions for Proxy {
 
 impl PolicySource for Proxy {
     fn versions(&self) -> Vec<PolicyText> {
-        let version = |version: &str, text: &str| PolicyText { version: version.repeat(32), text: text.into(), since: Some(0) };
-        vec![version("b2", "[[mask]]\nname = \"ssn\"\nwith = \"redact\"\n"), version("a1", "[[mask]]\nname = \"ssn\"\nwith = \"null\"\n")]
+        let version =
+            |version: &str, text: &str| PolicyText { version: version.repeat(32), text: text.into(), since: Some(0) };
+        vec![
+            version("b2", "[[mask]]\nname = \"ssn\"\nwith = \"redact\"\n"),
+            version("a1", "[[mask]]\nname = \"ssn\"\nwith = \"null\"\n"),
+        ]
     }
 }
 
@@ -88,8 +92,7 @@ impl World {
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", socket.local_addr().unwrap());
         let folder = tempfile::tempdir().unwrap();
-        let config =
-            ApprovalsConfig { wait: Duration::from_secs(900), reject: false, console_url: Some(url.clone()) };
+        let config = ApprovalsConfig { wait: Duration::from_secs(900), reject: false, console_url: Some(url.clone()) };
         let now = || Timestamp(crate::issuer::seconds() * 1_000_000);
         let approvals = Approvals::open(config, folder.path(), Arc::new(Silent), Arc::new(now), Vec::new()).unwrap();
         let login = ConsoleLogin {
@@ -109,7 +112,12 @@ impl World {
             approvals: approvals.clone(),
             tokens: Arc::new(Verifier::new(&[issuer_setup(&issuer, "affidavit")], clock.clone()).unwrap()),
             login: Some(Login::new(login, &url, clock).unwrap()),
-            roles: ConsoleRoles { viewer: roles("staff"), approver: roles("privacy-office"), auditor: roles("audit"), operator: roles("ops") },
+            roles: ConsoleRoles {
+                viewer: roles("staff"),
+                approver: roles("privacy-office"),
+                auditor: roles("audit"),
+                operator: roles("ops"),
+            },
             public_url: url.clone(),
             sessions: proxy.clone(),
             policies: proxy.clone(),

@@ -66,7 +66,10 @@ impl Notice {
 
     /// Our own form. Times are seconds since the epoch.
     pub(super) fn json(&self) -> String {
-        let event = format!("approval.{}", serde_json::to_value(self.step).ok().as_ref().and_then(Value::as_str).unwrap_or("changed"));
+        let event = format!(
+            "approval.{}",
+            serde_json::to_value(self.step).ok().as_ref().and_then(Value::as_str).unwrap_or("changed")
+        );
         json!({
             "event": event, "at": self.seconds, "by": self.by, "justification": self.words,
             "approval": {
@@ -99,7 +102,8 @@ impl Notice {
             Step::Approved | Step::Used | Step::Cancelled => return None,
         };
         let asks = matches!(self.step, Step::Requested | Step::Opened | Step::Escalated);
-        let mut facts = vec![format!("*Rule* {}", escaped(&self.rule)), format!("*Does* {}", escaped(&self.verbs.join(", ")))];
+        let mut facts =
+            vec![format!("*Rule* {}", escaped(&self.rule)), format!("*Does* {}", escaped(&self.verbs.join(", ")))];
         if !self.tables.is_empty() {
             facts.push(format!("*Tables* {}", escaped(&self.tables.join(", "))));
         }

@@ -52,7 +52,8 @@ impl Queue {
     pub(super) fn new(database: Arc<Database>, url: &str) -> Result<Self, String> {
         let receiver = Sha256::digest(url).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let queue = Self { database, receiver, next: AtomicU64::new(0) };
-        let newest = queue.waiting().map_err(|error| error.to_string())?.last().map_or(0, |last| last.saturating_add(1));
+        let newest =
+            queue.waiting().map_err(|error| error.to_string())?.last().map_or(0, |last| last.saturating_add(1));
         queue.next.store(newest, Ordering::Relaxed);
         Ok(queue)
     }
@@ -93,7 +94,11 @@ impl Queue {
             let read = self.database.begin_read()?;
             let table = read.open_table(MESSAGES)?;
             let mut range = table.range((self.receiver.as_str(), 0)..=(self.receiver.as_str(), u64::MAX))?;
-            range.next().map(|item| item.map(|(key, value)| (key.value().1, value.value().to_vec()))).transpose().map_err(Into::into)
+            range
+                .next()
+                .map(|item| item.map(|(key, value)| (key.value().1, value.value().to_vec())))
+                .transpose()
+                .map_err(Into::into)
         };
         match first() {
             Ok(Some((sequence, bytes))) => match serde_json::from_slice(&bytes) {
