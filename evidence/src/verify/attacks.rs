@@ -141,7 +141,12 @@ fn rewrite(path: &Path, segment: &mut Segment, number: u64, name: &str, edit: Ed
     let mut records = Vec::new();
     let source = bytes::Bytes::from(std::fs::read(&file).unwrap());
     let batches = Batches::open(table, source, name, None, |_| None).unwrap();
-    batches.records(table, &mut |record| Ok(records.push(record))).unwrap();
+    batches
+        .records(table, &mut |record| {
+            records.push(record);
+            Ok(())
+        })
+        .unwrap();
     let before = records.clone();
     edit(number, table, &mut records);
     if records == before {

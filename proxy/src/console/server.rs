@@ -99,7 +99,6 @@ impl Console {
     }
 
     /// All routes, for serving and for tests.
-    #[must_use]
     pub fn router(&self) -> Router {
         let api = Router::new()
             .route("/approvals", get(api::list))

@@ -88,7 +88,6 @@ pub(crate) struct Relay {
     client_waits: bool,
     /// Resolves when the session must end: expiry, operator, shutdown.
     stop: Pin<Box<dyn Future<Output = Refusal> + Send>>,
-    stopping: Option<Refusal>,
     activity: Arc<AtomicU64>,
 }
 
@@ -145,7 +144,6 @@ impl Relay {
             waiting: None,
             client_waits: false,
             stop: parts.stop,
-            stopping: None,
             activity: parts.activity,
         }
     }
@@ -233,14 +231,9 @@ impl Relay {
     }
 
     fn check_stop(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
-        if self.stopping.is_none() {
-            if let Poll::Ready(refusal) = self.stop.as_mut().poll(cx) {
-                self.stopping = Some(refusal);
-            }
-        }
-        match self.stopping.take() {
-            Some(refusal) => Err(Ended::Closed(refusal)),
-            None => Ok(()),
+        match self.stop.as_mut().poll(cx) {
+            Poll::Ready(refusal) => Err(Ended::Closed(refusal)),
+            Poll::Pending => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use model::{
     Access, Column, ColumnRef, Encoding, Facts, Kind, Lineage, Outcome, OutputColumn, Outputs, Part, Phase, Reach,
-    Refusal, Repr, RowLayout, ServerMessage, Severity, Statement, StatementId, Status, TableRef, TableUse, Verb,
+    Refusal, Repr, RowLayout, ServerMessage, Severity, Statement, StatementId, Status, TableUse, Verb,
 };
 use std::borrow::Cow;
 use std::collections::VecDeque;
