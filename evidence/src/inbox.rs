@@ -8,6 +8,7 @@ use crate::event::AccessEvent;
 use crate::recorder::SealReport;
 use crate::store::{Layout, write_durably};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -76,9 +77,26 @@ pub(crate) fn take(layout: &Layout) -> Vec<Request> {
     paths.into_iter().filter_map(|path| read(&path)).collect()
 }
 
+/// The end of a request's name: the beginning of its content's SHA-256.
+fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes).split_at(8).0)
+}
+
+/// Requests whose content is not what their name says: damaged after they were left.
+pub(crate) fn damaged(layout: &Layout) -> Vec<PathBuf> {
+    let requests = crate::seal::list(&layout.inbox()).unwrap_or_default();
+    let requests = requests.into_iter().filter(|path| path.extension().is_some_and(|e| e == "request"));
+    requests.filter(|path| std::fs::read(path).is_ok_and(|bytes| !is_whole(path, &bytes))).collect()
+}
+
+fn is_whole(path: &Path, bytes: &[u8]) -> bool {
+    path.file_stem().is_some_and(|name| name.to_string_lossy().ends_with(&format!("-{}", digest(bytes))))
+}
+
 fn read(path: &Path) -> Option<Request> {
     let small = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= 64 << 10);
-    let wire = small.then(|| std::fs::read(path).ok()).flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let bytes = small.then(|| std::fs::read(path).ok()).flatten().filter(|bytes| is_whole(path, bytes));
+    let wire = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     match wire {
         Some(Wire::Seal) => Some(Request::Seal(Seal(path.to_path_buf()))),
         Some(Wire::Access { actor, action, scope, finding, package_hash }) => Some(Request::Access(
@@ -94,8 +112,9 @@ fn read(path: &Path) -> Option<Request> {
 }
 
 fn leave(layout: &Layout, wire: &Wire) -> Result<PathBuf, StoreError> {
-    let path = layout.inbox().join(format!("{}.request", uuid::Uuid::now_v7().simple()));
     let bytes = serde_json::to_vec(wire).map_err(|error| StoreError::Config(error.to_string()))?;
+    let name = format!("{}-{}.request", uuid::Uuid::now_v7().simple(), digest(&bytes));
+    let path = layout.inbox().join(name);
     write_durably(&path, &bytes)?;
     Ok(path)
 }

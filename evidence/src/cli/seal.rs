@@ -33,6 +33,8 @@ impl Seal {
                 return Err(StoreError::Config(what));
             }
             let (recorder, _) = Recorder::open(store.full()?)?;
+            // What readers left in the inbox is taken up first.
+            recorder.seal_now()?;
             recorder.close()?
         };
         print(&report, self.json);

@@ -139,6 +139,9 @@ pub(super) fn journal(layout: &Layout, log: &Verified, live: bool, checks: &mut 
         Leaf::Segment(manifest) => Some(manifest.predicate.last_lsn),
         _ => None,
     });
+    for path in crate::inbox::damaged(layout) {
+        checks.fail(name::JOURNAL, relative(layout, &path), "this request is not as it was left");
+    }
     if live {
         let note = "a writer holds the store: what is not sealed yet changes all the time";
         checks.skip(name::JOURNAL, note);

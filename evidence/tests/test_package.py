@@ -1,0 +1,184 @@
+"""The store and its packages, read by others: DuckDB, pyarrow, bagit-python, openssl, and our verify.py.
+
+Run with the test data's virtual environment: `pytest evidence/tests`. Needs cargo, for a sample store."""
+
+import base64
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import bagit
+import duckdb
+import pyarrow.parquet
+import pytest
+
+CRATE = pathlib.Path(__file__).resolve().parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", CRATE.parent / "target")) / "debug"
+VERIFY = CRATE / "tools" / "verify.py"
+
+
+def run(*args, check=True):
+    done = subprocess.run([str(arg) for arg in args], capture_output=True, text=True)
+    assert not check or done.returncode == 0, f"{args}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory):
+    """A folder with a store, its key and a configuration."""
+    run("cargo", "build", "-q", "--manifest-path", CRATE / "Cargo.toml", "--bin", "evidence", "--example", "sample_store")
+    folder = tmp_path_factory.mktemp("sample")
+    run(TARGET / "examples" / "sample_store", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vkey(sample):
+    return (sample / "log.vkey").read_text().strip()
+
+
+def export(sample, out, *filters):
+    run(TARGET / "evidence", "export", "--config", sample / "affidavit.toml", "--out", out, *filters)
+    return out
+
+
+@pytest.fixture(scope="session")
+def package(sample, tmp_path_factory):
+    return export(sample, tmp_path_factory.mktemp("package") / "all.zip", "--with-bodies")
+
+
+def unpacked(package, folder):
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def test_verify_py_passes_what_nobody_touched(sample, package, vkey, tmp_path):
+    filtered = export(sample, tmp_path / "one.zip", "--identity", "agent-2")
+    for path in (sample / "store", package, filtered):
+        done = run(sys.executable, VERIFY, path, "--key", vkey, check=False)
+        assert done.returncode == 0 and "FAIL" not in done.stdout, done.stdout + done.stderr
+    assert "PASS         row commitments" in run(sys.executable, VERIFY, package, "--key", vkey).stdout
+
+
+def test_verify_py_does_not_believe_another_key(package, tmp_path):
+    other = run(TARGET / "evidence", "keys", "generate", "--origin", "audit.example.org/test", "--out", tmp_path / "k").stdout
+    done = run(sys.executable, VERIFY, package, "--key", other.strip(), check=False)
+    assert done.returncode == 1 and "FAIL         log signature" in done.stdout
+
+
+def test_a_flipped_byte_anywhere_is_found_by_both(sample, vkey, tmp_path):
+    kinds = {}
+    for path in sorted((sample / "store").rglob("*")):
+        if path.is_file() and path.stat().st_size and path.suffix != ".carry" and "inbox" not in path.parts:
+            kinds.setdefault((path.relative_to(sample / "store").parts[:3], path.suffix), path)
+    assert len(kinds) > 10
+    for number, path in enumerate(kinds.values()):
+        relative = path.relative_to(sample / "store")
+        copied = tmp_path / str(number)
+        shutil.copytree(sample / "store", copied)
+        data = bytearray((copied / relative).read_bytes())
+        data[len(data) // 2] ^= 1
+        (copied / relative).write_bytes(data)
+        assert run(TARGET / "evidence", "verify", copied, "--key", vkey, check=False).returncode == 1, relative
+        # verify.py does not look at what only serves convenience: the description and the tree's inner hashes.
+        if relative.name != "store.json" and relative.parts[:3] != ("log", "tile", "0"):
+            done = run(sys.executable, VERIFY, copied, "--key", vkey, check=False)
+            assert done.returncode == 1, f"{relative}: {done.stdout}"
+
+
+def rewrite(store, table, edit):
+    """Changes records of a table in the first file that has them, and mends the file's hash in the copy of its manifest."""
+    path = sorted((store / table).rglob("*.parquet"))[0]
+    records = pyarrow.parquet.read_table(path, partitioning=None)
+    pyarrow.parquet.write_table(edit(records), path)
+
+
+def test_edited_records_are_found_by_both(sample, vkey, tmp_path):
+    edits = {
+        "statements": lambda table: table.slice(1),
+        "rows": lambda table: table.slice(0, table.num_rows - 1),
+        "approvals": lambda table: table.set_column(
+            table.schema.get_field_index("justification"), "justification", [["because"] * table.num_rows]
+        ),
+    }
+    for number, (table, edit) in enumerate(edits.items()):
+        copied = tmp_path / str(number)
+        shutil.copytree(sample / "store", copied)
+        rewrite(copied, table, edit)
+        for command in ([TARGET / "evidence", "verify"], [sys.executable, VERIFY]):
+            done = run(*command, copied, "--key", vkey, check=False)
+            assert done.returncode == 1 and "FAIL         file hashes" in done.stdout, done.stdout
+
+
+def test_the_package_is_a_bag(package, tmp_path):
+    bag = bagit.Bag(str(unpacked(package, tmp_path / "bag")))
+    bag.validate()
+    assert (tmp_path / "bag" / "data" / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_equal_contents_give_equal_packages_but_for_the_time(sample, tmp_path):
+    first, second = (unpacked(export(sample, tmp_path / f"{n}.zip"), tmp_path / n) for n in "ab")
+    for path in sorted(first.rglob("*")):
+        if path.is_file() and path.name not in ("scope.json", "report.html", "signature.note") and "manifest" not in path.name:
+            assert path.read_bytes() == (second / path.relative_to(first)).read_bytes(), path
+
+
+def test_openssl_verifies_the_head_as_verify_md_says(package, vkey, tmp_path):
+    bag = unpacked(package, tmp_path / "bag")
+    text, _, signature = (bag / "data/store/log/checkpoint").read_text().rpartition("\n\n")
+    (tmp_path / "text").write_text(text + "\n")
+    (tmp_path / "sig").write_bytes(base64.b64decode(signature.split(" ")[2])[4:])
+    public = base64.b64decode(vkey.split("+", 2)[2])[1:]
+    (tmp_path / "key.der").write_bytes(bytes.fromhex("302a300506032b6570032100") + public)
+    done = run(
+        "openssl", "pkeyutl", "-verify", "-pubin", "-inkey", tmp_path / "key.der", "-keyform", "DER", "-rawin",
+        "-in", tmp_path / "text", "-sigfile", tmp_path / "sig",
+    )
+    assert "Verified Successfully" in done.stdout
+
+
+def test_duckdb_reads_the_views(sample):
+    sql = run(TARGET / "evidence", "views", "--store", sample / "store").stdout
+    database = duckdb.connect()
+    database.execute(sql)
+    assert database.execute("SELECT count(*) FROM statements").fetchone() == (10,)
+    assert database.execute("SELECT count(*) FROM sessions WHERE event = 'denied'").fetchone() == (1,)
+    cells = database.execute('SELECT DISTINCT cell(columns, "values", \'ssn\') FROM rows').fetchall()
+    assert cells == [("***",)]
+    masks = database.execute("SELECT DISTINCT c.mask FROM statements, unnest(result_columns) AS t(c) WHERE c.mask IS NOT NULL").fetchall()
+    assert masks == [("redact",)]
+    assert database.execute("SELECT DISTINCT class_uid, type_uid FROM ocsf_datastore_activity").fetchall() == [(6005, 600504)]
+    assert database.execute("SELECT count(*) FROM ocsf_authentication WHERE status_id = 2").fetchone() == (1,)
+
+
+def test_pyarrow_reads_types_that_analysts_expect(sample):
+    schema = pyarrow.parquet.read_schema(sorted((sample / "store" / "statements").rglob("*.parquet"))[0])
+    assert str(schema.field("ts").type) == "timestamp[us, tz=UTC]"
+    assert str(schema.field("tables").type) == "list<element: string>"
+    file = pyarrow.parquet.ParquetFile(sorted((sample / "store" / "rows").rglob("*.parquet"))[0])
+    assert file.metadata.row_group(0).column(0).compression == "ZSTD"
+    assert file.metadata.row_group(0).sorting_columns[0].column_index == 1
+
+
+def test_readings_are_noted(sample, tmp_path):
+    """Every reading leaves word in the inbox; the next writer takes it into the record."""
+    export(sample, tmp_path / "noted.zip")
+    run(TARGET / "evidence", "sessions", "--store", sample / "store")
+    run(TARGET / "evidence", "seal", "--config", sample / "affidavit.toml")
+    accesses = json.loads(run(TARGET / "evidence", "accesses", "--store", sample / "store", "--json").stdout)
+    assert {"exported", "queried"} <= {access["action"] for access in accesses}
+    assert all(len(access["package_hash"]) == 64 for access in accesses if access["action"] == "exported")
+
+
+def test_the_published_hash_is_that_of_the_file(sample, tmp_path):
+    out = tmp_path / "hash.zip"
+    done = json.loads(
+        run(TARGET / "evidence", "export", "--config", sample / "affidavit.toml", "--out", out, "--json").stdout
+    )
+    assert done["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
