@@ -94,21 +94,18 @@ fn entries_that_are_none() {
     assert!(check("mrn:(").is_err() && check("mrn:x*").is_err());
 }
 
+/// Counted in bytes searched, not in seconds: a loaded machine makes seconds lie. Each search is linear, as the `regex`
+/// crate promises; what could go wrong is refused candidates searched again and again.
 #[test]
-fn hostile_text_takes_linear_time() {
+fn hostile_text_is_searched_a_bounded_number_of_times() {
     let scanner = Scanner::new(&names().map(str::to_owned).collect::<Vec<_>>()).unwrap();
     let mut found = Vec::new();
-    let mut took = |text: &str| {
-        let once = |found: &mut Vec<Found>| {
-            let begin = std::time::Instant::now();
-            scanner.scan(text, found);
-            begin.elapsed().as_secs_f64()
-        };
-        (0..3).map(|_| once(&mut found)).fold(f64::MAX, f64::min)
-    };
-    for unit in ["1", "1-", "a.", "1 ", "A", ":", "12:", "4 ", "Mr ", "a@", "(617) ", "Mr A "] {
-        let (short, long) = (took(&unit.repeat(8_000 / unit.len())), took(&unit.repeat(128_000 / unit.len())));
-        // Sixteen times the text: linear time takes 16 times as long, quadratic time 256 times.
-        assert!(long < 0.01 + short * 100.0, "{unit:?}: {short} s, then {long} s");
+    for unit in
+        ["1", "1-", "a.", "1 ", "A", ":", "12:", "4 ", "4", "Mr ", "a@", "(617) ", "Mr A ", "+1 ", "http://", "A9"]
+    {
+        let text = unit.repeat(20_000 / unit.len());
+        let searched = scanner.scan(&text, &mut found);
+        let times = searched / text.len();
+        assert!(times < 4 * scanner.detectors.len(), "{unit:?} is gone over {times} times");
     }
 }
