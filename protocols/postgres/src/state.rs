@@ -20,7 +20,7 @@ pub(crate) enum Op {
     /// A Query.
     Query { id: StatementId, refused: Option<Box<Reply>>, copy_in: bool },
     /// A Parse.
-    Parse { id: StatementId, prepared: Option<Arc<Prepared>>, refused: Option<Box<Reply>> },
+    Parse { id: StatementId, prepared: Option<Arc<Prepared>>, refused: Option<Box<Reply>>, before: Option<Box<Named>> },
     /// A Bind.
     Bind { id: StatementId, refused: Option<Box<Reply>> },
     /// A Describe of a prepared statement.
@@ -32,7 +32,7 @@ pub(crate) enum Op {
     /// An Execute.
     Execute { id: StatementId, copy_in: bool },
     /// A Close.
-    Close(Option<StatementId>),
+    Close { id: Option<StatementId>, before: Option<Box<Named>> },
     /// A Sync.
     Sync,
     /// A CopyDone or CopyFail that went out before the upstream said that it was ready for data. It has no answer.
@@ -41,6 +41,15 @@ pub(crate) enum Op {
     Refresh,
     /// A statement of ours that must fail, in place of what would have failed at the upstream.
     Local { reply: Box<Reply>, simple: bool },
+}
+
+/// What a name meant before an operation. If the upstream skips the operation, it still means that.
+#[derive(Debug)]
+pub(crate) enum Named {
+    /// Of a prepared statement.
+    Statement(Vec<u8>, Arc<Prepared>),
+    /// Of a portal.
+    Portal(Vec<u8>, PortalName),
 }
 
 impl Op {
@@ -52,7 +61,7 @@ impl Op {
             | Self::Bind { id, .. }
             | Self::DescribePortal { id, .. }
             | Self::Execute { id, .. } => Some(*id),
-            Self::Close(id) => *id,
+            Self::Close { id, .. } => *id,
             Self::DescribeStatement(_)
             | Self::DescribeCursor
             | Self::Sync

@@ -6,7 +6,7 @@ use crate::errors::Reply;
 use crate::message::Frame;
 use crate::message::extended::{Target, execute, put_execute, put_parse, put_target, target};
 use crate::names::{REFUSED_NAME, REFUSED_TEXT};
-use crate::state::Op;
+use crate::state::{Named, Op};
 use model::{Facts, Phase, Refusal, RefusalKind, Statement};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -45,9 +45,24 @@ impl PostgresConversation {
         !acknowledged && segment != self.segment
     }
 
+    /// Whether a name that is not known may turn out to be: its Close is on its way in a segment that may be skipped.
+    pub(super) fn may_return(&self, target: Target<'_>) -> bool {
+        let of_name = |named: &Named| match (named, target) {
+            (Named::Statement(name, _), Target::Statement(wanted))
+            | (Named::Portal(name, _), Target::Portal(wanted)) => name == wanted,
+            _ => false,
+        };
+        let mut ops = self.ops.iter();
+        let closes = |op: &Op| matches!(op, Op::Close { before: Some(before), .. } if of_name(before));
+        ops.any(closes) && ops.any(|op| matches!(op, Op::Sync))
+    }
+
     pub(super) fn execute<'a>(&mut self, frame: Frame<'a>, consumed: usize) -> Result<Step<Request<'a>>, Violation> {
         let (name, rows) = execute(frame.body)?;
         let Some(portal) = self.portals.get(name).copied() else {
+            if self.may_return(Target::Portal(name)) {
+                return Ok(Step::Need(0));
+            }
             let item = self.fail(no_portal(name))?;
             return Ok(Step::Got { consumed, item });
         };
@@ -81,6 +96,7 @@ impl PostgresConversation {
         let mut wire = Vec::new();
         let item = match target(frame.body)? {
             Target::Statement(name) => match self.statements.get(name).cloned() {
+                None if self.may_return(Target::Statement(name)) => return Ok(Step::Need(0)),
                 None => self.fail(no_statement(name))?,
                 Some(prepared) => {
                     let mut learnt = prepared.learnt.lock();
@@ -95,6 +111,7 @@ impl PostgresConversation {
                 }
             },
             Target::Portal(name) => match self.portals.get(name).copied() {
+                None if self.may_return(Target::Portal(name)) => return Ok(Step::Need(0)),
                 None => {
                     // psycopg describes the cursors that it declares.
                     self.push_extended(Op::DescribeCursor);
@@ -123,7 +140,8 @@ impl PostgresConversation {
                     None => REFUSED_NAME,
                 };
                 put_target(b'C', Target::Statement(server_name), &mut wire)?;
-                self.push_extended(Op::Close(None));
+                let before = prepared.map(|prepared| Box::new(Named::Statement(name.to_vec(), prepared)));
+                self.push_extended(Op::Close { id: None, before });
             }
             Target::Portal(name) => {
                 let portal = self.portals.remove(name);
@@ -133,7 +151,8 @@ impl PostgresConversation {
                     None => REFUSED_NAME.to_vec(),
                 };
                 put_target(b'C', Target::Portal(&server_name), &mut wire)?;
-                self.push_extended(Op::Close(portal.map(|portal| portal.id)));
+                let before = portal.map(|portal| Box::new(Named::Portal(name.to_vec(), portal)));
+                self.push_extended(Op::Close { id: portal.map(|portal| portal.id), before });
             }
         }
         Ok(Request::Forward(Cow::Owned(wire)))

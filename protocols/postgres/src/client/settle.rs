@@ -5,10 +5,28 @@ use crate::copy::copies_in;
 use crate::errors::Reply;
 use crate::message::extended::{Target, put_parse, put_query, put_target};
 use crate::names::{REFUSED_NAME, REFUSED_TEXT};
-use crate::state::{Op, PortalName, Proposal, Proposed};
+use crate::state::{Named, Op, PortalName, Proposal, Proposed};
 use model::{Refusal, StatementId};
 
 impl PostgresConversation {
+    /// A name means again what it meant before an operation that the upstream skipped, if nothing else has it by now. Only
+    /// what the upstream is known to have comes back.
+    pub(crate) fn restore(&mut self, before: Named) {
+        match before {
+            Named::Statement(name, prepared) => {
+                let known = prepared.learnt.lock().acknowledged;
+                if known && !self.statements.contains_key(&name) {
+                    self.remember_statement(name, prepared);
+                }
+            }
+            Named::Portal(name, portal) => {
+                if portal.acknowledged && self.find(portal.id).is_some() {
+                    self.portals.entry(name).or_insert(portal);
+                }
+            }
+        }
+    }
+
     fn settled(&mut self, id: StatementId) -> Option<Proposal> {
         // A proposal that was never settled was given up together with the session.
         self.proposal.take().filter(|proposal| proposal.live.id == id).map(|proposal| *proposal)
@@ -26,7 +44,8 @@ impl PostgresConversation {
             Proposed::Query => self.ops.push_back(Op::Query { id, refused: None, copy_in }),
             Proposed::Parse { name, prepared } => {
                 self.segment_open = true;
-                self.ops.push_back(Op::Parse { id, prepared: Some(prepared.clone()), refused: None });
+                let before = self.statements.get(&name).map(|b| Box::new(Named::Statement(name.clone(), b.clone())));
+                self.ops.push_back(Op::Parse { id, prepared: Some(prepared.clone()), refused: None, before });
                 self.remember_statement(name, prepared);
             }
             Proposed::Bind { name, describe } => {
@@ -58,7 +77,7 @@ impl PostgresConversation {
                 }
                 self.segment_open = true;
                 self.absorbing = true;
-                self.ops.push_back(Op::Parse { id, prepared: None, refused });
+                self.ops.push_back(Op::Parse { id, prepared: None, refused, before: None });
                 put_parse(REFUSED_NAME, REFUSED_TEXT, upstream)
             }
             Proposed::Bind { .. } => {

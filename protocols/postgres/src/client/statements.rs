@@ -7,7 +7,7 @@ use crate::message::extended::{Bind, Target, bind, parse, put_query, query, targ
 use crate::message::{Frame, frame};
 use crate::names::deallocated;
 use crate::objects::{self, made};
-use crate::state::{Live, Portal, Prepared, Proposal, Proposed, Shape};
+use crate::state::{Live, Op, Portal, Prepared, Proposal, Proposed, Shape};
 use crate::values::encoding;
 use bytes::Bytes;
 use model::{Column, Facts, Outputs, Param, Part, Phase, Refusal, RefusalKind, Repr, Statement, StatementId, Verb};
@@ -150,9 +150,20 @@ impl PostgresConversation {
     ) -> Result<Step<Request<'a>>, Violation> {
         let bound = bind(frame.body)?;
         let Some(prepared) = self.statements.get(bound.statement).cloned() else {
+            if self.may_return(Target::Statement(bound.statement)) {
+                return Ok(Step::Need(0));
+            }
             let item = self.fail(no_statement(bound.statement))?;
             return Ok(Step::Got { consumed, item });
         };
+        // With something on its way that may end the portal, the new one simply takes the name.
+        let taken = !bound.portal.is_empty() && self.portals.contains_key(bound.portal);
+        let may_end = |op: &Op| matches!(op, Op::Query { .. } | Op::Sync | Op::Execute { .. } | Op::Close { .. });
+        if taken && !self.ops.iter().any(may_end) {
+            let text = format!("cursor \"{}\" already exists", String::from_utf8_lossy(bound.portal));
+            let item = self.fail(Reply::new("42P03", text))?;
+            return Ok(Step::Got { consumed, item });
+        }
         let learnt = prepared.learnt.lock();
         if !learnt.acknowledged && prepared.segment != self.segment {
             return Ok(Step::Need(0));

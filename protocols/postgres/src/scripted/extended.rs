@@ -196,9 +196,11 @@ fn a_skipped_parse_does_not_leave_an_older_statement_under_its_name() {
     script.client(&parts);
     assert_eq!(script.sent(), "B(,~) D(P ) P(,SELECT 1) S", "the second Bind waits");
     script.upstream(&[error("22P02"), z(b'I')]);
-    assert_eq!(script.sent(), "P(affidavit_refused,affidavit refused this statement) S");
-    script.upstream(&[error("42601"), z(b'I')]);
-    assert!(script.told().ends_with("E(26000 unnamed prepared statement does not exist) Z(I)"));
+    assert_eq!(script.sent(), "B(,) D(P ) E S", "it is the old statement, and known to be");
+    script.told();
+    script.upstream(&[n(b'2'), t(&["ssn"]), d(&["123"]), c("SELECT 1"), z(b'I')]);
+    assert!(!script.told().contains("123"));
+    assert!(script.logged().contains("execute SELECT ssn FROM patients"));
 }
 
 #[test]

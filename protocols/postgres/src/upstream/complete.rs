@@ -99,7 +99,7 @@ impl PostgresConversation {
     pub(super) fn acknowledgement<'a>(&mut self, frame: Frame<'a>) -> Result<Outcome<'a>, Violation> {
         let forward = Answer::Forward(Cow::Borrowed(frame.wire));
         match (frame.tag, self.front()) {
-            (b'1', Some(Op::Parse { id, prepared: Some(prepared), refused: None })) => {
+            (b'1', Some(Op::Parse { id, prepared: Some(prepared), refused: None, .. })) => {
                 prepared.learnt.lock().acknowledged = true;
                 let id = *id;
                 self.ops.pop_front();
@@ -123,7 +123,7 @@ impl PostgresConversation {
                 self.ops.pop_front();
                 Ok(Consumed(forward))
             }
-            (b'3', Some(Op::Close(id))) => {
+            (b'3', Some(Op::Close { id, .. })) => {
                 let id = *id;
                 if let Some(ended) = id.and_then(|id| self.end_portal(id)) {
                     return Ok(First(ended));

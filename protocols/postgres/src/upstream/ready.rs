@@ -68,9 +68,14 @@ impl PostgresConversation {
                 None => return Err(unexpected(b'Z', None)),
             };
             let (id, refused) = match op {
-                Some(Op::Parse { id, refused, .. }) => {
+                Some(Op::Parse { id, refused, before, .. }) => {
                     self.forget_prepared(id);
+                    before.into_iter().for_each(|before| self.restore(*before));
                     (id, refused)
+                }
+                Some(Op::Close { before: Some(before), .. }) => {
+                    self.restore(*before);
+                    continue;
                 }
                 Some(Op::Bind { id, refused }) => {
                     self.portals.retain(|_, portal| portal.id != id);
