@@ -552,3 +552,36 @@ fn an_ok_follows_out_parameters_also_where_their_end_forgets_to_say_so() {
         assert!(session.events.ends_with(&ends), "{:?}", session.events);
     }
 }
+
+#[test]
+fn what_the_analysis_says_decides_when_the_settings_are_asked_for() {
+    let session = session(Capabilities(0));
+    let facts = |sql: &str| session.conversation.facts(sql.as_bytes(), &session.conversation.settings);
+    for sql in ["USE `ehr`", "SHOW COLUMNS FROM `patients`", "SELECT 1", "SHOW WARNINGS", "SET NAMES utf8mb4"] {
+        assert_eq!(facts(sql).unparsed, None, "{sql}");
+    }
+    for sql in [
+        "USE `ehr`",
+        "SET NAMES latin1",
+        "SET sql_mode = ''",
+        "SET @@session.sql_mode = @x",
+        "CALL p()",
+        "SELECT f(1)",
+        "SELEC",
+    ] {
+        assert!(crate::settings::may_change(&facts(sql)), "{sql}: {:?}", facts(sql));
+    }
+    for sql in [
+        "SELECT 1",
+        "SELECT 1 + 1",
+        "SET autocommit = 0",
+        "SET @x = 1",
+        "START TRANSACTION",
+        "COMMIT",
+        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "SET time_zone = '+00:00'",
+    ] {
+        assert!(!crate::settings::may_change(&facts(sql)), "{sql}: {:?}", facts(sql));
+    }
+}

@@ -75,25 +75,32 @@ fn ascii_safe(charset: &[u8]) -> bool {
     SAFE.iter().any(|safe| safe.eq_ignore_ascii_case(charset))
 }
 
-/// Whether a statement with these facts may leave the settings other than they were. A function cannot: what it sets
-/// ends with it. A procedure cannot either, but that MariaDB lets one prepare a `USE`.
+/// Whether a statement with these facts may leave the settings other than they were. What is opaque may: a text that
+/// SQL prepared can be a `USE`.
 pub(crate) fn may_change(facts: &Facts) -> bool {
     facts.unparsed.is_some()
         || facts.parts.iter().any(|part| {
-            matches!(part.verb, Verb::Call | Verb::Other)
-                || (matches!(part.verb, Verb::Set | Verb::Session) && part.settings.is_empty())
+            !part.opaque.is_empty()
+                || matches!(part.verb, Verb::Call | Verb::Other)
                 || part.settings.iter().any(|change| matters(&change.name))
         })
 }
 
-/// Whether a text means the same under every setting, and asks for what a question of ours in between would wipe out:
-/// the messages of the statement before.
+/// Texts that mean the same under every setting, and ask for what a question of ours in between would wipe out.
+const DIAGNOSTIC: [&str; 6] = [
+    "SHOW WARNINGS",
+    "SHOW ERRORS",
+    "SELECT ROW_COUNT()",
+    "SELECT FOUND_ROWS()",
+    "SELECT @@warning_count",
+    "SELECT @@error_count",
+];
+
+/// Whether a text is one of those.
 pub(crate) fn is_diagnostic(sql: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(sql) else { return false };
-    let text = text.trim_ascii();
-    let mut words = text.strip_suffix(';').unwrap_or(text).split_ascii_whitespace();
-    let mut next = |known: &[&str]| words.next().is_some_and(|word| known.iter().any(|k| word.eq_ignore_ascii_case(k)));
-    next(&["show"]) && next(&["warnings", "errors"]) && words.next().is_none()
+    let text = sql.trim_ascii();
+    let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
+    DIAGNOSTIC.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(text))
 }
 
 /// Whether a setting has to do with what a text means. Whatever is not known not to, does.
@@ -177,7 +184,7 @@ mod tests {
         for name in ["autocommit", "@@session.autocommit", "time_zone", "transaction", "@mine"] {
             assert!(!may_change(&setting(name)), "{name}");
         }
-        assert!(is_diagnostic(b" show Warnings ; ") && is_diagnostic(b"SHOW ERRORS"));
+        assert!(is_diagnostic(b" show Warnings ; ") && is_diagnostic(b"select row_count()"));
         assert!(!is_diagnostic(b"SHOW WARNINGS LIMIT 1") && !is_diagnostic(b"SHOW TABLES"));
         let unparsed = Facts { unparsed: Some("x".to_owned()), parts: Vec::new(), ..setting("autocommit") };
         assert!(may_change(&unparsed));

@@ -39,4 +39,6 @@ async fn a_session_is_the_same_byte_for_byte() {
         .iter()
         .find(|(.., params)| params.iter().any(|param| param.value.as_deref() == Some(b"hello you")));
     assert!(long.is_some(), "long data is recorded as a parameter");
+    let bulk = record.statements.iter().filter(|(.., params)| params.len() == 3 && params[1].value.is_none()).count();
+    assert_eq!(bulk, sessions, "three rows of one parameter each");
 }

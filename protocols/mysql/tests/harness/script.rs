@@ -94,6 +94,10 @@ pub fn script() -> Vec<(&'static str, Vec<u8>)> {
         ("close has no answer", b"\x19\x04\0\0\0".to_vec()),
         ("prepare a call", prepare("CALL two(?)")),
         ("execute it: rows, rows, parameters", b"\x17\x05\0\0\0\0\x01\0\0\0\0\x01\x03\0\0\0\0\0".to_vec()),
+        ("prepare an insert for many", prepare("INSERT INTO many (v) VALUES (?)")),
+        ("insert in bulk", b"\xfa\x06\0\0\0\x80\0\xfd\0\x00\x01a\x01\x00\x01b".to_vec()),
+        ("insert in bulk again, types kept", b"\xfa\x06\0\0\0\0\0\x00\x01c".to_vec()),
+        ("how many", query("SELECT COUNT(*) > 700 FROM many")),
         ("reset connection", vec![0x1F]),
         ("mode after it", query("SELECT @@sql_mode, @@character_set_client, DATABASE()")),
         ("transaction", query("START TRANSACTION")),
@@ -106,7 +110,7 @@ pub fn script() -> Vec<(&'static str, Vec<u8>)> {
 /// both sides can be told the same.
 fn numbered(payload: &[u8], base: u32) -> Vec<u8> {
     let mut payload = payload.to_vec();
-    if matches!(payload[0], 0x17 | 0x18 | 0x19 | 0x1A | 0x1C) && payload[1..5] != [0xFF; 4] {
+    if matches!(payload[0], 0x17 | 0x18 | 0x19 | 0x1A | 0x1C | 0xFA) && payload[1..5] != [0xFF; 4] {
         let number = u32::from_le_bytes(payload[1..5].try_into().unwrap()) + base;
         payload[1..5].copy_from_slice(&number.to_le_bytes());
     }
