@@ -7,6 +7,7 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { clientToken, close, decide, heldId, mintedToken, open, person, psql, shot, state, until, world } from './people.mjs';
 
+let database;
 const pg = createRequire(world.modules)('pg');
 const ENCOUNTERS = 'select count(*) as visits, max(notes) as last from encounters;';
 let agent;
@@ -19,7 +20,7 @@ before(async () => {
   priya = await person('priya');
   omar = await person('omar');
 });
-after(close);
+after(async () => { await database?.end().catch(() => {}); await close(); });
 
 test('held in psql, approved in the browser, rows arrive', async () => {
   const run = psql(agent, 'select id, patient_id, notes from encounters order by id limit 3;', { reason: 'nightly report' });
@@ -71,7 +72,7 @@ test('a client that goes away cancels its request', async () => {
 
 test('nobody approves their own statement', async () => {
   const dana = await person('dana');
-  const run = psql(mintedToken('dana', ['treating-clinicians']), 'select count(*) from claims;');
+  const run = psql(mintedToken('dana', ['treating-clinicians']), 'select count(*) from providers;');
   const id = await heldId(run);
   await dana.goto(`${world.console}/approvals/${id}`);
   assert.match(await dana.locator('main').innerText(), /This is your own statement/);
@@ -116,7 +117,7 @@ test('a window covers one shape of statement, and nothing else', async () => {
 });
 
 test('a grant for one set of parameters is no grant for another', async () => {
-  const client = new pg.Client({ host: '127.0.0.1', port: world.port, user: 'agent', password: agent, database: 'hospital' });
+  const client = database = new pg.Client({ host: '127.0.0.1', port: world.port, user: 'agent', password: agent, database: 'hospital' });
   await client.connect();
   const notices = [];
   client.on('notice', (notice) => notices.push(notice.message));

@@ -3,7 +3,7 @@
 
 use super::Judged;
 use crate::approvals::Grant;
-use model::{Decision, Refusal, Statement, Verdict};
+use model::{Decision, Phase, Refusal, Statement, Verdict};
 use std::sync::Arc;
 
 /// A statement that may run, with the very bytes that were judged. Built only here.
@@ -37,6 +37,11 @@ pub(crate) fn approve(judged: Judged) -> Ruling {
             Ruling::Permit(Permit { statement: judged.statement, verdict: judged.verdict, approval: None })
         }
         Decision::Deny(refusal) => Ruling::Refused(judged.refuse(refusal)),
+        // Preparing runs nothing and shows nothing: people are asked when it is to run, with the parameters it runs with.
+        Decision::Hold(_) if judged.statement.phase == Phase::Prepare => {
+            let verdict = Arc::new(Verdict { decision: Decision::Allow, ..(*judged.verdict).clone() });
+            Ruling::Permit(Permit { statement: judged.statement, verdict, approval: None })
+        }
         Decision::Hold(_) => Ruling::Held(judged),
     }
 }
