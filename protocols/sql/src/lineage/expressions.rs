@@ -136,7 +136,7 @@ impl Tracer<'_> {
     fn is_composite(&self, column: &ColumnRef) -> bool {
         let Some(relation) = self.catalog.relation(&column.table()) else { return false };
         let Some(column) = relation.columns.iter().find(|own| own.name == column.column) else { return false };
-        !super::routines::is_builtin_type(&column.type_name)
+        !super::totality::is_builtin_type(&column.type_name)
     }
 
     fn operator(&mut self, schema: Option<&str>, name: &str, operands: &[Expr], env: &Env<'_>) -> Taint {
@@ -146,7 +146,7 @@ impl Tracer<'_> {
             let what = format!("operator {name}, which is user-defined");
             self.draft.opaque(&what, true);
             taint.unknown = Some(what.into());
-        } else if !super::routines::never_fails_operator(name) {
+        } else if !super::totality::never_fails_operator(name) {
             self.may_fail(&taint);
         }
         taint
@@ -158,7 +158,7 @@ impl Tracer<'_> {
         }
         if let Some(column) = taint.bare.clone()
             && !modified
-            && self.catalog.type_of(&column).is_some_and(|own| super::routines::same_type(own, name))
+            && self.catalog.type_of(&column).is_some_and(|own| super::totality::same_type(own, name))
         {
             return taint;
         }
@@ -169,7 +169,7 @@ impl Tracer<'_> {
             return taint;
         }
         let taint = taint.computed();
-        if !super::routines::casts_never_fail(name) {
+        if !super::totality::casts_never_fail(name) {
             self.may_fail(&taint);
         }
         taint

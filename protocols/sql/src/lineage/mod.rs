@@ -11,6 +11,7 @@ mod routines;
 mod scope;
 mod sources;
 mod taint;
+mod totality;
 mod writes;
 
 pub(crate) use draft::Draft;

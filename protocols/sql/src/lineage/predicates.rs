@@ -82,7 +82,7 @@ impl Tracer<'_> {
     fn is_key(&self, expr: &Expr, value: &Taint) -> bool {
         let Some(column) = &value.bare else { return false };
         match expr {
-            Expr::Number(_) => self.catalog.type_of(column).is_some_and(super::routines::is_number_type),
+            Expr::Number(_) => self.catalog.type_of(column).is_some_and(super::totality::is_number_type),
             other => other.is_constant(),
         }
     }

@@ -227,7 +227,7 @@ impl<'c> Tracer<'c> {
 
     /// The columns of the row type that a name stands for.
     pub(super) fn row_type(&self, schema: Option<&str>, name: &str) -> Option<Vec<String>> {
-        if schema == Some("pg_catalog") || super::routines::is_builtin_type(name) {
+        if schema == Some("pg_catalog") || super::totality::is_builtin_type(name) {
             return None;
         }
         match self.find(&Name { schema: schema.map(str::to_owned), name: name.to_owned() }) {

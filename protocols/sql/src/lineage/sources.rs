@@ -4,6 +4,7 @@ use super::Tracer;
 use super::queries::rename;
 use super::scope::{Env, Item, Link, Namespace, Open, Rows};
 use super::taint::{Column, Taint};
+use crate::Dialect;
 use crate::ir::{Alias, Expr, From, FunctionSource, Join};
 use model::Usage;
 use std::collections::BTreeSet;
@@ -197,6 +198,10 @@ impl Tracer<'_> {
         }
         let using_columns = merged.clone();
         all.columns = merged;
+        // MySQL turns a RIGHT JOIN round: with common columns, `*` shows the right side's others first.
+        if matching.kind == Join::Right && self.dialect != Dialect::Postgres && !shared.is_empty() {
+            std::mem::swap(&mut rest_left, &mut rest_right);
+        }
         all.columns.append(&mut rest_left);
         all.columns.append(&mut rest_right);
         if let Some(on) = matching.on {

@@ -4,6 +4,7 @@
 //! that all lexers read alike (`gate`), and what the parser made of it must contain every word that it was given. A text
 //! that does not pass is not analysed.
 
+mod changes;
 mod expressions;
 mod functions;
 mod gate;
