@@ -1,5 +1,6 @@
 //! Puts the proxy together from its configuration. `serve` runs what comes out; `check` and `explain` use parts of it.
 
+use crate::clock;
 use crate::config::{self, DatasourceSetup, Durability, KnownProtocol, Setup, StorePlace};
 use crate::console::wiring;
 use crate::identity::{Access, SystemClock, Verifier};
@@ -76,12 +77,12 @@ pub(crate) fn datasource(setup: &DatasourceSetup) -> Result<Arc<dyn Datasource>,
 /// stable key will notice; [`check_keys`] has made sure that there are no others.
 pub(crate) fn keys(setup: &Setup) -> Result<Arc<Keys>, Failure> {
     match &setup.masking {
-        Some(masking) => Ok(Arc::new(Keys::new(masking.key.secret.expose(), &masking.tenant))),
+        Some(masking) => Ok(Arc::new(Keys::new(masking.key.secret.expose(), &masking.tenant).at(clock::now()))),
         None => {
             let mut secret = zeroize::Zeroizing::new([0_u8; 32]);
             ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), secret.as_mut_slice())
                 .map_err(|_| Failure { what: "the system has no random numbers".to_owned(), fix: String::new() })?;
-            Ok(Arc::new(Keys::new(secret.as_slice(), "")))
+            Ok(Arc::new(Keys::new(secret.as_slice(), "").at(clock::now())))
         }
     }
 }
