@@ -11,11 +11,12 @@ TESTDATA = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTDATA))
 sys.path.insert(0, str(TESTDATA / "idp"))
 
+from mint import Mint  # noqa: E402
+from places import Place  # noqa: E402
+
 from fleet.__main__ import describe  # noqa: E402
 from fleet.proxy import Proxy  # noqa: E402
 from fleet.state import peek  # noqa: E402
-from mint import Mint  # noqa: E402
-from places import Place  # noqa: E402
 
 SERVERS = ["postgres15"] if os.environ.get("AFFIDAVIT_SKIP_SID") == "1" else ["postgres15", "postgres18"]
 MYSQL_SERVERS = ["mariadb"] if os.environ.get("AFFIDAVIT_SKIP_SID") == "1" else ["mariadb", "mysql"]

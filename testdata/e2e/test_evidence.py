@@ -9,8 +9,9 @@ import pytest
 @pytest.fixture(scope="module")
 def closed_store(fleet, tmp_path_factory, agent_token):
     """A store with a few sessions in it, sealed by a proxy that has ended."""
-    from fleet.proxy import Proxy
     from places import Place
+
+    from fleet.proxy import Proxy
 
     proxy = Proxy(tmp_path_factory.mktemp("closed"), fleet, ["postgres15"]).start()
     place = Place(proxy.ports["postgres15"], "agent", agent_token)
@@ -48,6 +49,7 @@ def test_sessions_and_statements_tell_what_happened(closed_store):
 
 def test_show_has_the_masked_answer_and_no_raw_one(closed_store):
     from conftest import PATIENTS
+
     from hospital.canaries import Sweep
 
     proxy, mark = closed_store
@@ -59,6 +61,7 @@ def test_show_has_the_masked_answer_and_no_raw_one(closed_store):
 
 def test_no_raw_value_anywhere_on_disk(closed_store):
     from conftest import PATIENTS
+
     from hospital.canaries import Sweep
 
     proxy, _ = closed_store

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from conftest import TESTDATA
+
 from hospital.canaries import Sweep, canaries
 from hospital.people import Patient, npi
 from hospital.tables import TABLES

@@ -5,9 +5,10 @@ import select
 import psycopg
 import pytest
 from conftest import PATIENTS, SERVERS, TESTDATA
-from hospital.canaries import Sweep
 from psycopg import pq
 from tap import Tap
+
+from hospital.canaries import Sweep
 
 ATTACKS = TESTDATA / "attacks"
 # Dates of birth are no secret in the way an SSN is: the year stays, and a predicate may look at it.

@@ -3,8 +3,9 @@
 import pytest
 from compare import differences
 from conftest import MYSQL_SERVERS
-from hospital.canaries import Sweep
 from places import transcript
+
+from hospital.canaries import Sweep
 
 CLIENTS = ["cli.py", "pymysql_client.py", "connector_python.py", "mysql2.mjs", "Jdbc.java"]
 

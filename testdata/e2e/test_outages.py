@@ -9,9 +9,10 @@ import time
 import psycopg
 import pytest
 from conftest import TESTDATA
+from gate import Gate
+
 from fleet.idp import PEOPLE, client_token
 from fleet.process import answers, free_port, spawn, stop, wait_until
-from gate import Gate
 
 
 def test_dead_upstream(fresh_proxy, through, fleet):

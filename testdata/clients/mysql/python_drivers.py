@@ -6,7 +6,6 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from transcript import emit, step, table  # noqa: E402
 
-
 # What both drivers can decode in binary; one of them stumbles over YEAR, long TIMEs and bits.
 PREPARED_ZOO = (
     "SELECT id, v_bool, v_utiny, v_small, v_medium, v_uint, v_big, v_ubig, v_float, v_double, v_decimal, v_char, v_varchar, v_text, "

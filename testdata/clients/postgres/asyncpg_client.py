@@ -96,7 +96,7 @@ async def main():
         """A timeout cancels the statement on the server; the connection stays good."""
         try:
             await conn.execute("SELECT pg_sleep(30)", timeout=0.4)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return ["timed out", await conn.fetchval("SELECT 'alive'")]
         return "did not time out"
 
