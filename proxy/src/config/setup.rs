@@ -174,7 +174,7 @@ pub struct ConsoleRoles {
     pub viewer: Vec<String>,
     /// As a viewer; decides where a rule names the group.
     pub approver: Vec<String>,
-    /// As a viewer; searches and replays recordings.
+    /// As a viewer: recordings are searched and replayed with `evidence`, not in the console.
     pub auditor: Vec<String>,
     /// As a viewer; ends sessions.
     pub operator: Vec<String>,

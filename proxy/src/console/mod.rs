@@ -6,7 +6,8 @@
 //!    login gave, or a bearer token that verifies.
 //! 2. What changes something is a POST, from our own page (CSRF token, same origin) or with a bearer token.
 //! 3. Nothing of a statement reaches a page unescaped, and no page runs a script that is not ours.
-//! 4. Every look at a recording is itself recorded, before anything is shown.
+//!
+//! Recordings are not shown here: they are searched and replayed with `evidence`, which records every look.
 
 mod access;
 mod api;
