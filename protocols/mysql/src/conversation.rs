@@ -129,7 +129,9 @@ impl MysqlConversation {
 
     /// The answer that is due first is complete.
     pub(crate) fn answered(&mut self) {
-        self.due.pop_front();
+        if self.due.pop_front().is_some_and(|due| due.may_define()) {
+            self.datasource.outdate();
+        }
         if let Some(sequence) = self.due.front().map(|next| next.sequence) {
             self.begin(sequence);
         }

@@ -13,7 +13,7 @@ use model::{Facts, Identity, Refusal, TableRef};
 use sql::{Analyser, Catalog, Dialect, Settings};
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use wire::{Datasource, DatasourceSpec, SpecError};
 
@@ -38,6 +38,8 @@ struct Shared {
     refreshing: tokio::sync::Mutex<()>,
     /// Reads begun so far: who waited while one began needs none of its own.
     begun: AtomicU64,
+    /// A definition has run since the catalog was read.
+    outdated: AtomicBool,
     seen: Mutex<Seen>,
     threads: Mutex<HashMap<u32, Owner>>,
 }
@@ -94,6 +96,7 @@ impl MysqlDatasource {
                 digest: Mutex::new(None),
                 refreshing: tokio::sync::Mutex::new(()),
                 begun: AtomicU64::new(0),
+                outdated: AtomicBool::new(false),
                 seen: Mutex::new(Seen { mariadb: false, version: 0 }),
                 threads: Mutex::default(),
             }),
@@ -108,7 +111,25 @@ impl MysqlDatasource {
     /// What a text does, by the catalog in force.
     pub(crate) fn facts(&self, sql: &[u8], mariadb: bool, settings: &Settings) -> Arc<Facts> {
         let analyser = if mariadb { &self.shared.mariadb } else { &self.shared.mysql };
-        analyser.analyse(sql, &self.catalog(), settings)
+        let facts = analyser.analyse(sql, &self.catalog(), settings);
+        let touches = facts.unparsed.is_some() || facts.parts.iter().any(|part| !part.tables.is_empty());
+        if touches && self.is_outdated() {
+            // A reason to read the catalog again before this is judged.
+            let mut facts = Facts::clone(&facts);
+            facts.unknown_relations.push("(whatever has been defined since the catalog was read)".to_owned());
+            return Arc::new(facts);
+        }
+        facts
+    }
+
+    /// A definition has run: the catalog in force may be wrong about views and columns.
+    pub(crate) fn outdate(&self) {
+        self.shared.outdated.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a definition has run since the catalog was read.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.shared.outdated.load(Ordering::SeqCst)
     }
 
     /// Settings as they are before the server was asked.
@@ -182,9 +203,11 @@ impl Datasource for MysqlDatasource {
         }
         shared.begun.fetch_add(1, Ordering::SeqCst);
         let (mut link, _, capabilities) = self.connect().await?;
-        let snapshot = Snapshot::read(&mut link, capabilities)
-            .await
-            .map_err(|error| unavailable(&shared.spec, &format!("its catalog cannot be read: {error}")))?;
+        let outdated = shared.outdated.swap(false, Ordering::SeqCst);
+        let snapshot = Snapshot::read(&mut link, capabilities).await.map_err(|error| {
+            shared.outdated.fetch_or(outdated, Ordering::SeqCst);
+            unavailable(&shared.spec, &format!("its catalog cannot be read: {error}"))
+        })?;
         let digest = snapshot.digest;
         if *lock(&shared.digest) != Some(digest) {
             let catalog = Arc::new(snapshot.catalog(self.catalog_epoch() + 1));

@@ -2,6 +2,20 @@
 //!
 //! The folder mirrors that of PostgreSQL: `message` (bytes), `startup` and `auth` (login), `client` and `upstream` (the
 //! two sides of a conversation), `values`, `errors`, `catalog`, `datasource`.
+//!
+//! What a client may notice:
+//! - The upstream's greeting is mirrored (version, thread, character set); compression, LOCAL INFILE, metadata caching,
+//!   extended metadata and several factors are not offered. The upstream closes a connection that does not log in within
+//!   its own `connect_timeout`, so checking a token must be quicker.
+//! - Refused by name: COM_CHANGE_USER, replication, COM_PROCESS_INFO, SHUTDOWN, DEBUG, COM_MULTI, KILL of a connection that
+//!   is not the identity's own or that does not stand alone, a CALL with further statements behind it.
+//! - caching_sha2_password at the upstream needs TLS unless the server has the password in its cache: there is no
+//!   configuration for a pinned RSA key, and a key that nobody vouches for is not used.
+//! - After a statement that may have changed `sql_mode`, the character set or the database, the next text is preceded by a
+//!   SELECT of our own. `SHOW WARNINGS`, `SELECT ROW_COUNT()` and four more exact texts go before it; other ways to ask
+//!   for the messages of the statement before find them gone on MySQL.
+//! - A row that masking brings to another number of 16 MiB packets shifts the ids of what follows; if another result
+//!   follows in the same answer, the session ends.
 
 mod auth;
 mod catalog;

@@ -96,7 +96,7 @@ impl MysqlConversation {
         let Some(entry) = self.prepared.get_mut(number) else {
             return self.unknown_statement(command, "COM_STMT_EXECUTE");
         };
-        if entry.facts.catalog_epoch != epoch {
+        if entry.facts.catalog_epoch != epoch || self.datasource.is_outdated() {
             entry.facts = self.datasource.facts(&entry.sql, self.mariadb, &entry.settings);
         }
         let (sql, facts, prepared_by) = (entry.sql.clone(), entry.facts.clone(), entry.prepared_by);

@@ -2,7 +2,7 @@
 
 use crate::client::prepared::Cursor;
 use bytes::Bytes;
-use model::{Column, Facts, StatementId};
+use model::{Access, Column, Facts, StatementId, Verb};
 use sql::Settings;
 use std::sync::Arc;
 
@@ -133,6 +133,16 @@ impl Due {
     /// Whether the client waits for the answer.
     pub(crate) fn is_clients(&self) -> bool {
         !matches!(self.kind, Kind::Settings | Kind::Plain(Plain::Unheard))
+    }
+
+    /// Whether what ran may have changed the catalog.
+    pub(crate) fn may_define(&self) -> bool {
+        let Kind::Run(run) = &self.kind else { return false };
+        run.facts.unparsed.is_some()
+            || run.facts.parts.iter().any(|part| {
+                matches!(part.verb, Verb::Ddl | Verb::Call | Verb::Other)
+                    || part.tables.iter().any(|table| table.access == Access::Define)
+            })
     }
 
     /// The statement that it answers.

@@ -103,7 +103,7 @@ impl Proxy {
             user: upstream.user.to_owned(),
             password: Some(Secret::new(upstream.password.as_bytes())),
             tls: upstream.tls,
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(60),
         };
         let datasource = Mysql.datasource(spec).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -63,6 +63,7 @@ impl CellMasker for Mask<'_> {
 
 /// Runs a session to its end.
 pub async fn run(established: Established, plan: Plan, record: Arc<Mutex<Record>>) {
+    let record_of = record.clone();
     let mut conversation = established.conversation;
     let (mut client, mut upstream) = (established.client, established.upstream);
     client.write_all(&established.greeting).await.unwrap();
@@ -132,9 +133,15 @@ pub async fn run(established: Established, plan: Plan, record: Arc<Mutex<Record>
             };
             if let Step::Got { consumed, item } = step {
                 moved = true;
-                let mut record = record.lock().unwrap();
+                let mut record = record_of.lock().unwrap();
                 match item {
-                    Request::Statement(statement) => {
+                    Request::Statement(mut statement) => {
+                        if !statement.facts.unknown_relations.is_empty() {
+                            drop(record);
+                            established.datasource.refresh_catalog().await.unwrap();
+                            conversation.reanalyse(&mut statement);
+                            record = record_of.lock().unwrap();
+                        }
                         let text = String::from_utf8_lossy(&statement.sql).into_owned();
                         let refused = plan.refused.contains(&text);
                         record.statements.push((statement.id, statement.phase, text, statement.params.clone()));
