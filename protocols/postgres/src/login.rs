@@ -11,7 +11,7 @@ use crate::link::Link;
 use crate::message::auth::put_ask;
 use crate::message::session::put_backend_key;
 use crate::message::startup::{Startup, negotiate};
-use crate::session::{REFRESH, Session};
+use crate::session::{QUESTIONS, Session};
 use crate::startup::{Opening, Wishes, open};
 use model::{Refusal, RefusalKind, SessionInfo, Timestamp};
 use std::sync::Arc;
@@ -216,7 +216,7 @@ async fn settings(source: &Source, link: &mut Link, welcome: &Welcome) -> Result
         session.report(name, value);
     }
     session.asked();
-    let question = String::from_utf8_lossy(REFRESH);
+    let question = QUESTIONS.join("; ");
     let asked = tokio::time::timeout(source.spec().connect_timeout, link.query(&question)).await;
     match asked.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
         Ok(rows) => match rows.as_slice() {

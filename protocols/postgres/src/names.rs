@@ -30,6 +30,11 @@ impl Names {
         if name.is_empty() { Vec::new() } else { format!("{}{}", self.prefix, id.0).into_bytes() }
     }
 
+    /// The name of what we ask ourselves.
+    pub(crate) fn own(&self) -> Vec<u8> {
+        format!("{}settings", self.prefix).into_bytes()
+    }
+
     /// Whether a text mentions a name of ours.
     pub(crate) fn mentioned(&self, text: &[u8]) -> bool {
         memchr::memmem::find(text, self.prefix.as_bytes()).is_some()

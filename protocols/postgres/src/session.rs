@@ -8,8 +8,8 @@
 use model::{Facts, Part, Verb};
 use sql::Settings;
 
-/// Asks for what the server does not report. SHOW takes no snapshot, so it disturbs no transaction.
-pub(crate) const REFRESH: &[u8] = b"SHOW search_path; SHOW role";
+/// What asks for what the server does not report. SHOW takes no snapshot, so it disturbs no transaction.
+pub(crate) const QUESTIONS: [&str; 2] = ["SHOW search_path", "SHOW role"];
 
 /// The settings of a session.
 #[derive(Debug)]
@@ -136,7 +136,7 @@ impl Session {
         self.resolve();
     }
 
-    /// Takes in the answer to [`REFRESH`].
+    /// Takes in the answers to [`QUESTIONS`].
     pub(crate) fn refreshed(&mut self, path: &str, role: &str) {
         path.clone_into(&mut self.path);
         role.clone_into(&mut self.role);

@@ -9,10 +9,10 @@ mod statements;
 
 use crate::conversation::PostgresConversation;
 use crate::copy::check_options;
-use crate::message::extended::put_query;
-use crate::message::{HEAD, frame, head};
+use crate::message::extended::{Target, put_bind, put_execute, put_parse, put_target};
+use crate::message::{HEAD, frame, head, put};
 use crate::objects;
-use crate::session::REFRESH;
+use crate::session::QUESTIONS;
 use crate::state::{MAX_OPERATIONS, Op};
 use model::{Facts, StatementId};
 use sql::Settings;
@@ -104,7 +104,7 @@ impl PostgresConversation {
             return Ok(Gate::Open);
         }
         let mut question = Vec::new();
-        put_query(REFRESH, &mut question)?;
+        self.put_questions(&mut question)?;
         self.push(Op::Refresh);
         self.refresh.clear();
         self.session.asked();
@@ -139,6 +139,20 @@ impl PostgresConversation {
             Some(facts) => (Arc::new(facts), Some(self.objects.moves())),
             None => (facts, None),
         }
+    }
+
+    /// Our own question for the settings. In the extended protocol and under names of ours: a Query would end the client's
+    /// unnamed statement and portal.
+    fn put_questions(&self, out: &mut Vec<u8>) -> Result<(), Violation> {
+        let name = self.names.own();
+        for text in QUESTIONS {
+            put_parse(&name, text.as_bytes(), out)?;
+            put_bind(&name, &name, out)?;
+            put_execute(&name, 0, out)?;
+            put_target(b'C', Target::Portal(&name), out)?;
+            put_target(b'C', Target::Statement(&name), out)?;
+        }
+        put(out, b'S', |_| {})
     }
 
     /// The next statement's number.

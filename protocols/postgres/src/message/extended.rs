@@ -147,6 +147,15 @@ impl Bind<'_> {
     }
 }
 
+/// Appends a Bind without parameters, all results in text.
+pub(crate) fn put_bind(portal: &[u8], statement: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
+    put(out, b'B', |out| {
+        put_cstr(out, portal);
+        put_cstr(out, statement);
+        out.extend_from_slice(&[0; 6]);
+    })
+}
+
 /// What a Describe or Close is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target<'a> {

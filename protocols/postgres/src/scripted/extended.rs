@@ -317,9 +317,8 @@ fn a_name_is_not_believed_after_what_may_have_replaced_it() {
     let mut script = declared();
     script.client(&[q("CLOSE c; DECLARE c CURSOR FOR SELECT ssn FROM patients")]);
     script.upstream(&[c("CLOSE CURSOR"), c("DECLARE CURSOR"), z(b'T')]);
-    let show = [t(&["a"]), d(&["public"]), c("SHOW"), t(&["b"]), d(&["none"]), c("SHOW"), z(b'T')];
     assert!(matches!(script.conversation.request(&q("FETCH c")), Ok(Step::Got { consumed: 0, .. })), "settings first");
-    script.upstream(&show);
+    script.upstream(&[shown("public", b'T')]);
     assert!(outputs(&mut script, &q("FETCH c")).contains("Unknown"));
     // While the replacement is on its way, FETCH waits.
     let mut script = declared();

@@ -74,6 +74,16 @@ pub(super) fn d(cells: &[&str]) -> Vec<u8> {
     m(b'D', &body)
 }
 
+/// Our own question for the settings, as scripts see it.
+pub(super) const ASKED: &str =
+    "P(~,SHOW search_path) B(~,~) E(~) C(P ~) C(S ~) P(~,SHOW role) B(~,~) E(~) C(P ~) C(S ~) S";
+
+/// The upstream's answer to it.
+pub(super) fn shown(path: &str, state: u8) -> Vec<u8> {
+    let one = |value| [m(b'1', b""), m(b'2', b""), d(&[value]), c("SHOW"), m(b'3', b""), m(b'3', b"")].concat();
+    [one(path), one("none"), z(state)].concat()
+}
+
 fn built(write: impl FnOnce(&mut Vec<u8>) -> Result<(), Violation>) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut out).unwrap();

@@ -15,7 +15,6 @@ impl PostgresConversation {
     pub(super) fn description<'a>(&mut self, frame: Frame<'a>) -> Result<Answer<'a>, Violation> {
         let forward = Answer::Forward(Cow::Borrowed(frame.wire));
         match (frame.tag, self.front()) {
-            (b'T', Some(Op::Refresh)) => Ok(Answer::Absorb),
             (b't', Some(Op::DescribeStatement(prepared))) => {
                 prepared.learnt.lock().params = Some(parameter_description(frame.body)?);
                 Ok(forward)

@@ -10,7 +10,7 @@ use crate::message::copy::copy_response;
 use crate::message::session::command_complete;
 use crate::objects::{Behind, Kind};
 use crate::state::{Live, Op, Portal, Shape};
-use model::{self, StatementId, Status};
+use model::{StatementId, Status, Verb};
 use std::borrow::Cow;
 use wire::{Answer, Violation};
 
@@ -99,6 +99,7 @@ impl PostgresConversation {
     pub(super) fn acknowledgement<'a>(&mut self, frame: Frame<'a>) -> Result<Outcome<'a>, Violation> {
         let forward = Answer::Forward(Cow::Borrowed(frame.wire));
         match (frame.tag, self.front()) {
+            (b'1' | b'2' | b'3', Some(Op::Refresh)) => Ok(Consumed(Answer::Absorb)),
             (b'1', Some(Op::Parse { id, prepared: Some(prepared), refused: None, .. })) => {
                 prepared.learnt.lock().acknowledged = true;
                 let id = *id;
@@ -191,6 +192,10 @@ impl PostgresConversation {
             op => return Err(unexpected(b'H', op)),
         };
         let live = live.ok_or_else(|| unexpected(b'H', None))?;
+        let part = live.facts.parts.get(usize::try_from(live.result).unwrap_or(usize::MAX));
+        if live.facts.unparsed.is_none() && !part.is_some_and(|part| part.verb == Verb::CopyOut) {
+            return Err(Violation("the upstream answers with COPY data where none was asked for".to_owned()));
+        }
         let (copy, columns) = CopyOut::begin(response, live, &snapshot)?;
         live.whole |= response.binary;
         live.copy = Some(Box::new(copy));
