@@ -1,6 +1,6 @@
 //! What recording costs, how fast journals become segments, and how verifying compares with hashing the same bytes.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;

@@ -1,7 +1,7 @@
 //! Makes a small store with everything in it, for tests in other languages: `sample_store DIR` writes `DIR/store`, the
 //! key beside it, and an `affidavit.toml` that names both. The key is a fixed one: never use it for anything real.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;

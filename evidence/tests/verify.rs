@@ -154,3 +154,30 @@ fn another_key_does_not_verify() {
     let failed: Vec<_> = report.failed().map(|check| check.name).collect();
     assert!(failed.contains(&"log signature") && failed.contains(&"envelope signatures and types"), "{failed:?}");
 }
+
+#[test]
+fn encrypted_texts_need_a_key_and_nothing_else_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    config.body_key = Some(vec![5; 32].into());
+    let (recorder, _) = open(config);
+    let id = session(&recorder, "agent-1");
+    run(&recorder, id, 1, "SELECT 'literal-4711'", 1);
+    recorder.session_closed(id, "done").unwrap();
+    recorder.close().unwrap();
+    for path in files(folder.path()) {
+        let bytes = std::fs::read(&path).unwrap();
+        let restricted = path.components().any(|part| part.as_os_str() == "statement_bodies");
+        // What an encrypted Parquet file begins and ends with: its footer is encrypted too.
+        let encrypted = bytes.starts_with(b"PARE") && bytes.ends_with(b"PARE");
+        assert_eq!(restricted, encrypted, "{}", path.display());
+    }
+    let bodies = |key: Option<Vec<u8>>| {
+        let report = verify(folder.path(), &Options { body_key: key.map(Into::into), ..options() }).unwrap();
+        report.checks.into_iter().find(|check| check.name == "statement bodies").map(|check| check.outcome).unwrap()
+    };
+    assert!(check(folder.path()).is_good());
+    assert_eq!(bodies(None), Outcome::NotChecked);
+    assert_eq!(bodies(Some(vec![5; 32])), Outcome::Pass);
+    assert!(!verify(folder.path(), &Options { body_key: Some(vec![6; 32].into()), ..options() }).unwrap().is_good());
+}

@@ -8,6 +8,7 @@ mod keys;
 mod list;
 mod output;
 mod policies;
+mod review;
 mod seal;
 mod sessions;
 mod show;
@@ -53,6 +54,8 @@ enum Command {
     Approvals(list::Approvals),
     /// Lists who read, reviewed or exported the record.
     Accesses(list::Accesses),
+    /// Records that someone reviewed the record, and what they found.
+    Review(review::Review),
     /// Prints SQL that makes views over the store.
     Views(views::Views),
     /// Writes a package that an auditor can verify alone.
@@ -145,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Policies(policies) => policies.run(),
         Command::Approvals(approvals) => approvals.run(),
         Command::Accesses(accesses) => accesses.run(),
+        Command::Review(review) => review.run(),
         Command::Views(views) => views.run(),
         Command::Export(export) => export.run(),
         Command::Seal(seal) => seal.run(),

@@ -3,10 +3,11 @@
 //! What will be added is staged in one durable file first. From then on it is decided: after a crash exactly these leaves
 //! are added, so two heads that disagree are never signed.
 
+use super::leaf::Leaf;
 use super::merkle::{Tree, leaf_hash};
 use super::tiles::{self, ENTRY_LIMIT, WIDTH};
 use crate::error::{At, StoreError};
-use crate::sign::{Checkpoint, LogKey, base64, checkpoint_text, parse_checkpoint, unbase64};
+use crate::sign::{Checkpoint, LogKey, base64, checkpoint_text, parse_checkpoint, unbase64, verify_envelope};
 use crate::store::write_durably;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -74,11 +75,36 @@ impl Log {
         let entries: Option<Vec<Vec<u8>>> = pending.entries.iter().map(|entry| unbase64(entry)).collect();
         let entries = entries.ok_or_else(|| damaged("staged leaves do not read"))?;
         if pending.size == self.size() {
+            // The file is not signed; its leaves are. Nothing that this writer did not make is ever signed over.
+            self.check_staged(&entries).map_err(|what| damaged(&what))?;
             self.publish(&entries)?;
         } else if pending.size + entries.len() as u64 != self.size() {
             return Err(damaged("staged leaves belong to another state of the log"));
         }
         std::fs::remove_file(path).at(path, "removing staged leaves")
+    }
+
+    /// Every staged leaf is signed by the log's key or by the epoch key in force.
+    fn check_staged(&self, staged: &[Vec<u8>]) -> Result<(), String> {
+        let log_key = self.key.verifier().public();
+        let mut epoch: Option<[u8; 32]> = None;
+        let before = tiles::entries(&self.folder, 0, self.size()).map_err(|error| error.to_string())?;
+        let known = before.len();
+        let all = before.into_iter().map(|(_, entry)| entry).chain(staged.iter().cloned());
+        for (at, entry) in all.enumerate() {
+            let (envelope, payload, leaf) = Leaf::parse(&entry)?;
+            let signer = if let Leaf::Key(key) = &leaf {
+                let public = hex::decode(&key.public).ok().and_then(|public| public.try_into().ok());
+                epoch = Some(public.ok_or("a staged key does not read")?);
+                Some(*log_key.as_bytes())
+            } else {
+                epoch
+            };
+            if at >= known && !signer.is_some_and(|signer| verify_envelope(&envelope, &payload, &signer)) {
+                return Err("a staged leaf was not made by this store's writer".to_owned());
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -127,5 +153,70 @@ impl Log {
             let _ = path.parent().map(std::fs::remove_dir);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::leaf_type;
+    use crate::sign::{Envelope, key_id};
+
+    fn key_leaf(key: &LogKey, epoch: u64) -> Vec<u8> {
+        let payload = format!(
+            "{{\"time\":1,\"monotonic\":1,\"writer\":\"w\",\"boot\":\"b\",\"epoch\":{epoch},\"public\":\"{}\",\"not_after\":9,\"heartbeat\":1}}",
+            "00".repeat(32)
+        );
+        let id = key_id(key.verifier().public().as_bytes());
+        Envelope::new(leaf_type::KEY, payload.as_bytes(), &id, |message| key.sign_bytes(message)).to_bytes().unwrap()
+    }
+
+    fn stage(folder: &Path, size: u64, entries: &[Vec<u8>]) {
+        let pending = Pending { size, entries: entries.iter().map(|entry| base64(entry)).collect() };
+        std::fs::write(folder.join("pending"), serde_json::to_vec(&pending).unwrap()).unwrap();
+    }
+
+    fn head(folder: &Path) -> String {
+        std::fs::read_to_string(folder.join("checkpoint")).unwrap()
+    }
+
+    /// A crash at each point between staging and the end leads to the one head that was decided.
+    #[test]
+    fn what_was_staged_is_added_wherever_the_crash_was() {
+        let key = || crate::support::key();
+        let origin = crate::support::ORIGIN;
+        let whole = tempfile::tempdir().unwrap();
+        let mut log = Log::open(whole.path(), origin, key()).unwrap();
+        let (first, second) = (vec![key_leaf(&key(), 1)], vec![key_leaf(&key(), 2), key_leaf(&key(), 3)]);
+        log.append(&first).unwrap();
+        let before = tempfile::tempdir().unwrap();
+        crate::support::copy_store(whole.path(), before.path());
+        log.append(&second).unwrap();
+        drop(log);
+
+        // Staged, nothing else done.
+        stage(before.path(), 1, &second);
+        assert_eq!(Log::open(before.path(), origin, key()).unwrap().size(), 3);
+        assert_eq!(head(before.path()), head(whole.path()));
+        // All done but for the removal of what was staged.
+        stage(whole.path(), 1, &second);
+        assert_eq!(Log::open(whole.path(), origin, key()).unwrap().size(), 3);
+        assert!(!whole.path().join("pending").exists());
+        // Staged for a log that is not this one.
+        stage(whole.path(), 7, &second);
+        assert!(Log::open(whole.path(), origin, key()).is_err());
+    }
+
+    #[test]
+    fn staged_leaves_of_strangers_are_not_signed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = crate::support::ORIGIN;
+        let mut log = Log::open(folder.path(), origin, crate::support::key()).unwrap();
+        log.append(&[key_leaf(&crate::support::key(), 1)]).unwrap();
+        drop(log);
+        let stranger = LogKey::generate(origin).unwrap();
+        stage(folder.path(), 1, &[key_leaf(&stranger, 2)]);
+        let refused = Log::open(folder.path(), origin, crate::support::key()).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("not made by this store's writer"), "{refused}");
     }
 }
