@@ -105,9 +105,26 @@ def report(check, proxy, fleet, token):
     check("the agent's notes hold no SSN, MRN, phone, e-mail or Medicare number", not both, str(both))
 
 
+def both_engines(check, proxy, token):
+    """One policy, two engines: the same MRN has the same token in both."""
+    title("2. The same policy in front of MariaDB: one token domain, so that the two can be joined without being unmasked")
+    query = "SELECT id, mrn, ssn, dob, full_name FROM patients WHERE id IN (4, 9, 16) ORDER BY id"
+    left = psql(proxy.ports["postgres15"], "nightly-report", token, query + ";", "-A", "-t", "-F", "\t")
+    line = [
+        "/usr/bin/mariadb", "--no-defaults", "--host=127.0.0.1", f"--port={proxy.ports['mariadb_tls']}", "--user=nightly-report",
+        "--protocol=tcp", f"--ssl-ca={proxy.ca_file}", "--batch", "--skip-column-names", "hospital", "-e", query,
+    ]
+    right = subprocess.run(line, env=os.environ | {"MYSQL_PWD": token}, capture_output=True, text=True)
+    for name, done in (("PostgreSQL", left), ("MariaDB", right)):
+        print(f"  {name}")
+        indent(done.stdout + done.stderr)
+    check("both answer", left.returncode == right.returncode == 0, left.stderr + right.stderr)
+    check("with the same tokens, years and constants", left.stdout.strip() == right.stdout.strip() != "")
+
+
 def refusals(check, proxy, fleet, token):
     """What the agent may not do, and what it is told."""
-    title("2. What is not allowed is refused, with words")
+    title("3. What is not allowed is refused, with words")
     port = proxy.ports["postgres15"]
     attempts = (
         ("a copy of protected data", token, "CREATE TABLE stolen AS SELECT * FROM patients;", 3),
@@ -123,7 +140,7 @@ def refusals(check, proxy, fleet, token):
 
 def evidence(check, proxy):
     """The record of the session, and the proof that it is whole."""
-    title("3. What compliance sees: evidence sessions, statements, show")
+    title("4. What compliance sees: evidence sessions, statements, show")
     sessions = proxy.evidence("sessions", "--config", proxy.config, check=False)
     indent(sessions.stdout + sessions.stderr, 14)
     check("the agent's session is on the record", "repo:clinic/reports" in sessions.stdout or "ci@clinic.example" in sessions.stdout)
@@ -136,12 +153,12 @@ def evidence(check, proxy):
         shown = proxy.evidence("show", asked[0]["session_id"], "--config", proxy.config, check=False)
         indent(shown.stdout + shown.stderr, 30)
         check("evidence show repeats what the agent saw: the masks", "***" in shown.stdout, shown.stderr)
-    title("4. The store is sealed and verified")
+    title("5. The store is sealed and verified")
     check("the proxy ends in good order", proxy.stop() == 0, proxy.log.read_text()[-2000:])
     verified = proxy.verify()
     indent(verified.stdout + verified.stderr, 40)
     check("evidence verify passes", verified.returncode == 0, f"exit {verified.returncode}")
-    title("5. One bit of one file is flipped in a copy")
+    title("6. One bit of one file is flipped in a copy")
     copy = proxy.home / "tampered"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(proxy.store, copy)
@@ -169,6 +186,7 @@ def stay(proxy, fleet, token):
     relative = os.path.relpath(proxy.home)
     title("Still up. Try it:")
     print(f"""  as the agent    PGPASSWORD=$(cat {relative}/agent.token) psql -h 127.0.0.1 -p {port} -U me hospital
+                  MYSQL_PWD=$(cat {relative}/agent.token) mariadb -h 127.0.0.1 -P {proxy.ports['mariadb_tls']} --ssl-ca={os.path.relpath(proxy.ca_file)} -u me hospital
   as the DBA      PGPASSWORD={server['users']['dba']} psql -h 127.0.0.1 -p {server['port']} -U dba hospital
   the policy      $EDITOR {relative}/policies/hospital.toml        (takes effect within seconds, without a reconnect)
   the evidence    {os.path.relpath(proxy.bin / 'evidence')} sessions --config {os.path.relpath(proxy.config)}
@@ -182,15 +200,16 @@ def main():
     parser.add_argument("--once", action="store_true", help="exit when everything was shown")
     args = parser.parse_args()
     install.need(["openssl"], when_missing=["/usr/bin/openssl"])
-    title("Starting real servers: PostgreSQL 15 and an OpenID provider")
-    fleet, ours = servers(["idp", "postgres15"])
+    title("Starting real servers: PostgreSQL 15, MariaDB 10.11 and an OpenID provider")
+    fleet, ours = servers(["idp", "postgres15", "mariadb"])
     print(f"  OpenID provider  {fleet['servers']['idp']['issuer']} ({fleet['servers']['idp']['kind']})")
     print(f"  PostgreSQL 15    127.0.0.1:{fleet['servers']['postgres15']['port']}, a synthetic hospital of {PATIENTS} patients")
+    print(f"  MariaDB 10.11    127.0.0.1:{fleet['servers']['mariadb']['port']}, the same hospital")
     if not IS_ROOT and not (SID / ".complete").exists():
         print("  (PostgreSQL 18 and MySQL 9.7 need root for their chroot; the demo does without them.)")
     shutil.rmtree(HOME, ignore_errors=True)
     check = Checks()
-    proxy = Proxy(HOME, fleet, ["postgres15"])
+    proxy = Proxy(HOME, fleet, ["postgres15", "mariadb"])
     validated = proxy.affidavit("check", "--config", proxy.config)
     check("affidavit check accepts the configuration", validated.returncode == 0, validated.stdout + validated.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -199,6 +218,7 @@ def main():
         print(f"  Affidavit        127.0.0.1:{proxy.ports['postgres15']}, configuration {os.path.relpath(proxy.config)}")
         token = client_token(fleet["servers"]["idp"], "nightly-report")
         report(check, proxy, fleet, token)
+        both_engines(check, proxy, token)
         refusals(check, proxy, fleet, token)
         evidence(check, proxy)
         if not args.once:
