@@ -1,6 +1,8 @@
 //! The house has a plan, and this is its building inspection: which crate may name which, what a file may look like,
 //! which licences and sources the dependencies may have. It reads `cargo metadata` and the tree, so it cannot drift.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how an inspection reports")]
+
 use cargo_metadata::{Metadata, MetadataCommand, Package};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -38,7 +38,7 @@ pub(super) fn statement(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
         .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     Ok(match words.as_slice() {
-        ["SHOW", rest @ ..] => show(rest, tracer),
+        ["SHOW", rest @ ..] => show(rest, &tokens, tracer),
         ["BEGIN"]
         | ["BEGIN", "WORK"]
         | ["COMMIT" | "ROLLBACK", ..]
@@ -96,7 +96,7 @@ pub(super) fn statement(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
 }
 
 /// SHOW of structure passes; SHOW of texts, counters and engine internals may carry data.
-fn show(words: &[&str], tracer: &mut Tracer<'_>) -> Ended {
+fn show(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended {
     const STRUCTURE: [&str; 26] = [
         "TABLES",
         "DATABASES",
@@ -125,6 +125,18 @@ fn show(words: &[&str], tracer: &mut Tracer<'_>) -> Ended {
         "PACKAGE",
         "SESSION_STATUS",
     ];
+    // A condition may hold any expression, with subqueries and assignments: only comparisons of names and literals pass.
+    let lists = tokens
+        .windows(2)
+        .filter(|pair| matches!(pair, [Token::Word(word), Token::Symbol("(")] if word.eq_ignore_ascii_case("in")));
+    let parentheses = tokens.iter().filter(|token| matches!(token, Token::Symbol("("))).count();
+    let variables = tokens.iter().any(|token| {
+        matches!(token, Token::Symbol(":")) || matches!(token, Token::Word(word) if word.starts_with('@'))
+    });
+    if parentheses > lists.count() || variables || words.contains(&"SELECT") {
+        tracer.draft.opaque("SHOW with an expression in its condition", true);
+        return Ended::unknown(Verb::Other, "SHOW with an expression in its condition");
+    }
     let kind = words.iter().find(|word| !matches!(**word, "FULL" | "EXTENDED" | "GLOBAL" | "SESSION" | "LOCAL"));
     if !kind.is_some_and(|kind| STRUCTURE.contains(kind)) {
         let what = format!("SHOW {}, which may quote statements or data", kind.copied().unwrap_or_default());
@@ -204,6 +216,13 @@ fn described(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> E
     Ended::unknown(Verb::Show, "structure, whose columns depend on the server's version")
 }
 
+/// `SET @x := …` with `=` in place of its first `:=`, which the parser does not read. Only one that stands before any
+/// parenthesis or quote is SET's own; others assign inside an expression and stay what they are.
+fn plain_assignment(text: &str) -> Option<String> {
+    let (before, after) = text.split_once(":=")?;
+    (!before.contains(['(', '\'', '"', '`', '='])).then(|| format!("{before}={after}"))
+}
+
 fn set(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
     let ended = Ended::quiet(Verb::Set);
     let value = |expr: &ast::Expr| match expr {
@@ -216,7 +235,8 @@ fn set(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
         ast::Expr::Identifier(ident) => Some(ident.value.clone()),
         _ => None,
     };
-    let parsed = gate::parse(text);
+    let plain = plain_assignment(text);
+    let parsed = gate::parse(plain.as_deref().unwrap_or(text));
     let Ok(Statement::Set(set)) = parsed else {
         tracer.draft.opaque("a SET that is not analysed", true);
         return Ok(ended);
@@ -295,7 +315,43 @@ fn define(text: &str, tracer: &mut Tracer<'_>) -> Ended {
     }
 }
 
+/// Table options that let a table read what another one, a file or another server holds.
+fn reaches_elsewhere(text: &str) -> Option<&'static str> {
+    const OWN_STORAGE: [&str; 5] = ["INNODB", "MYISAM", "ARIA", "MEMORY", "HEAP"];
+    let tokens = gate::tokens(text);
+    let word = |token: &Token<'_>| match token {
+        Token::Word(word) => word.to_ascii_uppercase(),
+        _ => String::new(),
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        let next = tokens.get(at + 1);
+        let equals = matches!(next, Some(Token::Symbol("=")));
+        match word(token).as_str() {
+            "CONNECTION" => return Some("a table with CONNECTION"),
+            "UNION" if equals => return Some("a table with UNION ="),
+            "DIRECTORY" => return Some("a table in a directory of its own"),
+            "ENGINE" if equals || matches!(next, Some(Token::Word(_))) => {
+                let named = tokens.get(if equals { at + 2 } else { at + 1 });
+                let known = named.is_some_and(|named| match named {
+                    Token::Word(name) | Token::Quoted(name) | Token::Text(name) => {
+                        OWN_STORAGE.contains(&name.to_ascii_uppercase().as_str())
+                    }
+                    Token::Symbol(_) => false,
+                });
+                if !known {
+                    return Some("a table of an engine that may read elsewhere");
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 fn defined(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Verb> {
+    if let Some(what) = reaches_elsewhere(text) {
+        return Err(what.to_owned());
+    }
     match &gate::parse(text)? {
         Statement::CreateView(view) => {
             let names: Vec<String> = view.columns.iter().map(|column| column.name.value.clone()).collect();
