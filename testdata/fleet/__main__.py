@@ -4,6 +4,7 @@ import argparse
 import json
 import shlex
 import shutil
+import signal
 import sys
 
 from . import install
@@ -97,6 +98,8 @@ def main():
 
 
 if __name__ == "__main__":
+    # Asked to end in the middle of a start, what did start has to be written down first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         main()
     except KeyboardInterrupt:
