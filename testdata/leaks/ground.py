@@ -1,0 +1,122 @@
+"""The ground that attacks run on: servers, a proxy with the twins' rules, and what is put right before and after."""
+
+import os
+import subprocess
+import time
+
+from fleet.__main__ import describe
+from fleet.mysql import CLIENT
+from fleet.paths import TESTDATA
+from fleet.postgres import PSQL
+from fleet.proxy import Proxy
+from fleet.state import peek
+
+from .attacks import HERE
+from .runner import ENGINES, Door
+from .sweep import Canaries
+from .transcript import OIDS, Names, comparable, first_difference, oids_of, tokens_of
+
+PATIENTS = 1000
+FULL = os.environ.get("AFFIDAVIT_FULL") == "1"
+SERVERS = {"postgres": "postgres15", "mysql": "mariadb"}
+# In the order of the primary key, as they were loaded: so that neither twin shows the traces of earlier updates.
+TABLES = ("patients", "encounters", "medications", "clinical_notes", "providers", "analytics.departments", "vault")
+
+
+def servers():
+    """The running fleet with both engines; nothing is started twice."""
+    subprocess.run([TESTDATA / "servers", "start", "idp", *SERVERS.values(), "--patients", str(PATIENTS)], check=True)
+    return describe(peek())
+
+
+class Ground:
+    """Both twins of one engine behind one proxy."""
+
+    def __init__(self, engine, fleet, mint, home, rules=None):
+        self.engine, self.server = engine, SERVERS[engine]
+        self.entry, self.mint = fleet["servers"][self.server], mint
+        self.proxy = Proxy(home, fleet, [self.server], rules=rules or [HERE / "twin.toml"])
+        self.tidy()
+        self.proxy.start()
+        self.minted = 0.0
+        self.names = []
+        self.canaries = [Canaries(PATIENTS, variant) for variant in (0, 1)]
+        self.databases = ("hospital", "hospital_twin")
+        tokens = {}
+        for door in self.doors():
+            tokens |= tokens_of(door)
+        for database in self.databases:
+            oids = oids_of(self.admin(OIDS, database)) if engine == "postgres" else {}
+            self.names.append(Names(tokens, oids))
+
+    def doors(self):
+        """Into either twin, as an analyst: sees what an agent sees, and no rule denies schema changes."""
+        if time.monotonic() - self.minted > 1800:
+            self.token, self.minted = self.mint.token(sub="ana", groups=["analysts"]), time.monotonic()
+        return [
+            Door(self.engine, self.proxy.ports[self.server + suffix], self.token, database=database)
+            for suffix, database in zip(("", "_twin"), self.databases, strict=True)
+        ]
+
+    def admin(self, text, database):
+        """SQL straight at the server as its administrator."""
+        users = self.entry["users"]
+        if self.engine == "postgres":
+            command = [PSQL, "-XAtqc", text]
+            environment = {
+                "PGHOST": "127.0.0.1", "PGPORT": str(self.entry["port"]), "PGUSER": "postgres", "PGPASSWORD": users["postgres"],
+                "PGDATABASE": database, "PGSSLMODE": "require",
+            }
+        else:
+            command = [CLIENT, "--no-defaults", f"--socket={self.entry['socket']}", "--user=root", "-N", "-e", text, database]
+            environment = {"MYSQL_PWD": users["root"]}
+        done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{text}: {done.stderr}"
+        return done.stdout
+
+    def tidy(self):
+        """Remove what attacks may have left, and put the rows back in their order."""
+        for database in ("hospital", "hospital_twin"):
+            if self.engine == "postgres":
+                left = self.admin(
+                    "SELECT format('DROP %s IF EXISTS %I.%I CASCADE;', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' "
+                    "ELSE 'TABLE' END, nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
+                    r"WHERE relname LIKE 'leak\_%' AND relkind IN ('r', 'v', 'm', 'p') AND relpersistence <> 't'", database,
+                )
+                order = "".join(f"CLUSTER {table} USING {table.split('.')[-1]}_pkey; ANALYZE {table}; " for table in TABLES)
+                for text in (left, "DELETE FROM analytics.scratch WHERE id >= 60000; DELETE FROM uq", *order.split("; ")):
+                    if text.strip():
+                        self.admin(text, database)
+            else:
+                left = self.admin(
+                    "SELECT CONCAT('DROP ', IF(table_type = 'VIEW', 'VIEW', 'TABLE'), ' `', table_schema, '`.`', table_name, '`;') "
+                    r"FROM information_schema.tables WHERE table_name LIKE 'leak\_%'", database,
+                )
+                self.admin(left + "DELETE FROM analytics.scratch WHERE id >= 60000; DELETE FROM uq;", database)
+
+    def compare(self, statements, mode):
+        """Run both twins: (what differs or None, leaks, the two runs)."""
+        runs, leaks, seen = [], [], []
+        for door, names, canaries in zip(self.doors(), self.names, self.canaries, strict=True):
+            run = door.run(statements, mode)
+            runs.append(run)
+            leaks += door.leaks(run, canaries)
+            seen.append(comparable(self.engine, run, names, statements))
+        return (None if seen[0] == seen[1] else first_difference(*seen)), leaks, runs
+
+    def is_restless(self, statements, mode):
+        """Whether the same twin answers otherwise the second time: clocks, counters and sizes, not values."""
+        door, names = self.doors()[0], self.names[0]
+        first, second = (comparable(self.engine, door.run(statements, mode), names, statements) for _ in range(2))
+        return first != second
+
+    def modes(self):
+        """How statements are sent: the plain way first."""
+        return ENGINES[self.engine].MODES
+
+    def stop(self):
+        """Stop the proxy, which has to have lived through it."""
+        lived = self.proxy.alive()
+        code = self.proxy.stop()
+        self.tidy()
+        assert lived and code == 0, self.proxy.log.read_text(errors="replace")[-3000:]
