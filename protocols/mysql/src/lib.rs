@@ -21,8 +21,6 @@ mod auth;
 mod catalog;
 mod client;
 mod conversation;
-#[cfg(test)]
-mod conversation_tests;
 mod datasource;
 mod dial;
 mod errors;
@@ -30,6 +28,8 @@ mod handshake;
 mod link;
 mod message;
 mod own_query;
+#[cfg(test)]
+mod scripted;
 mod settings;
 mod startup;
 mod type_names;
