@@ -10,6 +10,8 @@ mod session;
 mod state;
 mod statement;
 mod stream;
+#[cfg(test)]
+mod stream_tests;
 
 pub(crate) use carry::{read_carry, write_carry};
 pub(crate) use state::{LeafNote, State};
