@@ -9,6 +9,14 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader,
 use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The `parquet` crate asserts some things about a file instead of checking them; a damaged file must not end us. What it
+/// was reading is dropped afterwards, so no half-changed state is seen.
+fn survive<T>(place: &str, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(StoreError::damaged(place, "its Parquet structure contradicts itself")))
+}
 
 /// What is wrong with a file's columns, if something is.
 fn schema_problem(table: Table, schema: &Schema) -> Option<String> {
@@ -24,13 +32,24 @@ fn schema_problem(table: Table, schema: &Schema) -> Option<String> {
 
 /// The batches of a file.
 pub(crate) struct Batches {
-    reader: ParquetRecordBatchReader,
+    /// `None` after damage was found: there is nothing to go on with.
+    reader: Option<ParquetRecordBatchReader>,
     place: String,
 }
 
 impl Batches {
     /// Opens a file or a file's bytes; `place` is for messages. `key` opens an encrypted one.
     pub(crate) fn open<R: ChunkReader + 'static>(
+        table: Table,
+        source: R,
+        place: &str,
+        key: Option<&[u8]>,
+        choose: impl FnOnce(&ParquetRecordBatchReaderBuilder<R>) -> Option<Vec<usize>>,
+    ) -> Result<Self, StoreError> {
+        survive(place, || Self::opened(table, source, place, key, choose))
+    }
+
+    fn opened<R: ChunkReader + 'static>(
         table: Table,
         source: R,
         place: &str,
@@ -52,7 +71,7 @@ impl Batches {
         if let Some(groups) = choose(&builder) {
             builder = builder.with_row_groups(groups);
         }
-        Ok(Self { reader: builder.build().map_err(damaged)?, place: place.to_owned() })
+        Ok(Self { reader: Some(builder.build().map_err(damaged)?), place: place.to_owned() })
     }
 
     /// Gives every record to `each`.
@@ -78,8 +97,19 @@ impl Iterator for Batches {
     type Item = Result<RecordBatch, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.reader.next()?;
-        Some(batch.map_err(|error| StoreError::damaged(&self.place, error)))
+        let mut reader = self.reader.take()?;
+        let place = &self.place;
+        let read = survive(place, || {
+            let batch = reader.next().transpose().map_err(|error| StoreError::damaged(place, error))?;
+            Ok((batch, reader))
+        });
+        match read {
+            Ok((batch, reader)) => {
+                self.reader = Some(reader);
+                batch.map(Ok)
+            }
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 
