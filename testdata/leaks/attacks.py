@@ -54,3 +54,13 @@ def composed(engine):
 def attacks(engine):
     """All of them."""
     return [*written(engine), *composed(engine)]
+
+
+def declared(attack):
+    """Why an attack may tell the twins apart, if it may."""
+    text = " ;; ".join(attack.statements)
+    for _, line in lines(HERE / "declared.txt"):
+        fragment, reason = line.split(" ## ")
+        if fragment in text:
+            return reason
+    return None

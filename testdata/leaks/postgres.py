@@ -1,5 +1,6 @@
 """A PostgreSQL client of the bare protocol (version 3.0, https://www.postgresql.org/docs/15/protocol.html)."""
 
+import hashlib
 import struct
 
 from .stream import Dropped, Stream
@@ -25,6 +26,9 @@ class Session:
             kind, body = self.receive()
             if kind == b"R" and body == b"\0\0\0\3":
                 self.stream.send(message(b"p", password.encode(), b"\0"))
+            elif kind == b"R" and body[:4] == b"\0\0\0\5":  # MD5: only the database itself asks for it
+                inner = hashlib.md5((password + user).encode()).hexdigest()
+                self.stream.send(message(b"p", b"md5", hashlib.md5(inner.encode() + body[4:]).hexdigest().encode(), b"\0"))
             elif kind == b"E":
                 raise AssertionError(f"login refused: {body!r}")
             elif kind == b"Z":
