@@ -70,7 +70,7 @@ class Ground:
         else:
             command = [CLIENT, "--no-defaults", f"--socket={self.entry['socket']}", "--user=root", "-N", "-e", text, database]
             environment = {"MYSQL_PWD": users["root"]}
-        done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
+        done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, errors="replace")
         assert done.returncode == 0, f"{text}: {done.stderr}"
         return done.stdout
 

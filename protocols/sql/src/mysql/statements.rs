@@ -371,6 +371,19 @@ fn defined(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Verb> {
         }
         Statement::AlterTable(alter) => {
             tracer.touch(&relation(&alter.name)?, Access::Define);
+            // Rules name columns: under another name the same values would not be protected.
+            let renames = alter.operations.iter().any(|operation| {
+                matches!(
+                    operation,
+                    ast::AlterTableOperation::RenameColumn { .. }
+                        | ast::AlterTableOperation::RenameTable { .. }
+                        | ast::AlterTableOperation::ChangeColumn { .. }
+                        | ast::AlterTableOperation::SwapWith { .. }
+                )
+            });
+            if renames {
+                return Err("a renaming, after which rules by name protect nothing".to_owned());
+            }
             let generated = text.to_ascii_uppercase().contains(" AS ");
             if generated {
                 return Err("ALTER TABLE with a generated column".to_owned());

@@ -53,8 +53,25 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
             exprs.extend(lower.optional(&index.where_clause));
             over(index.relation.as_ref(), exprs, tracer);
         }
-        NodeEnum::RenameStmt(rename) => define(rename.relation.as_ref(), tracer),
-        NodeEnum::AlterObjectSchemaStmt(alter) => define(alter.relation.as_ref(), tracer),
+        NodeEnum::RenameStmt(rename) => {
+            define(rename.relation.as_ref(), tracer);
+            let named_by_rules = [
+                ObjectType::ObjectTable,
+                ObjectType::ObjectView,
+                ObjectType::ObjectMatview,
+                ObjectType::ObjectForeignTable,
+                ObjectType::ObjectColumn,
+                ObjectType::ObjectAttribute,
+                ObjectType::ObjectSchema,
+            ];
+            if named_by_rules.iter().any(|kind| *kind as i32 == rename.rename_type) {
+                tracer.draft.opaque(RENAMING, true);
+            }
+        }
+        NodeEnum::AlterObjectSchemaStmt(alter) => {
+            define(alter.relation.as_ref(), tracer);
+            tracer.draft.opaque(RENAMING, true);
+        }
         NodeEnum::AlterOwnerStmt(alter) => define(alter.relation.as_ref(), tracer),
         NodeEnum::DropStmt(drop) => {
             let relations = [
@@ -129,6 +146,9 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
     }
     ended
 }
+
+/// Rules name columns: under another name the same values would not be protected.
+const RENAMING: &str = "a renaming, after which rules by name protect nothing";
 
 /// Code that runs later, other servers, and everything else whose effect is not bounded here.
 fn opaque(node: &NodeEnum, tracer: &mut Tracer<'_>) {
