@@ -5,6 +5,8 @@
   made meanwhile → "new";
 - the name of the database;
 - the process id in a notification;
+- on MySQL, the status bit that says that the session's state has changed (0x4000): it also answers the proxy's own question
+  for the settings, which is asked when it is needed;
 - the order of rows on MySQL where the statement asks for none: the server walks whichever index is smallest, and that may
   be one over a protected column (a limit that the documentation names).
 """
@@ -87,6 +89,8 @@ def of_mysql(answers, names, statements):
                 continue
             yield from rows if ordered else sorted(rows)
             rows = []
+            if kind == "eof" and len(packet) == 5:
+                packet = packet[:4] + bytes([packet[4] & ~0x40])
             yield kind, column_of(packet, names) if kind == "column" else names.plain(packet)
         yield ";", sorted(rows)
 
