@@ -46,6 +46,8 @@ impl Server {
         let datadir = format!("--datadir={}", data.display());
         let installed = Command::new("mariadb-install-db")
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", &datadir])
+            // A starting server clears its directory for temporary files, another server's included.
+            .arg(format!("--tmpdir={}", folder.path().display()))
             .args(user)
             .stdout(Stdio::null())
             .status();
@@ -53,6 +55,7 @@ impl Server {
         let child = Command::new("mariadbd")
             .args(["--no-defaults", "--skip-networking", "--innodb-flush-log-at-trx-commit=0", &datadir])
             .arg(format!("--socket={}", folder.path().join("s").display()))
+            .arg(format!("--tmpdir={}", folder.path().display()))
             .args(user)
             .stderr(Stdio::null())
             .spawn()

@@ -20,6 +20,7 @@ impl Server {
         let data = home.path().join("data");
         let made = as_server("mariadb-install-db")
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+            .arg(format!("--tmpdir={}", home.path().display()))
             .arg(format!("--datadir={}", data.display()))
             .output()
             .expect("mariadb-install-db is needed (Debian: mariadb-server)");
