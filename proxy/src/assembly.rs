@@ -7,6 +7,7 @@ use crate::identity::{Access, SystemClock, Verifier};
 use crate::policy_store;
 use crate::proxy::{NoApprovals, PolicyStore, Proxy};
 use crate::session::Sessions;
+use crate::workers::Workers;
 use evidence::{PolicyOrigin, Recorder, SigningKeySource, StoreConfig};
 use model::PolicyVersion;
 use policies::Keys;
@@ -145,6 +146,10 @@ pub(crate) async fn assemble(setup: &Setup) -> Result<Arc<Proxy>, Failure> {
         datasources,
         limits: setup.limits.clone(),
         slots: Arc::new(Semaphore::new(setup.limits.sessions)),
+        workers: Workers::start(setup.limits.threads).map_err(|error| Failure {
+            what: format!("cannot start {} threads for sessions: {error}", setup.limits.threads),
+            fix: "set [limits] threads lower, or allow the process more threads and open files".to_owned(),
+        })?,
         approvals: match &decisions {
             Some(decisions) => Arc::new(decisions.clone()),
             None => Arc::new(NoApprovals),

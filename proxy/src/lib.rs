@@ -17,3 +17,4 @@ pub mod policy_store;
 mod proxy;
 mod serve;
 mod session;
+mod workers;

@@ -51,8 +51,13 @@ impl Listener {
                 continue;
             };
             let listener = self.clone();
-            tokio::spawn(async move {
-                listener.serve(stream, peer, login).await;
+            // The socket leaves this loop and joins the one of the thread that will carry the session.
+            let stream = stream.into_std();
+            self.proxy.workers.spawn(move || async move {
+                match stream.and_then(TcpStream::from_std) {
+                    Ok(stream) => listener.serve(stream, peer, login).await,
+                    Err(error) => tracing::error!(%peer, %error, "a connection could not be handed to its thread"),
+                }
                 drop(slot);
             });
         }

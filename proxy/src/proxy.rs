@@ -5,6 +5,7 @@ use crate::identity::{Access, Verifier};
 use crate::pipeline::{Judged, Ruling};
 use crate::policy_store;
 use crate::session::{Held, Holds, Sessions};
+use crate::workers::Workers;
 use evidence::Recorder;
 use model::{Refusal, RefusalKind, SessionInfo};
 use policies::Keys;
@@ -28,6 +29,8 @@ pub(crate) struct Proxy {
     pub(crate) datasources: HashMap<(String, String), Arc<dyn Datasource>>,
     pub(crate) limits: Limits,
     pub(crate) slots: Arc<Semaphore>,
+    /// Where sessions run.
+    pub(crate) workers: Workers,
     pub(crate) approvals: Arc<dyn Approvals>,
     /// The same, for the console; `None` where nobody can be asked.
     pub(crate) decisions: Option<crate::approvals::Approvals>,

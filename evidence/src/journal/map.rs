@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub(crate) struct MappedFile {
     pub(crate) file: Arc<File>,
     map: MmapMut,
+    warm: bool,
 }
 
 impl MappedFile {
@@ -46,7 +47,30 @@ impl MappedFile {
         // length above, so no access can fall behind its end. The bytes are only ever written through the exclusive
         // `&mut self` of `write`; they are never read back through the mapping.
         let map = unsafe { MmapOptions::new().populate().map_mut(&file) }.at(path, "mapping a journal file")?;
-        Ok(Self { file: Arc::new(file), map })
+        Ok(Self { file: Arc::new(file), map, warm: false })
+    }
+
+    /// Makes the pages ready to be written, all at once: a tenth of what it costs the sessions to touch them one by one.
+    /// Only a hint; a page that is not ready is made ready when it is touched. Once for each use of the file: pages that
+    /// are ready count as changed, and a file that nobody writes to should not be written out again and again.
+    pub(crate) fn warm(&mut self) {
+        if std::mem::replace(&mut self.warm, true) {
+            return;
+        }
+        #[cfg(target_os = "linux")]
+        if let Err(error) = self.map.advise(memmap2::Advice::PopulateWrite) {
+            tracing::debug!(%error, "journal pages are made ready one by one");
+        }
+    }
+
+    /// Whether [`MappedFile::warm`] was called in this use of the file.
+    pub(crate) fn is_warm(&self) -> bool {
+        self.warm
+    }
+
+    /// The file is to be used again.
+    pub(crate) fn cool(&mut self) {
+        self.warm = false;
     }
 
     /// Bytes that fit behind the header.

@@ -107,6 +107,7 @@ impl Journal {
         let header = FileHeader { number: next_number, first_lsn: next_lsn, created: now(), boot, salt };
         let mut files = 0;
         let mut current = create(folder, &limits, &mut files)?;
+        current.warm();
         current.write(0, &header.encode());
         let spare = create(folder, &limits, &mut files)?;
         let tail = Tail {
@@ -196,7 +197,7 @@ impl Journal {
                 (tail.spares.len(), tail.wanted, tail.files)
             };
             if spares > wanted || files >= self.most_files() {
-                return Ok(());
+                break;
             }
             let spare = create(&self.folder, &self.limits, &mut files)?;
             let mut tail = self.tail.lock();
@@ -204,15 +205,33 @@ impl Journal {
             tail.spares.push(spare);
             tail.wake();
         }
+        self.warm_next();
+        Ok(())
+    }
+
+    /// Makes the pages of the file that will be taken next ready, outside of the lock: there is another meanwhile.
+    fn warm_next(&self) {
+        let mut tail = self.tail.lock();
+        if tail.spares.len() <= RESERVE + 1 || tail.spares.last().is_none_or(MappedFile::is_warm) {
+            return;
+        }
+        let Some(mut spare) = tail.spares.pop() else { return };
+        drop(tail);
+        spare.warm();
+        let mut tail = self.tail.lock();
+        tail.spares.push(spare);
+        tail.wake();
     }
 
     /// Gives the files whose frames are all sealed back for new use.
     pub(crate) fn recycle(&self, sealed: u64) {
         let mut tail = self.tail.lock();
         while tail.retired.front().is_some_and(|file| file.last_lsn <= sealed) {
-            if let Some(file) = tail.retired.pop_front() {
+            if let Some(mut file) = tail.retired.pop_front() {
                 tracing::debug!(number = file.number, "journal file recycled");
-                tail.spares.push(file.mapped);
+                file.mapped.cool();
+                // Behind the one that is ready to be written.
+                tail.spares.insert(0, file.mapped);
             }
         }
         tail.wake();

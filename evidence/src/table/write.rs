@@ -124,7 +124,9 @@ fn leaf(column: &Col) -> ColumnPath {
 }
 
 fn properties(table: Table, key: Option<&[u8]>) -> Result<WriterProperties, StoreError> {
-    let level = ZstdLevel::try_new(3).map_err(|error| StoreError::Config(error.to_string()))?;
+    // Rows are most of the bytes and mostly do not repeat: the fastest level takes two thirds of the time for a few per cent more.
+    let level = if table == Table::Rows { 1 } else { 3 };
+    let level = ZstdLevel::try_new(level).map_err(|error| StoreError::Config(error.to_string()))?;
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_created_by(concat!("affidavit evidence ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -136,6 +138,10 @@ fn properties(table: Table, key: Option<&[u8]>) -> Result<WriterProperties, Stor
             properties = properties
                 .set_column_dictionary_enabled(leaf(column), false)
                 .set_column_statistics_enabled(leaf(column), EnabledStatistics::None);
+        }
+        if table == Table::Rows && column.ty == Ty::Strs {
+            // Nobody searches for the least and the greatest cell of a page, and comparing them all is not free.
+            properties = properties.set_column_statistics_enabled(leaf(column), EnabledStatistics::None);
         }
         if column.bloom {
             properties = properties

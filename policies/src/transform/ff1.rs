@@ -5,7 +5,7 @@
 //! block a round (AES-128: its ten rounds instead of fourteen are most of the time), no big numbers, no heap.
 
 use aes::Aes128;
-use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
+use aes::cipher::{BlockEncrypt as _, KeyInit as _};
 
 /// At most this many numerals of radix 10: a half then has 19, which is below 2^64.
 pub(super) const MAX_DIGITS: usize = 38;
@@ -129,7 +129,7 @@ mod tests {
         fn agrees_with_the_numeral_strings_of_fpe(value in 0..10_u128.pow(38), count in 6..39_usize) {
             let value = value % 10_u128.pow(u32::try_from(count).unwrap());
             let permutation = Permutation::new(&[7; 16]);
-            let theirs = FF1::<Aes128>::new(&[7; 16], 10).unwrap();
+            let theirs = FF1::<aes_reference::Aes128>::new(&[7; 16], 10).unwrap();
             let expected: Vec<u16> =
                 theirs.encrypt(&[], &FlexibleNumeralString::from(digits_of(value, count))).unwrap().into();
             prop_assert_eq!(digits_of(permutation.digits(value, count).unwrap(), count), expected);
@@ -139,7 +139,7 @@ mod tests {
         fn agrees_with_fpe_in_binary(value in any::<u128>(), count in 20..127_usize) {
             let value = value >> (128 - count);
             let bits: Vec<u16> = (0..count).rev().map(|bit| u16::from(value >> bit & 1 == 1)).collect();
-            let theirs = FF1::<Aes128>::new(&[7; 16], 2).unwrap();
+            let theirs = FF1::<aes_reference::Aes128>::new(&[7; 16], 2).unwrap();
             let expected: Vec<u16> = theirs.encrypt(&[], &FlexibleNumeralString::from(bits)).unwrap().into();
             let expected = expected.iter().fold(0, |number, bit| number << 1 | u128::from(*bit));
             let permutation = Permutation::new(&[7; 16]);

@@ -64,6 +64,7 @@ pub(crate) fn blocks(setup: &Setup) -> Vec<Block> {
             ("idle_timeout", json!(show_duration(limits.idle_timeout))),
             ("message_bytes", json!(show_size(limits.message_bytes))),
             ("shutdown_grace", json!(show_duration(limits.shutdown_grace))),
+            ("threads", json!(limits.threads)),
         ],
     ));
     blocks

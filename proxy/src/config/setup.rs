@@ -217,4 +217,6 @@ pub struct Limits {
     pub message_bytes: u64,
     /// How long sessions may finish after the order to stop. Default 10 s.
     pub shutdown_grace: Duration,
+    /// Threads that carry sessions. Default: one for each processor.
+    pub threads: usize,
 }

@@ -61,6 +61,7 @@ login_timeout = "7s"
 idle_timeout = "8m"
 message_bytes = "9MiB"
 shutdown_grace = "0s"
+threads = 3
 "#;
     let text = BASE
         .replace("path = \"./audit\"", "url = \"s3://bucket/prefix\"\njournal = \"./journal\"\ndurability = \"strict\"")
@@ -86,6 +87,7 @@ shutdown_grace = "0s"
     assert!(setup.console.unwrap().tls.is_some());
     let limits = setup.limits;
     assert_eq!((limits.sessions, limits.pending_logins, limits.message_bytes), (5, 6, 9 << 20));
+    assert_eq!(limits.threads, 3);
     assert_eq!(
         (limits.login_timeout.as_secs(), limits.idle_timeout.as_secs(), limits.shutdown_grace.as_secs()),
         (7, 480, 0)
