@@ -3,61 +3,21 @@
 //!
 //! Backpressure needs no queue: the client is not read while the upstream has bytes to take, and the other way round.
 
-use super::Recording;
+use super::ended::{Ended, Side};
 use super::inbox::{Filled, Inbox};
-use crate::pipeline::{self, ClientSink, Judge, Judged, Refused, Ruling, Running, SendError, UpstreamSink};
-use model::{Refusal, RefusalKind, Statement};
+use super::{Holds, Recording};
+use crate::pipeline::{self, ClientSink, Judge, Refused, Ruling, Running, SendError, UpstreamSink};
+use model::{Refusal, Statement};
 use policies::Keys;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use wire::{Answer, Conversation, Datasource, Established, Request, Splice, Step, Transport, Violation};
+use wire::{Answer, Conversation, Datasource, Established, Request, Splice, Step, Transport};
 
 /// Bytes that may wait for one side before the other is no longer read.
 const HIGH_WATER: usize = 256 * 1024;
-
-/// Why a session ended.
-#[derive(Debug)]
-pub(crate) enum Ended {
-    /// The client said goodbye.
-    Goodbye,
-    /// The client went away without a word.
-    ClientGone(Option<io::Error>),
-    /// The upstream closed the connection.
-    UpstreamGone(Option<io::Error>),
-    /// A peer broke the protocol.
-    Violation(Violation, Side),
-    /// The proxy ended it: token expired, operator, shutdown, record cannot be written.
-    Closed(Refusal),
-}
-
-/// Whose fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The client's.
-    Client,
-    /// The upstream's.
-    Upstream,
-}
-
-impl Ended {
-    /// The reason as the record has it.
-    pub(crate) fn reason(&self) -> String {
-        match self {
-            Self::Goodbye => "client terminated".to_owned(),
-            Self::ClientGone(None) => "client disconnected".to_owned(),
-            Self::ClientGone(Some(error)) => format!("client connection failed: {error}"),
-            Self::UpstreamGone(None) => "upstream closed the connection".to_owned(),
-            Self::UpstreamGone(Some(error)) => format!("upstream connection failed: {error}"),
-            Self::Violation(violation, Side::Client) => format!("client: {violation}"),
-            Self::Violation(violation, Side::Upstream) => format!("upstream: {violation}"),
-            Self::Closed(refusal) => refusal.message.clone(),
-        }
-    }
-}
 
 /// A statement that waits for something before it can be ruled on.
 enum Waiting {
@@ -89,20 +49,6 @@ pub(crate) struct Relay {
     /// Resolves when the session must end: expiry, operator, shutdown.
     stop: Pin<Box<dyn Future<Output = Refusal> + Send>>,
     activity: Arc<AtomicU64>,
-}
-
-/// Holds statements until people have decided.
-pub(crate) trait Holds: Send + Sync {
-    /// Asks for approval. `notice` is what the client may be told at once, where its protocol can carry it.
-    fn hold(&self, judged: Judged) -> Held;
-}
-
-/// A statement on hold.
-pub(crate) struct Held {
-    /// Resolves when it is decided.
-    pub(crate) ruling: Pin<Box<dyn Future<Output = Ruling> + Send>>,
-    /// For the client, at once.
-    pub(crate) notice: Option<String>,
 }
 
 /// What a session is built from, beside its connections.
@@ -158,20 +104,7 @@ impl Relay {
 
     /// Tells both sides, as far as their protocol and their patience allow.
     async fn last_words(&mut self, ended: &Ended) {
-        let refusal = match ended {
-            Ended::Closed(refusal) => Some(refusal.clone()),
-            Ended::Violation(violation, side) => {
-                Some(Refusal::new(RefusalKind::ProtocolViolation, violation.to_string()).hint(match side {
-                    Side::Client => "the client sent something that its protocol does not allow",
-                    Side::Upstream => "the database answered something unexpected; nothing of it was passed on",
-                }))
-            }
-            Ended::UpstreamGone(Some(error)) => {
-                Some(Refusal::new(RefusalKind::UpstreamUnavailable, format!("the database connection broke: {error}")))
-            }
-            Ended::Goodbye | Ended::ClientGone(_) | Ended::UpstreamGone(None) => None,
-        };
-        if let Some(refusal) = refusal {
+        if let Some(refusal) = ended.farewell() {
             self.conversation.farewell(&refusal, self.to_client.own_words());
         }
         let mut goodbye = Vec::new();

@@ -1,0 +1,62 @@
+//! Why a session ended: as the record has it, and as the two sides are told.
+
+use model::{Refusal, RefusalKind};
+use std::io;
+use wire::Violation;
+
+/// Why a session ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The client said goodbye.
+    Goodbye,
+    /// The client went away without a word.
+    ClientGone(Option<io::Error>),
+    /// The upstream closed the connection.
+    UpstreamGone(Option<io::Error>),
+    /// A peer broke the protocol.
+    Violation(Violation, Side),
+    /// The proxy ended it: token expired, operator, shutdown, record cannot be written.
+    Closed(Refusal),
+}
+
+/// Whose fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The client's.
+    Client,
+    /// The upstream's.
+    Upstream,
+}
+
+impl Ended {
+    /// The reason as the record has it.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Goodbye => "client terminated".to_owned(),
+            Self::ClientGone(None) => "client disconnected".to_owned(),
+            Self::ClientGone(Some(error)) => format!("client connection failed: {error}"),
+            Self::UpstreamGone(None) => "upstream closed the connection".to_owned(),
+            Self::UpstreamGone(Some(error)) => format!("upstream connection failed: {error}"),
+            Self::Violation(violation, Side::Client) => format!("client: {violation}"),
+            Self::Violation(violation, Side::Upstream) => format!("upstream: {violation}"),
+            Self::Closed(refusal) => refusal.message.clone(),
+        }
+    }
+
+    /// What both sides are told, where there is something to tell.
+    pub(super) fn farewell(&self) -> Option<Refusal> {
+        match self {
+            Self::Closed(refusal) => Some(refusal.clone()),
+            Self::Violation(violation, side) => {
+                Some(Refusal::new(RefusalKind::ProtocolViolation, violation.to_string()).hint(match side {
+                    Side::Client => "the client sent something that its protocol does not allow",
+                    Side::Upstream => "the database answered something unexpected; nothing of it was passed on",
+                }))
+            }
+            Self::UpstreamGone(Some(error)) => {
+                Some(Refusal::new(RefusalKind::UpstreamUnavailable, format!("the database connection broke: {error}")))
+            }
+            Self::Goodbye | Self::ClientGone(_) | Self::UpstreamGone(None) => None,
+        }
+    }
+}
