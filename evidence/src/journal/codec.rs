@@ -22,6 +22,8 @@ pub(crate) trait Put {
     fn str(&mut self, value: &str) {
         self.bytes(value.as_bytes());
     }
+    /// One text that is made of pieces.
+    fn joined(&mut self, pieces: &[&str]);
     fn opt_str(&mut self, value: Option<&str>) {
         self.u8(u8::from(value.is_some()));
         if let Some(value) = value {
@@ -114,6 +116,10 @@ impl Put for Vec<u8> {
     fn bytes(&mut self, value: &[u8]) {
         self.count(value.len());
         self.extend_from_slice(value);
+    }
+    fn joined(&mut self, pieces: &[&str]) {
+        self.count(pieces.iter().map(|piece| piece.len()).sum());
+        pieces.iter().for_each(|piece| self.extend_from_slice(piece.as_bytes()));
     }
 }
 

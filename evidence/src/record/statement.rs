@@ -76,21 +76,24 @@ fn command(statement: &Statement, out: &mut Vec<u8>) {
     }
 }
 
-/// Tables as `schema.table:r|w|d`; each once, sorted by first use.
+/// Tables as `schema.table:read|write|define`; each once, in the order of first use. Written as they are walked: this runs
+/// for every statement, and a list of strings would be most of what it costs.
 fn tables(statement: &Statement, out: &mut Vec<u8>) {
-    let mut seen: Vec<String> = Vec::new();
-    for used in statement.facts.parts.iter().flat_map(|part| &part.tables) {
+    let all = || statement.facts.parts.iter().flat_map(|part| &part.tables);
+    let distinct = || {
+        all().enumerate().filter(|(at, used)| {
+            !all().take(*at).any(|before| before.table == used.table && before.access == used.access)
+        })
+    };
+    out.count(distinct().count());
+    for (_, used) in distinct() {
         let access = match used.access {
-            Access::Read => "read",
-            Access::Write => "write",
-            Access::Define => "define",
+            Access::Read => ":read",
+            Access::Write => ":write",
+            Access::Define => ":define",
         };
-        let name = format!("{}:{access}", used.table);
-        if !seen.contains(&name) {
-            seen.push(name);
-        }
+        out.joined(&[&used.table.schema, ".", &used.table.table, access]);
     }
-    out.strs(&seen);
 }
 
 impl Intent {
@@ -176,19 +179,19 @@ pub(crate) fn columns(
     out.u32(result);
     out.count(columns.len());
     for (at, column) in columns.iter().enumerate() {
+        // As `ResultColumn::write` does, from borrowed parts: this runs for every result.
         let plan = plan.get(at);
         let source = plan.and_then(|plan| plan.source.as_ref());
-        ResultColumn {
-            name: column.name.clone(),
-            type_name: column.type_name.clone(),
-            repr: column.repr.clone(),
-            plan: Plan {
-                mask: plan.and_then(|plan| plan.mask.as_ref()).map(|mask| mask_name(mask).to_owned()),
-                rule: plan.and_then(|plan| plan.rule.clone()),
-                source: source.map(|source| (format!("{}.{}", source.schema, source.table), source.column.clone())),
-            },
+        out.str(&column.name);
+        out.str(&column.type_name);
+        out.repr(&column.repr);
+        out.opt_str(plan.and_then(|plan| plan.mask.as_ref()).map(mask_name));
+        out.opt_str(plan.and_then(|plan| plan.rule.as_deref()));
+        out.u8(u8::from(source.is_some()));
+        if let Some(source) = source {
+            out.joined(&[&source.schema, ".", &source.table]);
         }
-        .write(out);
+        out.opt_str(source.map(|source| source.column.as_str()));
     }
 }
 
@@ -347,5 +350,46 @@ impl Done {
             affected: take.opt(Take::u64)?,
             error_code: take.opt_string()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{ColumnRef, Encoding, Kind};
+
+    /// What the sessions write without building it first is what the sealing reads and writes again.
+    #[test]
+    fn columns_are_written_as_they_are_read() {
+        let column = |name: &str| Column {
+            name: name.to_owned(),
+            type_name: "text".to_owned(),
+            repr: Repr { kind: Kind::Text, encoding: Encoding::PostgresText },
+            nullable: None,
+            max_chars: None,
+            announced: None,
+        };
+        let masked = ColumnMask {
+            mask: Some(MaskSpec::Redact),
+            rule: Some("names".to_owned()),
+            source: Some(ColumnRef {
+                schema: "public".to_owned(),
+                table: "patients".to_owned(),
+                column: "full_name".to_owned(),
+            }),
+        };
+        let mut written = Vec::new();
+        columns(SessionId([7; 16]), StatementId(3), 1, &[column("who"), column("what")], &[masked], &mut written);
+        let read = Columns::read(&mut Take(&written)).unwrap();
+        let [who, what] = read.columns.as_slice() else { panic!("two columns: {read:?}") };
+        assert_eq!(
+            (who.name.as_str(), who.plan.mask.as_deref(), who.plan.rule.as_deref()),
+            ("who", Some("redact"), Some("names"))
+        );
+        assert_eq!(who.plan.source, Some(("public.patients".to_owned(), "full_name".to_owned())));
+        assert_eq!(what.plan, Plan::default());
+        let mut again = Vec::new();
+        read.write(&mut again);
+        assert_eq!(again, written);
     }
 }
