@@ -14,7 +14,7 @@ pub(crate) async fn columns(asker: &mut Asker<'_>) -> Result<Vec<SurveyColumn>, 
          ORDER BY c.table_schema, c.table_name, c.ordinal_position"
     );
     let rows = asker.ask(&sql).await?;
-    Ok(rows.iter().map(|row| column(row)).collect())
+    Ok(rows.iter().map(column).collect())
 }
 
 fn column(row: &TextRow) -> SurveyColumn {
