@@ -3,6 +3,8 @@
 //! A component that holds a dot is written in double quotes. Names compare exactly for PostgreSQL and without regard to
 //! case for MySQL, as the question says.
 
+use model::ColumnRef;
+
 /// How names of the datasource compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Names {
@@ -95,6 +97,15 @@ impl<const N: usize> Glob<N> {
         Ok(Self { components })
     }
 
+    /// Whether the table's component is more than a star, in a schema that is not one of the engines' own.
+    pub(crate) fn names_a_table(&self) -> bool {
+        let component = |at: usize| self.components.get(at);
+        component(SCHEMA.saturating_add(1)).is_some_and(|table| table.shape != Shape::Everything)
+            && component(SCHEMA).is_none_or(|schema| {
+                !is_system_schema(&schema.text) && !schema.text.to_ascii_lowercase().starts_with("pg_")
+            })
+    }
+
     /// Whether all names match.
     pub(crate) fn matches(&self, names: [&str; N], how: Names) -> bool {
         self.could_match(names, how)
@@ -125,6 +136,17 @@ impl<const N: usize> std::fmt::Display for Glob<N> {
         }
         Ok(())
     }
+}
+
+/// The pattern that matches this column, as policy files write it. What a pattern cannot spell (a double quote) is
+/// matched by a star, which may match more.
+#[must_use]
+pub fn column_pattern(datasource: &str, column: &ColumnRef) -> String {
+    let component = |name: &str| {
+        let name = name.replace('"', "*");
+        if name.contains('.') { format!("\"{name}\"") } else { name }
+    };
+    [datasource, &column.schema, &column.table, &column.column].map(component).join(".")
 }
 
 /// Whether `name` matches `pattern`, `*` standing for any run of characters. Linear but for the retried last star.

@@ -7,13 +7,16 @@
 //! - [`Masker::compile`] turns one column's [`model::MaskSpec`] into something that masks its cells.
 
 mod detect;
+mod diff;
 mod error;
 mod file;
 mod glob;
 mod judge;
 mod keys;
 mod masker;
+mod patterns;
 mod policy;
+mod recognise;
 mod rule;
 mod transform;
 mod when;
@@ -24,12 +27,15 @@ mod window;
 mod tests;
 
 pub use detect::{Finding, Scanner};
+pub use diff::{Happened, RuleChange};
 pub use error::PolicyError;
-pub use glob::Names;
-pub use judge::{Question, Schema};
+pub use glob::{Names, column_pattern};
+pub use judge::{PredicateRuling, Question, Schema};
 pub use keys::Keys;
 pub use masker::{CellAnswer, Masker, Unmaskable};
+pub use patterns::{Covering, Pattern};
 pub use policy::{IdentityClass, Policy};
+pub use recognise::{Likeness, Recognised, recognise};
 
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

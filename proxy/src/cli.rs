@@ -38,23 +38,12 @@ enum Command {
     Explain(crate::explain::ExplainArguments),
     /// Statements that wait for a person: list them, decide about them.
     Approvals(crate::console::command::ApprovalsArguments),
-    /// The policy files: what is in force, what changed.
+    /// What around the proxy would let protected values past it: rights, settings, rules that no longer fit.
+    Doctor(crate::doctor::DoctorArguments),
+    /// The policy files: what the rules are, what changed, which are missing.
     Policy {
         #[command(subcommand)]
-        command: PolicyCommand,
-    },
-}
-
-#[derive(Subcommand)]
-enum PolicyCommand {
-    /// List the rules of the policy files, with the version they make.
-    List {
-        /// The configuration file.
-        #[arg(long, value_name = "FILE", default_value = "affidavit.toml")]
-        config: PathBuf,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
+        command: crate::policy_commands::PolicyCommand,
     },
 }
 
@@ -76,6 +65,7 @@ pub fn run() -> ExitCode {
         Command::Check { config, json, offline } => crate::check::check(&config, json, offline),
         Command::Approvals(arguments) => crate::console::command::approvals(&arguments),
         Command::Explain(arguments) => crate::explain::explain(&arguments),
-        Command::Policy { command: PolicyCommand::List { config, json } } => crate::explain::list(&config, json),
+        Command::Doctor(arguments) => crate::doctor::doctor(&arguments),
+        Command::Policy { command } => crate::policy_commands::run(&command),
     }
 }

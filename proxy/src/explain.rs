@@ -1,11 +1,11 @@
-//! `affidavit explain` and `affidavit policy list`: what would happen to a statement, column by column, and why.
+//! `affidavit explain`: what would happen to a statement, column by column, and why.
 
 use crate::assembly::{self, Failure};
 use crate::clock;
 use crate::config::Setup;
 use crate::pipeline::{Columns, names};
-use model::{AuthMethod, Decision, Identity, Lineage, OutputPlan, Outputs, Timestamp, Verdict};
-use policies::Question;
+use model::{AuthMethod, Decision, Identity, Lineage, OutputPlan, Outputs, Timestamp, Usage, Verdict};
+use policies::{PredicateRuling, Question};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -55,43 +55,6 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> ExitCode {
     }
 }
 
-/// Runs `affidavit policy list`.
-#[must_use]
-pub(crate) fn list(config: &Path, json: bool) -> ExitCode {
-    let policy = assembly::load(config).and_then(|setup| assembly::policy(&setup));
-    match policy {
-        Ok(policy) => {
-            let rules: Vec<_> = policy.rules();
-            if json {
-                let rules: Vec<_> = rules
-                    .iter()
-                    .map(|rule| {
-                        json!({ "kind": rule.kind.as_str(), "name": rule.name, "file": rule.file, "line": rule.line, "about": rule.about })
-                    })
-                    .collect();
-                println!("{:#}", json!({ "version": policy.version().to_string(), "rules": rules }));
-            } else {
-                println!("policy version {}", policy.version());
-                for rule in rules {
-                    println!(
-                        "  {:<8} {:<28} {} ({}:{})",
-                        rule.kind.as_str(),
-                        rule.name,
-                        rule.about,
-                        rule.file,
-                        rule.line
-                    );
-                }
-            }
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            eprintln!("affidavit: {failure}");
-            ExitCode::from(3)
-        }
-    }
-}
-
 fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
     let setup = assembly::load(&arguments.config)?;
     let policy = assembly::policy(&setup)?;
@@ -111,20 +74,23 @@ fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
         fix: "explain needs the tables and columns of the real database".to_owned(),
     })?;
     let facts = datasource.analyse(&arguments.sql);
-    let verdict = policy.judge(&Question {
+    let schema = Columns(datasource.as_ref());
+    let question = Question {
         identity: &identity,
         client_app: &arguments.client,
         datasource: &arguments.datasource,
         names: names(datasource.as_ref()),
         sql: arguments.sql.as_bytes(),
         facts: &facts,
-        schema: &Columns(datasource.as_ref()),
+        schema: &schema,
         now: clock::now(),
         estimated_rows: None,
-    });
+    };
+    let verdict = policy.judge(&question);
+    let rulings = policy.predicate_rulings(&question);
     let access = crate::identity::Access::new(&setup.datasources).allow(&identity, &arguments.datasource);
     let allowed = verdict.decision == Decision::Allow && access.is_ok();
-    Ok((describe(&identity, &datasource, &facts, &verdict, access.err()), allowed))
+    Ok((describe(&identity, &datasource, &facts, &verdict, &rulings, access.err()), allowed))
 }
 
 /// The identity that the claims would give, by the first issuer's claim names or the one that `iss` names.
@@ -169,6 +135,7 @@ fn describe(
     datasource: &Arc<dyn Datasource>,
     facts: &model::Facts,
     verdict: &Verdict,
+    rulings: &[PredicateRuling],
     access: Option<model::Refusal>,
 ) -> Value {
     let decision = match &verdict.decision {
@@ -185,12 +152,15 @@ fn describe(
         .parts
         .iter()
         .zip(verdict.outputs.iter().map(Some).chain(std::iter::repeat(None)))
-        .map(|(part, plan)| {
+        .enumerate()
+        .map(|(index, (part, plan))| {
             json!({
                 "verb": part.verb.as_str(),
                 "tables": part.tables.iter().map(|used| json!({ "table": used.table.to_string(), "access": format!("{:?}", used.access).to_lowercase() })).collect::<Vec<_>>(),
                 "opaque": part.opaque.iter().map(|opaque| opaque.what.clone()).collect::<Vec<_>>(),
                 "columns": columns(&part.outputs, plan),
+                "predicates": rulings.iter().filter(|ruling| ruling.part == index).map(predicate).collect::<Vec<_>>(),
+                "writes": part.writes.iter().map(written).collect::<Vec<_>>(),
             })
         })
         .collect();
@@ -237,6 +207,29 @@ fn columns(outputs: &Outputs, plan: Option<&OutputPlan>) -> Value {
         json!({ "name": column.name, "from": from, "because": because, "mask": mask, "rule": rule })
     };
     Value::Array(known.iter().enumerate().map(one).collect())
+}
+
+/// What a condition, join, ordering or grouping does with a column, and what the policy says of it.
+fn predicate(ruling: &PredicateRuling) -> Value {
+    let usage = match ruling.used.usage {
+        Usage::Equality => "equality",
+        Usage::Join => "join",
+        Usage::Comparison => "comparison",
+        Usage::Order => "order",
+        Usage::Group => "group",
+    };
+    let (rule, allows) = ruling.rule.clone().unzip();
+    json!({
+        "column": ruling.used.column.to_string(), "usage": usage, "rule": rule, "allows": allows, "passes": ruling.allowed,
+    })
+}
+
+/// What flows into a column.
+fn written(flow: &model::WriteFlow) -> Value {
+    json!({
+        "into": flow.target.as_ref().map(ToString::to_string),
+        "from": flow.sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
 }
 
 fn spec(spec: &model::MaskSpec) -> String {
@@ -289,6 +282,22 @@ fn plain(value: &Value) -> String {
                 if from.is_empty() { "" } else { &from },
                 format_args!(" ({})", text(&column["because"]))
             );
+        }
+        for used in statement["predicates"].as_array().into_iter().flatten() {
+            let passes = if used["passes"] == json!(true) { "passes" } else { "does not pass" };
+            let by = if used["rule"].is_null() {
+                "no rule hides the column".to_owned()
+            } else {
+                format!("rule {} allows {}", text(&used["rule"]), text(&used["allows"]))
+            };
+            let _ = writeln!(out, "  {} on {}: {passes} ({by})", text(&used["usage"]), text(&used["column"]));
+        }
+        for flow in statement["writes"].as_array().into_iter().flatten() {
+            let into =
+                if flow["into"].is_null() { "something that is no column".to_owned() } else { text(&flow["into"]) };
+            let from = list(&flow["from"]);
+            let _ =
+                writeln!(out, "  writes {into} ← {}", if from.is_empty() { "constants and parameters" } else { &from });
         }
     }
     out

@@ -98,7 +98,7 @@ impl Place {
 }
 
 /// Notes in the store that it was read. A store that cannot be written (a copy on a read-only disk) is read all the same.
-fn note_access(archive: &Archive, action: &str, scope: &str) {
+pub(crate) fn note_access(archive: &Archive, action: &str, scope: &str) {
     let event = AccessEvent {
         actor: actor(),
         action: action.to_owned(),

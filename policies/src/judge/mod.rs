@@ -13,6 +13,7 @@ use crate::Policy;
 use crate::glob::Names;
 use crate::rule::Guard;
 use model::{ApprovalNeed, Decision, Facts, Identity, OutputPlan, Refusal, RefusalKind, TableRef, Timestamp, Verdict};
+pub use predicates::PredicateRuling;
 use scene::Scene;
 
 /// Answers which columns a table has.
@@ -72,6 +73,13 @@ impl Policy {
         };
         let outputs = scenes.iter().map(outputs::plan).collect();
         Verdict { decision, rule, policy: self.version(), outputs, guard_messages }
+    }
+
+    /// What the policy says of each condition, join, ordering and grouping of a statement: for people who ask why.
+    #[must_use]
+    pub fn predicate_rulings(&self, question: &Question<'_>) -> Vec<PredicateRuling> {
+        let parts = question.facts.parts.iter().enumerate();
+        parts.flat_map(|(index, part)| predicates::rulings(index, &Scene::new(self, question, part))).collect()
     }
 
     /// Whether the verdict needs the planner's estimate of rows: a rule with `rows_over` matches in all else.

@@ -6,21 +6,51 @@ use super::scene::Scene;
 use crate::rule::{MaskRule, Predicates};
 use model::{ColumnRef, MaskSpec, PredicateUse, Refusal, RefusalKind, Usage};
 
+/// What a policy says of one use of a column in a condition, join, ordering or grouping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PredicateRuling {
+    /// The statement in the text, from 0.
+    pub part: usize,
+    /// The column and how it is used.
+    pub used: PredicateUse,
+    /// The rule that hides the column, with what it allows (`equals`); `None` where none does.
+    pub rule: Option<(String, &'static str)>,
+    /// Whether the use may pass without anybody's approval.
+    pub allowed: bool,
+}
+
+/// The ruling on each use.
+pub(super) fn rulings(part: usize, scene: &Scene<'_>) -> Vec<PredicateRuling> {
+    let of = |used: &PredicateUse| {
+        let rule = scene.hiding(&used.column);
+        PredicateRuling {
+            part,
+            used: used.clone(),
+            rule: rule.map(|rule| (rule.name.clone(), rule.predicates.as_str())),
+            allowed: rule.is_none_or(|rule| allows(scene, rule, used)),
+        }
+    };
+    scene.part.predicates.iter().map(of).collect()
+}
+
+fn allows(scene: &Scene<'_>, rule: &MaskRule, used: &PredicateUse) -> bool {
+    match rule.predicates {
+        Predicates::Any => true,
+        Predicates::Deny => false,
+        Predicates::Equals | Predicates::Approve => match used.usage {
+            Usage::Equality => true,
+            Usage::Join => joins_within_domain(scene, rule),
+            Usage::Comparison | Usage::Order | Usage::Group => false,
+        },
+    }
+}
+
 /// The first objection, a refusal before a hold.
 pub(super) fn objection<'a>(scene: &Scene<'a>) -> Option<Objection<'a>> {
     let mut held = None;
     for used in &scene.part.predicates {
         let Some(rule) = scene.hiding(&used.column) else { continue };
-        let allowed = match rule.predicates {
-            Predicates::Any => true,
-            Predicates::Deny => false,
-            Predicates::Equals | Predicates::Approve => match used.usage {
-                Usage::Equality => true,
-                Usage::Join => joins_within_domain(scene, rule),
-                Usage::Comparison | Usage::Order | Usage::Group => false,
-            },
-        };
-        if allowed {
+        if allows(scene, rule, used) {
             continue;
         }
         if rule.predicates != Predicates::Approve {

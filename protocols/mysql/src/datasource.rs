@@ -7,7 +7,8 @@ use crate::message::capability::Capabilities;
 use crate::message::error::ErrorPacket;
 use crate::message::greeting::Greeting;
 use crate::message::response::HandshakeResponse;
-use crate::own_query::run;
+use crate::own_query::{QueryError, run};
+use crate::survey::{self, Asker};
 use async_trait::async_trait;
 use model::{Facts, Identity, Refusal, TableRef};
 use sql::{Analyser, Catalog, Dialect, Settings};
@@ -15,12 +16,15 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use wire::{Datasource, DatasourceSpec, SpecError};
+use wire::{Datasource, DatasourceSpec, Sample, SampleOrder, SpecError, Survey, UpstreamTls, trace_view};
 
 /// utf8mb4: what our own queries speak.
 const UTF8MB4: u8 = 45;
 /// What our own connections can do. No more is needed for text results.
 const OWN: Capabilities = Capabilities(0x0120_A205);
+
+/// How long a survey or a sample may take.
+const LONGEST_SURVEY: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A datasource. Cheap to clone: all clones are the same.
 #[derive(Clone)]
@@ -177,6 +181,18 @@ impl MysqlDatasource {
     }
 }
 
+impl MysqlDatasource {
+    /// Gives up a survey that takes too long: it is no reason to stand in anybody's way.
+    async fn bounded<T>(&self, read: impl Future<Output = Result<T, QueryError>>) -> Result<T, Refusal> {
+        let spec = &self.shared.spec;
+        match tokio::time::timeout(LONGEST_SURVEY, read).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => Err(unavailable(spec, &format!("it does not answer a question of the survey: {error}"))),
+            Err(_) => Err(unavailable(spec, &format!("the survey took longer than {LONGEST_SURVEY:?}"))),
+        }
+    }
+}
+
 /// The upstream did not let us in.
 pub(crate) fn refused_us(spec: &DatasourceSpec, payload: &[u8]) -> Refusal {
     let why = match ErrorPacket::decode(payload) {
@@ -250,6 +266,47 @@ impl Datasource for MysqlDatasource {
     async fn probe(&self) -> Result<String, Refusal> {
         let (_, greeting, _) = self.connect().await?;
         Ok(String::from_utf8_lossy(&greeting.version).into_owned())
+    }
+
+    async fn survey(&self) -> Result<Survey, Refusal> {
+        self.refresh_catalog().await?;
+        let (mut link, greeting, capabilities) = self.connect().await?;
+        let read = async {
+            let mut asker = Asker::new(&mut link, capabilities).await?;
+            let findings = survey::findings(&mut asker).await?;
+            let columns = survey::columns(&mut asker).await?;
+            Ok((findings, columns))
+        };
+        let (findings, mut columns) = self.bounded(read).await?;
+        for columns in columns.chunk_by_mut(|one, other| one.column.table() == other.column.table()) {
+            if let Some(first) = columns.first().filter(|first| first.of_view) {
+                let quote = |name: &str| format!("`{}`", name.replace('`', "``"));
+                let names: Vec<String> = columns.iter().map(|own| quote(&own.column.column)).collect();
+                let (schema, view) = (quote(&first.column.schema), quote(&first.column.table));
+                let facts = self.analyse(&format!("SELECT {} FROM {schema}.{view}", names.join(", ")));
+                trace_view(columns, &facts);
+            }
+        }
+        Ok(Survey { version: String::from_utf8_lossy(&greeting.version).into_owned(), findings, columns })
+    }
+
+    async fn hardening(&self, role: Option<&str>) -> Result<String, Refusal> {
+        let (mut link, _, capabilities) = self.connect().await?;
+        let encrypted = matches!(self.shared.spec.tls, UpstreamTls::Required(_));
+        let read = async {
+            let mut asker = Asker::new(&mut link, capabilities).await?;
+            survey::hardening(&mut asker, role, encrypted).await
+        };
+        self.bounded(read).await
+    }
+
+    async fn sample(&self, order: &SampleOrder<'_>) -> Result<Sample, Refusal> {
+        let (mut link, _, capabilities) = self.connect().await?;
+        let read = async {
+            let mut asker = Asker::new(&mut link, capabilities).await?;
+            survey::sample(&mut asker, order).await
+        };
+        self.bounded(read).await
     }
 
     fn as_any(&self) -> &dyn std::any::Any {

@@ -32,6 +32,7 @@ mod own_query;
 mod scripted;
 mod settings;
 mod startup;
+mod survey;
 mod type_names;
 mod upstream;
 mod values;

@@ -5,6 +5,7 @@ use crate::auth::upstream::{LoginFailure, Welcome, login};
 use crate::catalog::{Snapshot, read};
 use crate::link::{Link, cancel};
 use crate::session::{default_settings, server_version};
+use crate::survey;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use model::{Facts, Refusal, RefusalKind, TableRef};
@@ -15,7 +16,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 use tokio::sync::Mutex;
-use wire::{Datasource, DatasourceSpec};
+use wire::{Datasource, DatasourceSpec, Sample, SampleOrder, Survey, trace_view};
+
+/// The message that ends a session of our own.
+const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];
 
 /// One configured upstream, as the proxy holds it.
 pub(crate) struct PostgresDatasource(pub(crate) Arc<Source>);
@@ -87,6 +91,12 @@ impl Source {
         params
     }
 
+    /// A connection of our own.
+    async fn own_link(&self) -> Result<Link, Refusal> {
+        let connected = self.connect(&self.own_params()).await;
+        connected.map(|(link, _)| link).map_err(|failure| failure.refusal().clone())
+    }
+
     fn unreadable(&self, error: &io::Error) -> Refusal {
         Refusal::new(
             RefusalKind::UpstreamUnavailable,
@@ -114,7 +124,7 @@ impl Datasource for PostgresDatasource {
         let (mut link, _) = source.connect(&source.own_params()).await.map_err(|failure| failure.refusal().clone())?;
         let epoch = self.catalog_epoch().saturating_add(1);
         let snapshot = read(&mut link, epoch).await.map_err(|error| source.unreadable(&error))?;
-        let _ = link.send(&[b'X', 0, 0, 0, 4]).await;
+        let _ = link.send(&TERMINATE).await;
         source.snapshot.store(Arc::new(snapshot));
         *last = Some(began);
         Ok(epoch)
@@ -142,8 +152,50 @@ impl Datasource for PostgresDatasource {
     async fn probe(&self) -> Result<String, Refusal> {
         let (mut link, welcome) =
             self.0.connect(&self.0.own_params()).await.map_err(|failure| failure.refusal().clone())?;
-        let _ = link.send(&[b'X', 0, 0, 0, 4]).await;
+        let _ = link.send(&TERMINATE).await;
         Ok(welcome.param("server_version").unwrap_or("unknown").to_owned())
+    }
+
+    async fn survey(&self) -> Result<Survey, Refusal> {
+        self.refresh_catalog().await?;
+        let mut link = self.0.own_link().await?;
+        let read = async {
+            let me = survey::begin(&mut link).await?;
+            let findings = survey::findings(&mut link, &me).await?;
+            let columns = survey::columns(&mut link).await?;
+            link.query("ROLLBACK").await?;
+            Ok(Survey { version: me.version, findings, columns })
+        };
+        let mut survey = read.await.map_err(|error: io::Error| self.0.unreadable(&error))?;
+        let _ = link.send(&TERMINATE).await;
+        for columns in survey.columns.chunk_by_mut(|one, other| one.column.table() == other.column.table()) {
+            if let Some(first) = columns.first().filter(|first| first.of_view) {
+                let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+                let names: Vec<String> = columns.iter().map(|own| quote(&own.column.column)).collect();
+                let (schema, view) = (quote(&first.column.schema), quote(&first.column.table));
+                let facts = self.analyse(&format!("SELECT {} FROM {schema}.{view}", names.join(", ")));
+                trace_view(columns, &facts);
+            }
+        }
+        Ok(survey)
+    }
+
+    async fn hardening(&self, role: Option<&str>) -> Result<String, Refusal> {
+        let mut link = self.0.own_link().await?;
+        let read = async {
+            let me = survey::begin(&mut link).await?;
+            survey::hardening(&mut link, &me, role).await
+        };
+        let sql = read.await.map_err(|error| self.0.unreadable(&error))?;
+        let _ = link.send(&TERMINATE).await;
+        Ok(sql)
+    }
+
+    async fn sample(&self, order: &SampleOrder<'_>) -> Result<Sample, Refusal> {
+        let mut link = self.0.own_link().await?;
+        let sample = survey::sample(&mut link, order).await.map_err(|error| self.0.unreadable(&error))?;
+        let _ = link.send(&TERMINATE).await;
+        Ok(sample)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -23,6 +23,7 @@ mod scripted;
 mod session;
 mod startup;
 mod state;
+mod survey;
 mod upstream;
 mod values;
 

@@ -9,10 +9,12 @@ mod conversation;
 mod desk;
 mod frame;
 mod protocol;
+mod survey;
 mod transport;
 
 pub use conversation::{Answer, CellAnswer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
 pub use desk::{Admission, CancelTarget, Claim, Credential, Desk, Discovery, LoginError};
 pub use frame::{Cursor, Truncated};
 pub use protocol::{Datasource, DatasourceSpec, Established, Login, Protocol, Secret, SpecError, UpstreamTls};
+pub use survey::{Finding, Sample, SampleOrder, Severity, Survey, SurveyColumn, trace_view};
 pub use transport::Transport;

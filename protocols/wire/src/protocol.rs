@@ -1,8 +1,8 @@
 //! A protocol and its datasources, as the registry lists them.
 
-use crate::{Conversation, Desk, LoginError, Transport};
+use crate::{Conversation, Desk, LoginError, Sample, SampleOrder, Survey, Transport};
 use async_trait::async_trait;
-use model::{Refusal, SessionInfo};
+use model::{Refusal, RefusalKind, SessionInfo};
 use std::fmt;
 use std::sync::Arc;
 
@@ -93,8 +93,32 @@ pub trait Datasource: Send + Sync + std::any::Any {
     /// Logs in and out again: the upstream's version, for `check` and health.
     async fn probe(&self) -> Result<String, Refusal>;
 
+    /// Looks at the rights of the proxy's user, at settings and objects, for `affidavit doctor`. Reads the catalog anew.
+    async fn survey(&self) -> Result<Survey, Refusal> {
+        Err(unsurveyed(self.spec()))
+    }
+
+    /// The SQL that makes a user with the least rights that the proxy needs, for the datasource's administrator to run.
+    /// `role` names the user; by default it is the configured one.
+    async fn hardening(&self, _role: Option<&str>) -> Result<String, Refusal> {
+        Err(unsurveyed(self.spec()))
+    }
+
+    /// Reads a bounded sample of a table's columns, for counting what their values look like.
+    async fn sample(&self, _order: &SampleOrder<'_>) -> Result<Sample, Refusal> {
+        Err(unsurveyed(self.spec()))
+    }
+
     /// For a protocol to get its own type back.
     fn as_any(&self) -> &dyn std::any::Any;
+}
+
+fn unsurveyed(spec: &DatasourceSpec) -> Refusal {
+    Refusal::new(
+        RefusalKind::NotSupported,
+        format!("the protocol of datasource {:?} has no survey of its upstreams", spec.name),
+    )
+    .hint("leave this datasource out with --datasource")
 }
 
 /// A session whose login is complete on both sides. Nothing of the upstream has been sent to the client beyond login.

@@ -235,6 +235,14 @@ impl<P> fmt::Debug for Store<P> {
     }
 }
 
+/// Names and texts of the policy files of a folder, sorted by name.
+///
+/// # Errors
+/// Everything that keeps them from being read, or that there are none.
+pub fn files(folder: &Path) -> Result<Vec<(String, String)>, Rejected> {
+    folder::read(folder).map_err(Rejected)
+}
+
 /// Reads and validates the policy of a folder without putting it in force: for `check`, `explain` and `policy list`.
 ///
 /// # Errors
