@@ -86,6 +86,11 @@ impl Desk for ListenerDesk {
         let (token, method) = match credential {
             Credential::Password(token) => (token, AuthMethod::TokenAsPassword),
             Credential::Bearer(token) => (token, AuthMethod::OauthBearer),
+            Credential::Proof(_) => {
+                let refusal = Refusal::new(RefusalKind::NotAuthenticated, "tokens are not exchanged here");
+                self.record_denial(claim, &refusal, &Unverified::default(), None);
+                return Err(refusal);
+            }
         };
         let identity = match self.proxy.verifier.verify(token, method).await {
             Ok(identity) => identity,

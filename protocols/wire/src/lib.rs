@@ -12,7 +12,7 @@ mod protocol;
 mod transport;
 
 pub use conversation::{Answer, CellAnswer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
-pub use desk::{Admission, CancelTarget, Claim, Credential, Desk, Discovery, LoginError};
+pub use desk::{Admission, CancelTarget, Claim, Credential, Desk, Discovery, LoginError, Proof};
 pub use frame::{Cursor, Truncated};
 pub use protocol::{Datasource, DatasourceSpec, Established, Login, Protocol, Secret, SpecError, UpstreamTls};
 pub use transport::Transport;
