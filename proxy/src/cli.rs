@@ -38,6 +38,8 @@ enum Command {
     Explain(crate::explain::ExplainArguments),
     /// Statements that wait for a person: list them, decide about them.
     Approvals(crate::console::command::ApprovalsArguments),
+    /// User names and passwords that tokens are exchanged for: get one, list them, take them back.
+    Credentials(crate::exchange::command::CredentialsArguments),
     /// The policy files: what is in force, what changed.
     Policy {
         #[command(subcommand)]
@@ -75,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Serve { config } => crate::serve::serve(&config),
         Command::Check { config, json, offline } => crate::check::check(&config, json, offline),
         Command::Approvals(arguments) => crate::console::command::approvals(&arguments),
+        Command::Credentials(arguments) => crate::exchange::command::credentials(&arguments),
         Command::Explain(arguments) => crate::explain::explain(&arguments),
         Command::Policy { command: PolicyCommand::List { config, json } } => crate::explain::list(&config, json),
     }

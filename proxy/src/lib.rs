@@ -9,6 +9,7 @@ mod clock;
 pub mod config;
 pub mod console;
 mod desk;
+mod exchange;
 mod explain;
 pub mod identity;
 mod listener;
