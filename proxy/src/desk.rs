@@ -167,7 +167,7 @@ impl Desk for ListenerDesk {
         if let Some(exchange) = &self.proxy.exchange
             && Exchange::knows_form(&claim.user)
         {
-            exchange.failed(self.client.ip());
+            exchange.login_failed(self.client.ip());
         }
         self.record_denial(claim, refusal, &Unverified::default(), None);
     }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// Failures of one address that need not wait.
-const FORGIVEN: u32 = 30;
+const FORGIVEN: u32 = 50;
 /// What each failure costs, so that an address that goes on failing gets one attempt in this time.
 const COST: Duration = Duration::from_secs(2);
 /// Addresses that are remembered.

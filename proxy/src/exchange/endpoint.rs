@@ -6,7 +6,7 @@ use super::entrance::{Exchange, slow_down};
 use super::request::{ISSUED_TYPE, Problem, Wanted, read};
 use crate::console::fail::Fail;
 use crate::console::tls::TlsListener;
-use crate::identity::{Access, Unverified, Verifier};
+use crate::identity::{Access, Denied, Unverified, Verifier};
 use axum::extract::connect_info::Connected;
 use axum::extract::rejection::{FormRejection, JsonRejection};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Form, Path, State};
@@ -100,22 +100,9 @@ async fn token(
 impl Service {
     /// Who is asking, if they may use the datasource.
     async fn prove(&self, wanted: &Wanted<'_>, peer: SocketAddr, agent: &str) -> Result<Identity, Problem> {
-        if let Err(waits) = self.exchange.may_try(peer.ip()) {
-            let refusal = slow_down(waits);
-            if waits.first {
-                self.record(wanted, peer, agent, &refusal, &Unverified::default(), None);
-            }
-            return Err(Problem::from(&refusal).retry_after(waits.wait.as_secs().max(1)));
-        }
         let identity = match self.verifier.verify(wanted.token.as_bytes(), AuthMethod::OauthBearer).await {
             Ok(identity) => identity,
-            Err(denied) => {
-                if denied.refusal.kind != RefusalKind::IssuerUnavailable {
-                    self.exchange.failed(peer.ip());
-                }
-                self.record(wanted, peer, agent, &denied.refusal, &denied.unverified, None);
-                return Err(Problem::from(&denied.refusal));
-            }
+            Err(denied) => return Err(self.refuse(wanted, peer, agent, &denied)),
         };
         if let Err(refusal) = self.access.allow(&identity, wanted.datasource) {
             let known = Unverified {
@@ -127,6 +114,27 @@ impl Service {
             return Err(Problem::target(&refusal));
         }
         Ok(identity)
+    }
+
+    /// Refuses a token. Of an address that goes on failing, only the first is recorded.
+    fn refuse(&self, wanted: &Wanted<'_>, peer: SocketAddr, agent: &str, denied: &Denied) -> Problem {
+        let failed = match denied.refusal.kind {
+            RefusalKind::IssuerUnavailable => Ok(()),
+            _ => self.exchange.exchange_failed(peer.ip()),
+        };
+        match failed {
+            Ok(()) => {
+                self.record(wanted, peer, agent, &denied.refusal, &denied.unverified, None);
+                Problem::from(&denied.refusal)
+            }
+            Err(waits) => {
+                let refusal = slow_down(waits);
+                if waits.first {
+                    self.record(wanted, peer, agent, &refusal, &denied.unverified, None);
+                }
+                Problem::from(&refusal).retry_after(waits.wait.as_secs().max(1))
+            }
+        }
     }
 
     fn record(
@@ -205,7 +213,6 @@ impl Service {
             Fail::new(StatusCode::UNAUTHORIZED, "no token came with the request")
                 .hint("send Authorization: Bearer TOKEN, with a token of a configured issuer")
         };
-        self.exchange.may_try(peer.ip()).map_err(|waits| Fail::from(slow_down(waits)))?;
         let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
         let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -216,10 +223,13 @@ impl Service {
                 let operator = self.operators.iter().any(|group| identity.groups.contains(group));
                 Ok(Visitor { identity, operator })
             }
-            Err(denied) => {
-                self.exchange.failed(peer.ip());
-                Err(Fail::from(denied.refusal))
-            }
+            Err(denied) => match self.exchange.exchange_failed(peer.ip()) {
+                Ok(()) => Err(Fail::from(denied.refusal)),
+                Err(waits) => {
+                    let refusal = slow_down(waits);
+                    Err(Fail { status: StatusCode::TOO_MANY_REQUESTS, message: refusal.message, hint: refusal.hint })
+                }
+            },
         }
     }
 

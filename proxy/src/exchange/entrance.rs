@@ -52,7 +52,11 @@ pub(crate) struct Proven {
 
 struct Inner {
     book: Book,
-    attempts: Attempts,
+    /// Logins by credentials. Who fails too often is not even challenged for a while.
+    logins: Attempts,
+    /// Exchanges. A good token is taken all the same: the jobs of a whole company may come from one address, and one of them
+    /// that goes on sending an expired token must not lock the others out.
+    exchanges: Attempts,
     sessions: Arc<dyn OpenSessions>,
 }
 
@@ -62,7 +66,7 @@ pub(crate) struct Exchange(Arc<Inner>);
 
 impl Exchange {
     pub(super) fn new(book: Book, sessions: Arc<dyn OpenSessions>) -> Self {
-        Self(Arc::new(Inner { book, attempts: Attempts::default(), sessions }))
+        Self(Arc::new(Inner { book, logins: Attempts::default(), exchanges: Attempts::default(), sessions }))
     }
 
     /// What a client that claims this user name is challenged by; `None` when it is none of ours.
@@ -70,18 +74,21 @@ impl Exchange {
         if !is_user_name(user) {
             return Ok(None);
         }
-        self.may_try(address)?;
+        self.0.logins.may(address, Instant::now())?;
         Ok(self.0.book.verifier(protocol, user))
     }
 
-    /// Whether an address may try now.
-    pub(crate) fn may_try(&self, address: IpAddr) -> Result<(), Waits> {
-        self.0.attempts.may(address, Instant::now())
+    /// A login of this address by a credential has failed.
+    pub(crate) fn login_failed(&self, address: IpAddr) {
+        self.0.logins.failed(address, Instant::now());
     }
 
-    /// An attempt of this address has failed.
-    pub(crate) fn failed(&self, address: IpAddr) {
-        self.0.attempts.failed(address, Instant::now());
+    /// An exchange by this address has failed, and it may have to wait before the next failure is of interest.
+    pub(super) fn exchange_failed(&self, address: IpAddr) -> Result<(), Waits> {
+        let now = Instant::now();
+        let may = self.0.exchanges.may(address, now);
+        self.0.exchanges.failed(address, now);
+        may
     }
 
     /// Whether a user name has the form of a credential's.
@@ -101,7 +108,7 @@ impl Exchange {
         let fits = book.verifier(protocol, user).is_some_and(|verifier| proof.fits(&verifier));
         let credential = book.get(user).filter(|credential| credential.protocol == protocol && fits);
         let Some(credential) = credential else {
-            self.failed(address);
+            self.login_failed(address);
             let refusal =
                 Refusal::new(RefusalKind::NotAuthenticated, "the user name or password of this credential is wrong")
                     .hint("exchange a token for a fresh one: both end after a while");

@@ -1,7 +1,7 @@
 //! The door to the audit record: who was given a credential, who took one back, who was refused one.
 //!
 //! Issue and revocation stand among the accesses (`evidence accesses`: actor, action, scope); refusals stand where refused logins
-//! do; the use of a credential is the opening of a session whose `db_user` is the credential's name and whose `auth_method` is
+//! do; the use of a credential is the opening of a session whose `claimed_user` is the credential's name and whose `auth_method` is
 //! `exchanged-credential`.
 
 use super::credential::Credential;
