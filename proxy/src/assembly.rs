@@ -127,6 +127,8 @@ pub(crate) async fn assemble(setup: &Setup) -> Result<Arc<Proxy>, Failure> {
     let recorder = open_record(setup).await?;
     let policies = open_policies(setup, &recorder).await?;
     let decisions = wiring::approvals(setup, &recorder)?;
+    let sessions = Arc::new(Sessions::default());
+    let exchange = crate::exchange::wiring::open(setup, &recorder, &sessions)?;
     let mut datasources = HashMap::new();
     for configured in &setup.datasources {
         let key = (configured.protocol.clone(), configured.name.clone());
@@ -142,7 +144,7 @@ pub(crate) async fn assemble(setup: &Setup) -> Result<Arc<Proxy>, Failure> {
         policies,
         keys: keys(setup)?,
         recorder,
-        sessions: Arc::new(Sessions::default()),
+        sessions,
         datasources,
         limits: setup.limits.clone(),
         slots: Arc::new(Semaphore::new(setup.limits.sessions)),
@@ -155,6 +157,7 @@ pub(crate) async fn assemble(setup: &Setup) -> Result<Arc<Proxy>, Failure> {
             None => Arc::new(NoApprovals),
         },
         decisions,
+        exchange,
     }))
 }
 

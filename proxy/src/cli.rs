@@ -41,6 +41,8 @@ enum Command {
     /// What around the proxy would let protected values past it: rights, settings, rules that no longer fit.
     Doctor(crate::doctor::DoctorArguments),
     /// The policy files: what the rules are, what changed, which are missing.
+    /// User names and passwords that tokens are exchanged for: get one, list them, take them back.
+    Credentials(crate::exchange::command::CredentialsArguments),
     Policy {
         #[command(subcommand)]
         command: crate::policy_commands::PolicyCommand,
@@ -64,6 +66,7 @@ pub fn run() -> ExitCode {
         Command::Serve { config } => crate::serve::serve(&config),
         Command::Check { config, json, offline } => crate::check::check(&config, json, offline),
         Command::Approvals(arguments) => crate::console::command::approvals(&arguments),
+        Command::Credentials(arguments) => crate::exchange::command::credentials(&arguments),
         Command::Explain(arguments) => crate::explain::explain(&arguments),
         Command::Doctor(arguments) => crate::doctor::doctor(&arguments),
         Command::Policy { command } => crate::policy_commands::run(&command),

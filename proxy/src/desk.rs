@@ -1,11 +1,13 @@
 //! The desk: what the proxy offers a protocol during login (identity, access, datasource, cancel keys).
 
+use crate::exchange::{Exchange, Rejected, slow_down};
 use crate::identity::Unverified;
 use crate::proxy::Proxy;
 use async_trait::async_trait;
 use model::{AuthMethod, Identity, Refusal, RefusalKind, SessionId};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use wire::{Admission, CancelTarget, Claim, Credential, Datasource, Desk, Discovery};
+use wire::{Admission, CancelTarget, Claim, Credential, Datasource, Desk, Discovery, Proof, Secret};
 
 /// One connection's desk.
 pub(crate) struct ListenerDesk {
@@ -17,8 +19,10 @@ pub(crate) struct ListenerDesk {
     pub(crate) datasource: Option<String>,
     /// TLS for the client's side.
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
-    /// `address:port` of the client.
-    pub(crate) client_addr: String,
+    /// The certificate (DER) of `tls`.
+    pub(crate) certificate: Option<Arc<[u8]>>,
+    /// The client.
+    pub(crate) client: SocketAddr,
 }
 
 impl ListenerDesk {
@@ -46,7 +50,7 @@ impl ListenerDesk {
             groups: proven.map(|identity| identity.groups.clone()).unwrap_or_default(),
             method: proven.map(|identity| identity.method),
             token_id: unverified.token_id.clone(),
-            client_addr: self.client_addr.clone(),
+            client_addr: self.client.to_string(),
             client_app: claim.application.clone(),
             protocol: self.protocol.to_owned(),
             datasource: self.datasource.clone().or_else(|| claim.database.clone()),
@@ -56,9 +60,51 @@ impl ListenerDesk {
             ticket: claim.ticket.clone(),
             refusal: refusal.message.clone(),
         };
-        tracing::warn!(client = %self.client_addr, user = %claim.user, %refusal, "login refused");
+        tracing::warn!(client = %self.client, user = %claim.user, %refusal, "login refused");
         if let Err(error) = self.proxy.recorder.login_denied(&denial) {
             tracing::error!(%error, "a refused login could not be recorded");
+        }
+    }
+
+    /// Lets somebody in by an exchanged credential, if the proof fits it and it is still good.
+    fn admit_by_proof(&self, proof: &dyn Proof, claim: &Claim) -> Result<Admission, Refusal> {
+        let proven = match &self.proxy.exchange {
+            Some(exchange) => exchange.prove(self.protocol, &claim.user, proof, self.client.ip()),
+            None => {
+                let refusal = Refusal::new(RefusalKind::NotAuthenticated, "tokens are not exchanged here");
+                Err(Box::new(Rejected { refusal, proven: None }))
+            }
+        };
+        match proven {
+            Ok(proven) => self.admit_identity(proven.identity, claim, Some(&proven.datasource)),
+            Err(rejected) => {
+                match &rejected.proven {
+                    Some(identity) => self.record_denial_of(claim, &rejected.refusal, identity),
+                    None => self.record_denial(claim, &rejected.refusal, &Unverified::default(), None),
+                }
+                Err(rejected.refusal)
+            }
+        }
+    }
+
+    /// Lets a proven identity in, if it may use the datasource. A credential is good for one datasource `only`.
+    fn admit_identity(&self, identity: Identity, claim: &Claim, only: Option<&str>) -> Result<Admission, Refusal> {
+        let admitted = self.find(claim.database.as_deref()).and_then(|datasource| {
+            let name = &datasource.spec().name;
+            if let Some(only) = only.filter(|only| only != name) {
+                let message = format!("this credential is for datasource {only:?}, and this is {name:?}");
+                return Err(Refusal::new(RefusalKind::NotAllowed, message)
+                    .hint(format!("exchange your token again, with audience={name}")));
+            }
+            self.proxy.access.allow(&identity, name)?;
+            Ok(datasource)
+        });
+        match admitted {
+            Ok(datasource) => Ok(Admission { identity, datasource, session: evidence::new_session_id() }),
+            Err(refusal) => {
+                self.record_denial_of(claim, &refusal, &identity);
+                Err(refusal)
+            }
         }
     }
 
@@ -82,27 +128,32 @@ impl Desk for ListenerDesk {
         self.find(database)
     }
 
+    fn challenge(&self, claim: &Claim) -> Result<Option<Secret>, Refusal> {
+        let Some(exchange) = &self.proxy.exchange else { return Ok(None) };
+        exchange.challenge(self.protocol, &claim.user, self.client.ip()).map_err(|waits| {
+            let refusal = slow_down(waits);
+            if waits.first {
+                self.record_denial(claim, &refusal, &Unverified::default(), None);
+            }
+            refusal
+        })
+    }
+
+    fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
+    }
+
     async fn admit(&self, credential: Credential<'_>, claim: &Claim) -> Result<Admission, Refusal> {
         let (token, method) = match credential {
             Credential::Password(token) => (token, AuthMethod::TokenAsPassword),
             Credential::Bearer(token) => (token, AuthMethod::OauthBearer),
+            Credential::Proof(proof) => return self.admit_by_proof(proof, claim),
         };
-        let identity = match self.proxy.verifier.verify(token, method).await {
-            Ok(identity) => identity,
+        match self.proxy.verifier.verify(token, method).await {
+            Ok(identity) => self.admit_identity(identity, claim, None),
             Err(denied) => {
                 self.record_denial(claim, &denied.refusal, &denied.unverified, None);
-                return Err(denied.refusal);
-            }
-        };
-        let admitted = self.find(claim.database.as_deref()).and_then(|datasource| {
-            self.proxy.access.allow(&identity, &datasource.spec().name)?;
-            Ok(datasource)
-        });
-        match admitted {
-            Ok(datasource) => Ok(Admission { identity, datasource, session: evidence::new_session_id() }),
-            Err(refusal) => {
-                self.record_denial_of(claim, &refusal, &identity);
-                Err(refusal)
+                Err(denied.refusal)
             }
         }
     }
@@ -112,6 +163,12 @@ impl Desk for ListenerDesk {
     }
 
     fn turned_away(&self, claim: &Claim, refusal: &Refusal) {
+        // A proof that cannot be read is an attempt like one that does not fit.
+        if let Some(exchange) = &self.proxy.exchange
+            && Exchange::knows_form(&claim.user)
+        {
+            exchange.login_failed(self.client.ip());
+        }
         self.record_denial(claim, refusal, &Unverified::default(), None);
     }
 
@@ -128,6 +185,6 @@ impl Desk for ListenerDesk {
     }
 
     fn client_addr(&self) -> String {
-        self.client_addr.clone()
+        self.client.to_string()
     }
 }

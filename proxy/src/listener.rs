@@ -5,7 +5,7 @@ use crate::desk::ListenerDesk;
 use crate::pipeline::Judge;
 use crate::proxy::Proxy;
 use crate::session::{Parts, Recording, Relay};
-use model::{Refusal, RefusalKind, SessionInfo, Timestamp};
+use model::{AuthMethod, Refusal, RefusalKind, SessionInfo, Timestamp};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -22,6 +22,8 @@ pub(crate) struct Listener {
     pub(crate) protocol: Arc<dyn Protocol>,
     pub(crate) datasource: Option<String>,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// The certificate (DER) of `tls`.
+    pub(crate) certificate: Option<Arc<[u8]>>,
     pub(crate) socket: TcpListener,
 }
 
@@ -72,7 +74,8 @@ impl Listener {
             protocol: self.protocol.name(),
             datasource: self.datasource.clone(),
             tls: self.tls.clone(),
-            client_addr: peer.to_string(),
+            certificate: self.certificate.clone(),
+            client: peer,
         });
         let conversation = self.protocol.login(Transport::Plain(stream), desk);
         let outcome = tokio::time::timeout(self.proxy.limits.login_timeout, conversation).await;
@@ -99,6 +102,9 @@ impl Listener {
             return;
         }
         tracing::info!(session = %id, user = %info.identity.subject, datasource = %info.datasource, client = %info.client_addr, "session open");
+        if let Some(revoked) = self.proxy.revoked_meanwhile(&info) {
+            self.proxy.sessions.end(id, revoked);
+        }
         let activity = Arc::new(AtomicU64::new(0));
         let judge = Judge::new(&self.proxy.policies, &info, established.datasource.clone());
         let parts = Parts {
@@ -123,11 +129,13 @@ fn stop(
     idle_timeout: Duration,
 ) -> Pin<Box<dyn Future<Output = Refusal> + Send>> {
     let left = time_left(info.identity.expires);
+    let exchanged = info.identity.method == AuthMethod::Exchanged;
     Box::pin(async move {
         tokio::select! {
             () = tokio::time::sleep(left) => {
-                Refusal::new(RefusalKind::SessionExpired, "the token that opened this session has expired")
-                    .hint("connect again with a fresh token")
+                let what = if exchanged { "credential" } else { "token" };
+                Refusal::new(RefusalKind::SessionExpired, format!("the {what} that opened this session has expired"))
+                    .hint(format!("connect again with a fresh {what}"))
             }
             () = idle(activity, idle_timeout) => {
                 Refusal::new(RefusalKind::SessionExpired, "the session was idle for too long")

@@ -1,13 +1,14 @@
 //! The running proxy: everything that its sessions share.
 
 use crate::config::Limits;
+use crate::exchange::Exchange;
 use crate::identity::{Access, Verifier};
 use crate::pipeline::{Judged, Ruling};
 use crate::policy_store;
 use crate::session::{Held, Holds, Sessions};
 use crate::workers::Workers;
 use evidence::Recorder;
-use model::{Refusal, RefusalKind, SessionInfo};
+use model::{AuthMethod, Refusal, RefusalKind, SessionInfo};
 use policies::Keys;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub(crate) struct Proxy {
     pub(crate) approvals: Arc<dyn Approvals>,
     /// The same, for the console; `None` where nobody can be asked.
     pub(crate) decisions: Option<crate::approvals::Approvals>,
+    /// Credentials that tokens are exchanged for, if they are.
+    pub(crate) exchange: Option<Exchange>,
 }
 
 /// Gives each session its way to hold statements.
@@ -46,6 +49,17 @@ impl Proxy {
     /// A datasource of a protocol.
     pub(crate) fn datasource(&self, protocol: &str, name: &str) -> Option<Arc<dyn Datasource>> {
         self.datasources.get(&(protocol.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// Why a session cannot stay whose credential was revoked while it logged in. Asked once it is listed: from then on a
+    /// revocation finds it.
+    pub(crate) fn revoked_meanwhile(&self, info: &SessionInfo) -> Option<Refusal> {
+        let exchanged = info.identity.method == AuthMethod::Exchanged;
+        let good = self.exchange.as_ref().is_some_and(|exchange| exchange.still_good(&info.claimed_user));
+        (exchanged && !good).then(|| {
+            Refusal::new(RefusalKind::SessionExpired, "the credential that opened this session is no longer good")
+                .hint("exchange a fresh token")
+        })
     }
 
     /// Tells a client whose login is complete that it cannot stay.

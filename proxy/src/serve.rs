@@ -3,6 +3,7 @@
 use crate::assembly::{self, Failure};
 use crate::config::Setup;
 use crate::console::wiring;
+use crate::exchange;
 use crate::listener::Listener;
 use crate::proxy::Proxy;
 use model::{Refusal, RefusalKind};
@@ -75,6 +76,7 @@ async fn run(config: &Path) -> Result<(), Failure> {
         }
     });
     tasks.extend(wiring::start(&setup, &proxy, stopping.clone()).await?);
+    tasks.extend(exchange::wiring::start(&setup, &proxy, stopping.clone()).await?);
     wait_for_the_end(&proxy).await?;
     let _ = stop.send(true);
     wind_down(&proxy, setup.limits.shutdown_grace).await;
@@ -103,6 +105,7 @@ async fn bind(setup: &Setup, proxy: &Arc<Proxy>) -> Result<Vec<Arc<Listener>>, F
             proxy: proxy.clone(),
             protocol,
             datasource: listener.datasource.clone(),
+            certificate: listener.tls.as_ref().map(|tls| tls.certificate.clone()),
             tls,
             socket,
         }));

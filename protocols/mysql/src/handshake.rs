@@ -17,15 +17,15 @@ pub(crate) fn offered(greeting: &Greeting, tls: bool) -> Capabilities {
 }
 
 /// The upstream's greeting with our own challenge and what we can relay.
-pub(crate) fn our_greeting(greeting: &Greeting, tls: bool) -> Vec<u8> {
-    let ours = Greeting { nonce: nonce(), capabilities: offered(greeting, tls), ..greeting.clone() };
+pub(crate) fn our_greeting(greeting: &Greeting, nonce: &[u8], tls: bool) -> Vec<u8> {
+    let ours = Greeting { nonce: nonce.to_vec(), capabilities: offered(greeting, tls), ..greeting.clone() };
     let mut payload = Vec::new();
     ours.encode(&mut payload);
     payload
 }
 
 /// Twenty random bytes without NUL and `$`, which end or split a challenge for some clients.
-fn nonce() -> Vec<u8> {
+pub(crate) fn nonce() -> Vec<u8> {
     let mut rng = rand::rng();
     let mut next = || loop {
         let byte = rng.random_range(1..=127_u8);

@@ -39,7 +39,7 @@ mod values;
 
 use async_trait::async_trait;
 use std::sync::Arc;
-use wire::{Datasource, DatasourceSpec, Desk, Login, LoginError, Protocol, SpecError, Transport};
+use wire::{Datasource, DatasourceSpec, Desk, Login, LoginError, Protocol, Secret, SpecError, Transport};
 
 /// The protocol, for the registry.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,6 +58,15 @@ impl Protocol for Mysql {
     /// The upstream's greeting comes before the client names a database, so the listener must name the datasource.
     fn datasource_by_database(&self) -> bool {
         false
+    }
+
+    /// The scheme has no salt.
+    fn verifier(&self, password: &[u8], _salt: &[u8; 16]) -> Option<Secret> {
+        Some(auth::caching_sha2::verifier(password))
+    }
+
+    fn decoy(&self, _salt: &[u8; 16]) -> Option<Secret> {
+        Some(auth::caching_sha2::decoy())
     }
 
     fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError> {

@@ -1,12 +1,13 @@
 //! Login: the upstream's greeting comes first, since the client must be told its version and thread; then the client
 //! proves who it is; only then do we log in upstream, with the capabilities that both sides share.
 
+use crate::auth::caching_sha2::{self, FAST_AUTH_OK};
 use crate::auth::client::{TokenError, token};
 use crate::conversation::{MysqlConversation, Parts};
 use crate::datasource::{MysqlDatasource, Owner, refused_us};
 use crate::dial::{Dialled, LoggedIn, LoginFailure, dial, unavailable};
 use crate::errors::{self, Code};
-use crate::handshake::{claim, offered, our_greeting, passed_on, with_database_flag};
+use crate::handshake::{claim, nonce, offered, our_greeting, passed_on, with_database_flag};
 use crate::link::{Link, LinkError};
 use crate::message::capability::Capabilities;
 use crate::message::error::ErrorPacket;
@@ -36,7 +37,8 @@ pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Logi
         }
     };
     let (datasource, Dialled { link: upstream, greeting }) = dialled;
-    link.write(&our_greeting(&greeting, desk.tls().is_some())).await.map_err(failed)?;
+    let challenge = nonce();
+    link.write(&our_greeting(&greeting, &challenge, desk.tls().is_some())).await.map_err(failed)?;
     let mut payload = match link.read(RESPONSE_PACKET).await {
         // A probe: somebody looked whether the port is open.
         Err(LinkError::Io(error))
@@ -68,25 +70,48 @@ pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Logi
         }
     };
     let claim = claim(&response);
-    let token = match token(&mut link, &response).await {
-        Ok(token) => token,
-        Err(TokenError::Refused(refusal)) => {
+    let admission = match prove(&mut link, desk.as_ref(), &response, &claim, challenge).await {
+        Ok(admission) => admission,
+        Err(Unproven::Unheard(TokenError::Refused(refusal))) => {
             let code = errors::code(refusal.kind);
             return turn_away(link, desk.as_ref(), &claim, refusal, code).await;
         }
-        Err(TokenError::Gone(refusal)) => {
+        Err(Unproven::Unheard(TokenError::Gone(refusal))) => {
             desk.turned_away(&claim, &refusal);
             return Err(LoginError::Refused(refusal));
         }
-        Err(TokenError::Link(error)) => return Err(failed(error)),
+        Err(Unproven::Unheard(TokenError::Link(error))) => return Err(failed(error)),
+        Err(Unproven::Refused(refusal)) => return refuse_kind(&mut link, refusal).await,
     };
-    let admission = match desk.admit(Credential::Password(&token), &claim).await {
-        Ok(admission) => admission,
-        Err(refusal) => return refuse_kind(&mut link, refusal).await,
-    };
-    drop(token);
     let parties = Parties { datasource, dialled: Dialled { link: upstream, greeting }, response, claim, admission };
     establish(link, desk.as_ref(), parties).await
+}
+
+/// Why a client is not admitted.
+enum Unproven {
+    /// There is no proof to look at.
+    Unheard(TokenError),
+    /// The desk says no, and has recorded it.
+    Refused(Refusal),
+}
+
+/// Has the client prove who it is: by the password of an exchanged credential, if its user name is of that form, else by
+/// its token.
+async fn prove(
+    link: &mut Link,
+    desk: &dyn Desk,
+    response: &HandshakeResponse,
+    claim: &Claim,
+    challenge: Vec<u8>,
+) -> Result<Admission, Unproven> {
+    if desk.challenge(claim).map_err(Unproven::Refused)?.is_none() {
+        let token = token(link, response).await.map_err(Unproven::Unheard)?;
+        return desk.admit(Credential::Password(&token), claim).await.map_err(Unproven::Refused);
+    }
+    let proof = caching_sha2::prove(link, response, challenge, nonce()).await.map_err(Unproven::Unheard)?;
+    let admission = desk.admit(Credential::Proof(&proof), claim).await.map_err(Unproven::Refused)?;
+    link.write(&FAST_AUTH_OK).await.map_err(|error| Unproven::Unheard(error.into()))?;
+    Ok(admission)
 }
 
 /// Everybody involved once the client is admitted.

@@ -29,7 +29,7 @@ mod values;
 
 use async_trait::async_trait;
 use std::sync::Arc;
-use wire::{Datasource, DatasourceSpec, Desk, Login, LoginError, Protocol, SpecError, Transport};
+use wire::{Datasource, DatasourceSpec, Desk, Login, LoginError, Protocol, Secret, SpecError, Transport};
 
 /// The PostgreSQL protocol.
 #[derive(Debug, Default)]
@@ -51,6 +51,14 @@ impl Protocol for Postgres {
 
     fn alpn(&self) -> Vec<Vec<u8>> {
         vec![startup::ALPN.to_vec()]
+    }
+
+    fn verifier(&self, password: &[u8], salt: &[u8; 16]) -> Option<Secret> {
+        auth::scram_server::Kept::of(password, salt).ok().map(|kept| kept.encode())
+    }
+
+    fn decoy(&self, salt: &[u8; 16]) -> Option<Secret> {
+        Some(auth::scram_server::Kept::decoy(salt).encode())
     }
 
     fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError> {

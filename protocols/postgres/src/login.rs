@@ -2,7 +2,10 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP>
 
-use crate::auth::client::{Proof, ask_bearer, ask_password};
+use crate::auth::binding::end_point;
+use crate::auth::client::{Proof, ask_bearer, ask_password, ask_scram};
+use crate::auth::scram::ChannelBinding;
+use crate::auth::scram_server::Kept;
 use crate::auth::upstream::{LoginFailure, Welcome};
 use crate::conversation::PostgresConversation;
 use crate::datasource::{PostgresDatasource, Source};
@@ -85,10 +88,22 @@ async fn session(mut client: Transport, startup: &Startup, desk: &dyn Desk) -> R
         let unknown: Vec<_> = wishes.unknown.iter().map(Vec::as_slice).collect();
         negotiate(startup.minor.min(NEWEST_MINOR), &unknown, &mut before).map_err(violation)?;
     }
-    let proof = if wishes.oauth {
-        ask_bearer(&mut client, &before, desk.discovery().as_ref()).await
-    } else {
-        ask_password(&mut client, &before).await
+    let challenge = if wishes.oauth { Ok(None) } else { desk.challenge(&wishes.claim) };
+    let verifier = match challenge {
+        Ok(verifier) => verifier,
+        Err(refusal) => return refuse(client, refusal).await,
+    };
+    let proof = match verifier.as_ref().and_then(Kept::decode) {
+        Some(kept) => {
+            let certificate = desk.certificate().filter(|_| client.tls_version().is_some());
+            let binding = match certificate.map(end_point) {
+                Some(ChannelBinding::EndPoint(hash)) => Some(hash),
+                _ => None,
+            };
+            ask_scram(&mut client, &before, &kept, binding.as_deref()).await
+        }
+        None if wishes.oauth => ask_bearer(&mut client, &before, desk.discovery().as_ref()).await,
+        None => ask_password(&mut client, &before).await,
     };
     let proof = match proof {
         Err(LoginError::Violation(text)) => {
@@ -101,6 +116,13 @@ async fn session(mut client: Transport, startup: &Startup, desk: &dyn Desk) -> R
         None => return Ok(Login::Finished),
         Some(Proof::Password(token)) => desk.admit(Credential::Password(token), &wishes.claim).await,
         Some(Proof::Bearer(token)) => desk.admit(Credential::Bearer(token), &wishes.claim).await,
+        Some(Proof::Scram { proof, answer }) => {
+            let admission = desk.admit(Credential::Proof(proof), &wishes.claim).await;
+            if admission.is_ok() {
+                client.write_all(answer).await?;
+            }
+            admission
+        }
         Some(Proof::TooLong(size)) => {
             let text = format!("the token is too long: its message has {size} bytes and 64 KiB are accepted");
             let refusal = Refusal::new(RefusalKind::NotAuthenticated, text)

@@ -1,6 +1,6 @@
 //! The desk: what the proxy offers a protocol during login. The protocol asks, the desk decides and records.
 
-use crate::Datasource;
+use crate::{Datasource, Secret};
 use async_trait::async_trait;
 use model::{Identity, Refusal, SessionId};
 use std::sync::Arc;
@@ -27,6 +27,17 @@ pub enum Credential<'a> {
     Password(&'a [u8]),
     /// A token that came through SASL OAUTHBEARER.
     Bearer(&'a [u8]),
+    /// A proof of the password of an exchanged credential, which the claim's user names.
+    Proof(&'a dyn Proof),
+}
+
+/// A client's proof that it knows a password which it does not send (SCRAM, caching_sha2_password): what it said, with
+/// everything that was said before and that the proof is over. The adapter only reads it off the wire; whether it holds is
+/// asked by the desk, of a verifier that the desk itself has looked up.
+pub trait Proof: Send + Sync {
+    /// Whether it fits a verifier of the adapter's own making ([`crate::Protocol::verifier`]). Secrets are compared in
+    /// constant time; a verifier that does not decode fits nothing.
+    fn fits(&self, verifier: &Secret) -> bool;
 }
 
 /// Where a client may get a token: the answer to an OAUTHBEARER client that came without one (RFC 7628).
@@ -79,6 +90,23 @@ pub trait Desk: Send + Sync {
     /// The datasource that the listener is bound to, or that `database` names. For protocols whose upstream speaks
     /// before the client has proven anything (MySQL); rate limits apply.
     fn datasource_before_login(&self, database: Option<&str>) -> Result<Arc<dyn Datasource>, Refusal>;
+
+    /// The verifier that a client is challenged by when its claim names an exchanged credential: `None` when the user name
+    /// is not of their form, so that a token is due. A name of that form which nobody holds gets a decoy, the same salt
+    /// each time, so that what a client is asked does not tell which names exist. To let anybody in by it takes
+    /// [`Desk::admit`], which looks the credential up again.
+    ///
+    /// # Errors
+    /// When this address has failed too often; recorded here.
+    fn challenge(&self, claim: &Claim) -> Result<Option<Secret>, Refusal> {
+        let _ = claim;
+        Ok(None)
+    }
+
+    /// The certificate (DER) that clients of this listener see, for channel binding; `None` without TLS.
+    fn certificate(&self) -> Option<&[u8]> {
+        None
+    }
 
     /// Verifies the proof, finds the datasource and checks that the identity may use it. A refusal is recorded here;
     /// the protocol only has to tell the client.

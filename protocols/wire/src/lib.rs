@@ -13,7 +13,7 @@ mod survey;
 mod transport;
 
 pub use conversation::{Answer, CellAnswer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
-pub use desk::{Admission, CancelTarget, Claim, Credential, Desk, Discovery, LoginError};
+pub use desk::{Admission, CancelTarget, Claim, Credential, Desk, Discovery, LoginError, Proof};
 pub use frame::{Cursor, Truncated};
 pub use protocol::{Datasource, DatasourceSpec, Established, Login, Protocol, Secret, SpecError, UpstreamTls};
 pub use survey::{Finding, Sample, SampleOrder, Severity, Survey, SurveyColumn, trace_view};

@@ -166,6 +166,21 @@ pub trait Protocol: Send + Sync {
         Vec::new()
     }
 
+    /// What is kept of the password of an exchanged credential: enough to check a client's proof of it ([`crate::Proof`]),
+    /// not enough to give one. In a form of the protocol's own; the salt is different for each user name. `None` where the
+    /// protocol's clients can only send tokens.
+    fn verifier(&self, password: &[u8], salt: &[u8; 16]) -> Option<Secret> {
+        let _ = (password, salt);
+        None
+    }
+
+    /// A verifier of the same form that no password fits, as cheap to make as a real one is to look up. `None` as for
+    /// [`Protocol::verifier`].
+    fn decoy(&self, salt: &[u8; 16]) -> Option<Secret> {
+        let _ = salt;
+        None
+    }
+
     /// Sets up a datasource. Does not connect.
     fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError>;
 

@@ -49,6 +49,17 @@ pub(crate) fn blocks(setup: &Setup) -> Vec<Block> {
             ],
         ));
     }
+    if let Some(exchange) = &setup.exchange {
+        blocks.push(block(
+            "exchange",
+            vec![
+                ("address", json!(exchange.address.to_string())),
+                ("tls", server_tls(exchange.tls.as_ref())),
+                ("valid_for", json!(show_duration(exchange.valid_for))),
+                ("operators", json!(exchange.operators)),
+            ],
+        ));
+    }
     for webhook in &setup.webhooks {
         // The address may carry a secret, so only its host shows.
         let host = reqwest::Url::parse(&webhook.url).ok().and_then(|url| url.host_str().map(str::to_owned));

@@ -1,11 +1,14 @@
-//! `[[listeners]]` and `[console]`: where clients and people connect.
+//! `[[listeners]]`, `[console]` and `[exchange]`: where clients and people connect.
 
 use super::datasources::Declared;
 use super::document::{Section, nearest};
 use super::peers::{IssuerSetup, ListenerSetup, ServerTls};
-use super::setup::ConsoleSetup;
+use super::setup::{ConsoleSetup, ExchangeSetup};
 use super::{Surroundings, console, tls};
 use std::net::SocketAddr;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Datasources are read first: a listener names one.
 pub(crate) fn listeners(root: &Section<'_>, around: &Surroundings<'_>, datasources: &[Declared]) -> Vec<ListenerSetup> {
@@ -158,4 +161,24 @@ pub(crate) fn console(root: &Section<'_>, around: &Surroundings<'_>, issuers: &[
     let roles = console::roles(&section);
     section.finish();
     Some(ConsoleSetup { address: address?, tls, public_url, login, roles })
+}
+
+pub(crate) fn exchange(
+    root: &Section<'_>,
+    around: &Surroundings<'_>,
+    console: Option<&ConsoleSetup>,
+) -> Option<ExchangeSetup> {
+    let section = root.section("exchange");
+    if !section.present() {
+        return None;
+    }
+    let address = address(&section);
+    let tls = server_tls(&section, around, address, section.flag("insecure_loopback"));
+    let valid_for = section.duration("valid_for", MINUTE..=24 * 60 * MINUTE, 15 * MINUTE);
+    let mut operators = section.texts("operators").unwrap_or_default();
+    operators.extend(console.map(|console| console.roles.operator.clone()).unwrap_or_default());
+    operators.sort();
+    operators.dedup();
+    section.finish();
+    Some(ExchangeSetup { address: address?, tls, valid_for, operators })
 }

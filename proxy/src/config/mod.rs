@@ -27,8 +27,8 @@ pub use peers::{AllowRule, ClaimNames, DatasourceSetup, IssuerSetup, ListenerSet
 pub use problem::{Gravity, Problem, Problems};
 pub use secret::{SecretSource, Sourced};
 pub use setup::{
-    ApprovalsSetup, ConsoleLogin, ConsoleRoles, ConsoleSetup, Durability, Limits, MaskingSetup, OnHold, PoliciesSetup,
-    SegmentSetup, Setup, StorePlace, StoreSetup, WebhookFormat, WebhookSetup,
+    ApprovalsSetup, ConsoleLogin, ConsoleRoles, ConsoleSetup, Durability, ExchangeSetup, Limits, MaskingSetup, OnHold,
+    PoliciesSetup, SegmentSetup, Setup, StorePlace, StoreSetup, WebhookFormat, WebhookSetup,
 };
 
 use document::{Notes, Section};
@@ -117,6 +117,7 @@ pub fn parse(path: &Path, text: &str, around: &Surroundings<'_>) -> Result<Setup
     let masking = store::masking(&root, around);
     let approvals = service::approvals(&root);
     let console = listeners::console(&root, around, &issuers);
+    let exchange = listeners::exchange(&root, around, console.as_ref());
     let webhooks = console::webhooks(&root, around);
     let limits = service::limits(&root);
     root.finish();
@@ -134,6 +135,7 @@ pub fn parse(path: &Path, text: &str, around: &Surroundings<'_>) -> Result<Setup
             masking,
             approvals,
             console,
+            exchange,
             webhooks,
             limits,
             warnings,

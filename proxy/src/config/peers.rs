@@ -55,6 +55,8 @@ pub struct ServerTls {
     pub key: PathBuf,
     /// Ready to serve, without ALPN: whoever needs it clones and sets it.
     pub config: Arc<rustls::ServerConfig>,
+    /// The server's own certificate (DER): what clients bind their logins to.
+    pub certificate: Arc<[u8]>,
 }
 
 impl fmt::Debug for ServerTls {

@@ -29,6 +29,8 @@ pub struct Setup {
     pub approvals: ApprovalsSetup,
     /// `[console]`: absent means none is served.
     pub console: Option<ConsoleSetup>,
+    /// `[exchange]`: absent means that tokens are not exchanged.
+    pub exchange: Option<ExchangeSetup>,
     /// `[[webhooks]]`: who is told of requests and decisions.
     pub webhooks: Vec<WebhookSetup>,
     /// `[limits]`
@@ -150,6 +152,19 @@ pub struct ConsoleSetup {
     pub login: Option<ConsoleLogin>,
     /// Which groups may do what.
     pub roles: ConsoleRoles,
+}
+
+/// `[exchange]`: tokens for short-lived user names and passwords.
+#[derive(Clone, Debug)]
+pub struct ExchangeSetup {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// `None` only on loopback and with `insecure_loopback = true`.
+    pub tls: Option<ServerTls>,
+    /// How long a credential lasts at most; never longer than its token. Default 15 min.
+    pub valid_for: Duration,
+    /// Groups that see and revoke everybody's credentials; the console's operators are among them.
+    pub operators: Vec<String>,
 }
 
 /// Login to the console: OpenID Connect, authorization code with PKCE.

@@ -50,11 +50,14 @@ fn load_server(tls: &Section<'_>, cert: &Path, key: &Path) -> Option<ServerTls> 
         }
     };
     let (chain, private) = (chain?, private?);
+    let certificate = chain.first().map_or_else(|| Arc::from([]), |first| Arc::from(first.as_ref()));
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private));
     match config {
-        Ok(config) => Some(ServerTls { cert: cert.to_owned(), key: key.to_owned(), config: Arc::new(config) }),
+        Ok(config) => {
+            Some(ServerTls { cert: cert.to_owned(), key: key.to_owned(), config: Arc::new(config), certificate })
+        }
         Err(error) => {
             tls.wrong(
                 "",

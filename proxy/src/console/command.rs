@@ -3,7 +3,7 @@
 use super::device;
 use super::http_client::{client, json, trusting};
 use clap::{Args, Subcommand};
-use reqwest::{Client, Method, Url};
+use reqwest::{Client, Method, RequestBuilder, Url};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
@@ -17,6 +17,15 @@ pub(crate) struct ApprovalsArguments {
     /// The console's address, such as https://affidavit.example.org [env: AFFIDAVIT_CONSOLE]
     #[arg(long, value_name = "URL", global = true)]
     console: Option<String>,
+    #[command(flatten)]
+    who: Who,
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// As whom a command calls an API, and how it shows the answer.
+#[derive(Args, Debug)]
+pub(crate) struct Who {
     /// An access token for this proxy; without one, you log in by the device flow [env: AFFIDAVIT_TOKEN]
     #[arg(long, value_name = "TOKEN", global = true)]
     token: Option<String>,
@@ -31,9 +40,7 @@ pub(crate) struct ApprovalsArguments {
     ca: Option<PathBuf>,
     /// Print JSON
     #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    action: Action,
+    pub(crate) json: bool,
 }
 
 /// What to do.
@@ -117,6 +124,11 @@ impl Stopped {
 
 /// Runs the command.
 pub(crate) fn approvals(arguments: &ApprovalsArguments) -> ExitCode {
+    finish(run(arguments))
+}
+
+/// Runs a command to its exit code.
+pub(crate) fn finish(command: impl Future<Output = Result<(), Stopped>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -124,7 +136,7 @@ pub(crate) fn approvals(arguments: &ApprovalsArguments) -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    match runtime.block_on(run(arguments)) {
+    match runtime.block_on(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(stopped) => {
             eprintln!("affidavit: {}", stopped.message);
@@ -133,7 +145,7 @@ pub(crate) fn approvals(arguments: &ApprovalsArguments) -> ExitCode {
     }
 }
 
-fn given(argument: Option<&String>, variable: &str) -> Option<String> {
+pub(crate) fn given(argument: Option<&String>, variable: &str) -> Option<String> {
     argument.cloned().or_else(|| std::env::var(variable).ok()).filter(|value| !value.is_empty())
 }
 
@@ -144,23 +156,8 @@ async fn run(arguments: &ApprovalsArguments) -> Result<(), Stopped> {
         )
     })?;
     let base = Url::parse(&console).map_err(|_| Stopped::usage(format!("--console {console:?} is not a URL")))?;
-    let http = open(&base, arguments.ca.as_deref())?;
-    let token = match given(arguments.token.as_ref(), "AFFIDAVIT_TOKEN") {
-        Some(token) => token,
-        None => {
-            let issuer = match given(arguments.issuer.as_ref(), "AFFIDAVIT_ISSUER") {
-                Some(issuer) => issuer,
-                None => issuer_of(&http, &base).await?,
-            };
-            let client_id = given(arguments.client_id.as_ref(), "AFFIDAVIT_CLIENT_ID").ok_or_else(|| {
-                Stopped::usage(
-                    "no token: give one with --token or AFFIDAVIT_TOKEN, or --client-id ID to log in with your browser",
-                )
-            })?;
-            let issuer_url = Url::parse(&issuer).map_err(|_| Stopped::usage(format!("{issuer:?} is not a URL")))?;
-            device::log_in(&open(&issuer_url, arguments.ca.as_deref())?, &issuer, &client_id).await?
-        }
-    };
+    let http = arguments.who.open(&base)?;
+    let token = arguments.who.token(&http, &base).await?;
     let call = |method: Method, path: &str| {
         let address = format!("{}/api/v1/{path}", console.trim_end_matches('/'));
         http.request(method, address).bearer_auth(&token)
@@ -182,16 +179,8 @@ async fn run(arguments: &ApprovalsArguments) -> Result<(), Stopped> {
         Action::Review { id, finding } => decide(id, "review", finding, false),
         Action::Withdraw { id } => decide(id, "withdraw", "", false),
     };
-    let (status, answer) = json(request)
-        .await
-        .map_err(|cause| Stopped::broken(format!("the console at {console} cannot be asked: {cause}")))?;
-    if !status.is_success() {
-        let part = |name: &str| answer.get(name).and_then(Value::as_str);
-        let detail = part("detail").unwrap_or("the console refused without saying why");
-        let hint = part("hint").map(|hint| format!("\n  {hint}")).unwrap_or_default();
-        return Err(Stopped::refused(format!("{detail}{hint}")));
-    }
-    if arguments.json {
+    let answer = ask(request, &console).await?;
+    if arguments.who.json {
         println!("{answer:#}");
         return Ok(());
     }
@@ -203,8 +192,46 @@ async fn run(arguments: &ApprovalsArguments) -> Result<(), Stopped> {
     Ok(())
 }
 
+/// Sends a request; what is refused is told in the API's own words (RFC 9457, or RFC 6749 for token requests).
+pub(crate) async fn ask(request: RequestBuilder, place: &str) -> Result<Value, Stopped> {
+    let (status, answer) =
+        json(request).await.map_err(|cause| Stopped::broken(format!("{place} cannot be asked: {cause}")))?;
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let part = |name: &str| answer.get(name).and_then(Value::as_str);
+    let detail = part("detail").or(part("error_description")).unwrap_or("it was refused without saying why");
+    let hint = part("hint").map(|hint| format!("\n  {hint}")).unwrap_or_default();
+    Err(Stopped::refused(format!("{detail}{hint}")))
+}
+
+impl Who {
+    /// The token to call with: given, or by the device flow of the issuer that the place names.
+    pub(crate) async fn token(&self, http: &Client, base: &Url) -> Result<String, Stopped> {
+        if let Some(token) = given(self.token.as_ref(), "AFFIDAVIT_TOKEN") {
+            return Ok(token);
+        }
+        let issuer = match given(self.issuer.as_ref(), "AFFIDAVIT_ISSUER") {
+            Some(issuer) => issuer,
+            None => issuer_of(http, base).await?,
+        };
+        let client_id = given(self.client_id.as_ref(), "AFFIDAVIT_CLIENT_ID").ok_or_else(|| {
+            Stopped::usage(
+                "no token: give one with --token or AFFIDAVIT_TOKEN, or --client-id ID to log in with your browser",
+            )
+        })?;
+        let issuer_url = Url::parse(&issuer).map_err(|_| Stopped::usage(format!("{issuer:?} is not a URL")))?;
+        device::log_in(&self.open(&issuer_url)?, &issuer, &client_id).await
+    }
+
+    /// A client for that address, trusting what was asked to be trusted.
+    pub(crate) fn open(&self, url: &Url) -> Result<Client, Stopped> {
+        open(url, self.ca.as_deref())
+    }
+}
+
 /// What a person typed, fit for a path; a wrong id is refused by the console in words.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>().to_lowercase()
 }
 
@@ -235,11 +262,11 @@ fn open(url: &Url, ca: Option<&Path>) -> Result<Client, Stopped> {
 async fn issuer_of(http: &Client, base: &Url) -> Result<String, Stopped> {
     let address =
         base.join("/.well-known/oauth-protected-resource").map_err(|error| Stopped::usage(error.to_string()))?;
-    let (_, answer) = json(http.get(address))
-        .await
-        .map_err(|cause| Stopped::broken(format!("the console at {base} cannot be asked: {cause}")))?;
+    let (_, answer) =
+        json(http.get(address)).await.map_err(|cause| Stopped::broken(format!("{base} cannot be asked: {cause}")))?;
     let first = answer.get("authorization_servers").and_then(Value::as_array).and_then(|all| all.first());
-    first.and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
-        Stopped::usage("the console names no issuer; give one with --issuer URL, or a token with --token")
-    })
+    first
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .ok_or_else(|| Stopped::usage("it names no issuer; give one with --issuer URL, or a token with --token"))
 }

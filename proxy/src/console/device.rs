@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Longest that a person is waited for, whatever the issuer says.
 const MOST_PATIENCE: Duration = Duration::from_secs(1800);
 
-fn form(request: RequestBuilder, pairs: &[(&str, &str)]) -> RequestBuilder {
+pub(crate) fn form(request: RequestBuilder, pairs: &[(&str, &str)]) -> RequestBuilder {
     request.header("content-type", "application/x-www-form-urlencoded").body(url_encoded(pairs))
 }
 

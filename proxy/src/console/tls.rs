@@ -15,13 +15,13 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const MOST: usize = 256;
 
 /// Hands out connections whose handshake is complete.
-pub(super) struct TlsListener {
+pub(crate) struct TlsListener {
     ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
     address: SocketAddr,
 }
 
 impl TlsListener {
-    pub(super) fn new(socket: TcpListener, config: Arc<rustls::ServerConfig>) -> std::io::Result<Self> {
+    pub(crate) fn new(socket: TcpListener, config: Arc<rustls::ServerConfig>) -> std::io::Result<Self> {
         let address = socket.local_addr()?;
         let (done, ready) = mpsc::channel(16);
         tokio::spawn(accept(socket, TlsAcceptor::from(config), done));

@@ -67,6 +67,12 @@ impl Sessions {
         self.live.lock().get(&session).is_some_and(|live| live.stop.send(Some(refusal)).is_ok())
     }
 
+    /// Ends the sessions that `which` takes; how many that were.
+    pub(crate) fn end_those(&self, which: impl Fn(&SessionInfo) -> bool, refusal: &Refusal) -> usize {
+        let live = self.live.lock();
+        live.values().filter(|one| which(&one.info) && one.stop.send(Some(refusal.clone())).is_ok()).count()
+    }
+
     /// Ends all sessions.
     pub(crate) fn end_all(&self, refusal: &Refusal) {
         for live in self.live.lock().values() {

@@ -31,13 +31,15 @@ pub(crate) async fn token(link: &mut Link, response: &HandshakeResponse) -> Resu
     // An empty challenge is sent without its NUL, as the server does for this plugin.
     request.pop();
     link.write(&request).await?;
-    match link.read(LONGEST_TOKEN).await {
-        Ok(answer) => given(&answer),
-        // This is how clients built on libmysqlclient say no: they report it to their user and hang up.
-        Err(LinkError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(TokenError::Gone(refusal("the client hung up when it was asked for its token in clear text")))
-        }
-        Err(error) => Err(error.into()),
+    let why = || refusal("the client hung up when it was asked for its token in clear text");
+    given(&link.read(LONGEST_TOKEN).await.map_err(|error| hung_up(error, why))?)
+}
+
+/// This is how clients built on libmysqlclient say no to a plugin: they report it to their user and hang up.
+pub(crate) fn hung_up(error: LinkError, why: impl FnOnce() -> Refusal) -> TokenError {
+    match error {
+        LinkError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => TokenError::Gone(why()),
+        error => error.into(),
     }
 }
 

@@ -1,11 +1,16 @@
-//! What a client shows as proof: a token as its clear-text password, or through SASL OAUTHBEARER.
+//! What a client shows as proof: a token as its clear-text password or through SASL OAUTHBEARER, or, for an exchanged
+//! credential, that it knows the password, by SCRAM.
 //!
 //! OAUTHBEARER: RFC 7628, <https://www.postgresql.org/docs/18/sasl-authentication.html#SASL-OAUTHBEARER>. A server cannot
 //! offer a password and OAUTHBEARER at once, so a client that wants the latter says so with the startup option
 //! `affidavit.auth=oauth`.
 
+use super::scram::Failure;
+use super::scram_server::{Challenged, Kept, ScramProof, mechanisms};
 use crate::message::auth::{password, put_ask, sasl_initial};
 use crate::message::{HEAD, head};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire::{Discovery, LoginError, Transport, Violation};
@@ -21,6 +26,13 @@ pub(crate) enum Proof {
     Password(Vec<u8>),
     /// An OAUTHBEARER token.
     Bearer(Vec<u8>),
+    /// That it knows the password of an exchanged credential, and what tells it that we hold its verifier.
+    Scram {
+        /// For the desk.
+        proof: ScramProof,
+        /// The server's final message, for once the desk has said yes.
+        answer: Vec<u8>,
+    },
     /// The client asked where to get a token, was told, and is now to be sent away.
     Discovered,
     /// A message of so many bytes, which was not looked at.
@@ -110,6 +122,40 @@ pub(crate) async fn ask_bearer(
         }
         None => Ok(None),
     }
+}
+
+/// Has the client prove the password of an exchanged credential by SCRAM. `binding` is the hash of our certificate, where
+/// the client came through TLS and the hash is defined.
+pub(crate) async fn ask_scram(
+    client: &mut Transport,
+    before: &[u8],
+    kept: &Kept,
+    binding: Option<&[u8]>,
+) -> Result<Option<Proof>, LoginError> {
+    let failed = |Failure(why)| LoginError::Violation(why.to_owned());
+    let mut ask = before.to_vec();
+    put_ask(10, mechanisms(binding), &mut ask).map_err(violation)?;
+    send(client, &ask).await?;
+    let body = match read(client).await? {
+        None => return Ok(None),
+        Some(Message::TooLong(size)) => return Ok(Some(Proof::TooLong(size))),
+        Some(Message::Body(body)) => body,
+    };
+    let (mechanism, first) = sasl_initial(&body).map_err(violation)?;
+    let nonce: [u8; 18] = rand::random();
+    let challenged = Challenged::new(mechanism, first, binding, kept, &STANDARD.encode(nonce)).map_err(failed)?;
+    let mut challenge = Vec::new();
+    put_ask(11, challenged.first(), &mut challenge).map_err(violation)?;
+    send(client, &challenge).await?;
+    let last = match read(client).await? {
+        None => return Ok(None),
+        Some(Message::TooLong(size)) => return Ok(Some(Proof::TooLong(size))),
+        Some(Message::Body(body)) => body,
+    };
+    let proof = challenged.finish(&last).map_err(failed)?;
+    let mut answer = Vec::new();
+    put_ask(12, &proof.server_final(kept).map_err(failed)?, &mut answer).map_err(violation)?;
+    Ok(Some(Proof::Scram { proof, answer }))
 }
 
 /// The token in `n,,^Aauth=Bearer TOKEN^A^A` (RFC 7628, section 3.1); empty when the client has none.

@@ -3,4 +3,5 @@
 pub(crate) mod binding;
 pub(crate) mod client;
 pub(crate) mod scram;
+pub(crate) mod scram_server;
 pub(crate) mod upstream;

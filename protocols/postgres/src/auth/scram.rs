@@ -14,7 +14,8 @@ use subtle::ConstantTimeEq;
 /// More than this a server may not make us compute. PostgreSQL's default is 4096.
 const MAX_ITERATIONS: u32 = 1_000_000;
 
-type Key = [u8; 32];
+/// A key or signature of this mechanism.
+pub(super) type Key = [u8; 32];
 
 /// The keys that a password gives for a salt and iteration count.
 #[derive(Clone)]
@@ -56,14 +57,14 @@ pub(crate) struct Proven {
     signature: Key,
 }
 
-fn hmac(key: &[u8], parts: &[&[u8]]) -> Result<Key, Failure> {
+pub(super) fn hmac(key: &[u8], parts: &[&[u8]]) -> Result<Key, Failure> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| Failure("HMAC refuses its key"))?;
     parts.iter().for_each(|part| mac.update(part));
     Ok(mac.finalize().into_bytes().into())
 }
 
 /// PBKDF2 with HMAC-SHA-256 and one block of output: the `Hi` of RFC 5802.
-fn salted(password: &[u8], salt: &[u8], iterations: u32) -> Result<Key, Failure> {
+pub(super) fn salted(password: &[u8], salt: &[u8], iterations: u32) -> Result<Key, Failure> {
     let base = Hmac::<Sha256>::new_from_slice(password).map_err(|_| Failure("HMAC refuses its key"))?;
     let round = |input: &[&[u8]]| -> Key {
         let mut mac = base.clone();
@@ -80,7 +81,7 @@ fn salted(password: &[u8], salt: &[u8], iterations: u32) -> Result<Key, Failure>
 }
 
 /// The password as SCRAM wants it: SASLprep'd, or as it is where that is not defined.
-fn prepared(password: &[u8]) -> Vec<u8> {
+pub(super) fn prepared(password: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(password).ok();
     let prepared = text.and_then(|text| stringprep::saslprep(text).ok());
     prepared.map_or_else(|| password.to_vec(), |text| text.as_bytes().to_vec())

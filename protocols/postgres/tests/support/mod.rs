@@ -30,6 +30,9 @@ pub struct TestDesk {
     pub claims: Arc<Mutex<Vec<Claim>>>,
     pub abandoned: Arc<Mutex<Vec<String>>>,
     pub turned_away: Arc<Mutex<Vec<String>>>,
+    /// An exchanged credential: its user name and verifier.
+    pub held: Option<(String, Secret)>,
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl TestDesk {
@@ -41,6 +44,8 @@ impl TestDesk {
             claims: Arc::default(),
             abandoned: Arc::default(),
             turned_away: Arc::default(),
+            held: None,
+            certificate: None,
         }
     }
 }
@@ -55,10 +60,27 @@ impl Desk for TestDesk {
         Ok(self.datasource.clone())
     }
 
+    fn challenge(&self, claim: &Claim) -> Result<Option<Secret>, Refusal> {
+        if !claim.user.starts_with("x-") {
+            return Ok(None);
+        }
+        let held = self.held.as_ref().filter(|(user, _)| *user == claim.user).map(|(_, verifier)| verifier.clone());
+        Ok(held.or_else(|| affidavit_postgres::Postgres.decoy(&[9; 16])))
+    }
+
+    fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
+    }
+
     async fn admit(&self, credential: Credential<'_>, claim: &Claim) -> Result<Admission, Refusal> {
         let (token, method) = match credential {
             Credential::Password(token) => (token, AuthMethod::TokenAsPassword),
             Credential::Bearer(token) => (token, AuthMethod::OauthBearer),
+            Credential::Proof(proof) => {
+                let held = self.held.as_ref().filter(|(user, verifier)| *user == claim.user && proof.fits(verifier));
+                let no = || Refusal::new(RefusalKind::NotAuthenticated, "wrong user name or password");
+                (held.map(|_| TOKEN.as_bytes()).ok_or_else(no)?, AuthMethod::Exchanged)
+            }
         };
         if token != TOKEN.as_bytes() {
             return Err(Refusal::new(RefusalKind::NotAuthenticated, "the token is not ours").hint("get a new one"));
