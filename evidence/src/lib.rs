@@ -22,6 +22,7 @@ mod inbox;
 mod journal;
 mod keeper;
 mod log;
+mod reading;
 mod record;
 mod recorder;
 mod seal;
@@ -36,5 +37,6 @@ pub use error::{CannotRecord, StoreError};
 pub use event::{
     AccessEvent, ApprovalEvent, ApprovalStep, LoginDenied, Lsn, PolicyEvent, PolicyOrigin, new_session_id,
 };
+pub use reading::{Filter, PolicyRecord, Reader, RecordedRow, Text, parse_time};
 pub use recorder::{Health, Recorder, Recovery, SealReport};
 pub use sign::{Checkpoint, LogKey, VerifierKey};
