@@ -74,14 +74,24 @@ pub enum ApprovalStep {
     Requested,
     /// One person agreed.
     Approved,
+    /// An emergency rule opened it at once: nobody agreed, and a review is owed.
+    Emergency,
+    /// Those who agreed opened a window: until it ends, every statement of the same shape may run under it.
+    Window,
+    /// Nobody had decided in time: more people may now.
+    Escalated,
     /// One person refused.
     Denied,
-    /// It was withdrawn.
+    /// One person took the agreement back.
     Revoked,
+    /// Nobody waits for it any more: the client went away, the requester withdrew it, the proxy was restarted.
+    Cancelled,
     /// Its time ran out.
     Expired,
     /// A statement ran under it.
     Used,
+    /// One person reviewed an emergency; the justification is what they found.
+    Reviewed,
 }
 
 impl ApprovalStep {
@@ -91,10 +101,15 @@ impl ApprovalStep {
         match self {
             Self::Requested => "requested",
             Self::Approved => "approved",
+            Self::Emergency => "emergency",
+            Self::Window => "window",
+            Self::Escalated => "escalated",
             Self::Denied => "denied",
             Self::Revoked => "revoked",
+            Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Used => "used",
+            Self::Reviewed => "reviewed",
         }
     }
 }

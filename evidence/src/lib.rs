@@ -23,6 +23,7 @@ mod journal;
 mod keeper;
 mod log;
 mod policy_text;
+mod reading;
 mod record;
 mod recorder;
 mod seal;
@@ -38,5 +39,6 @@ pub use event::{
     AccessEvent, ApprovalEvent, ApprovalStep, LoginDenied, Lsn, PolicyEvent, PolicyOrigin, new_session_id,
 };
 pub use policy_text::policy_text;
+pub use reading::{Filter, PolicyRecord, Reader, RecordedRow, Text, parse_time};
 pub use recorder::{Health, Recorder, Recovery, SealReport};
 pub use sign::{Checkpoint, LogKey, VerifierKey};

@@ -258,7 +258,7 @@ class Walk:
         self.store, self.leaves, self.first, self.last = store, leaves, first, last
         self.seen, self.open, self.chains = set(), {}, {}
         self.loaded, self.periods, self.active = {}, defaultdict(list), None
-        self.approvals, self.logged = {}, set()
+        self.approvals, self.logged, self.strangers = {}, set(), defaultdict(list)
         self.begins, self.statements = None, 0
 
     def run(self):
@@ -286,6 +286,8 @@ class Walk:
             if not os.path.exists(copy) or open(copy, "rb").read() != entry:
                 fail("files present", copy, f"it is not leaf {index}")
             self.segment(content, place)
+        for _, used in (one for some in self.strangers.values() for one in some if self.first == 1):
+            fail("approval state machine", used, "used by a session of another identity, or of none")
         if self.first > 1:
             skip("open sessions carried", "the package begins after the first segment")
 
@@ -397,6 +399,10 @@ class Walk:
         if table == "statements":
             self.statement(record, track, bodies, texts)
         elif event == "open":
+            track["owner"] = f"{record['issuer'] or ''}|{record['user_id'] or ''}"
+            for requester, used in self.strangers.pop(session, []):
+                if requester != track["owner"]:
+                    fail("approval state machine", used, "used by a session of another identity")
             if record["policy_version"]:
                 self.policy_used(record["policy_version"], record["ts"], record["lsn"], None, place)
         else:
@@ -492,28 +498,59 @@ class Walk:
         if event == "requested":
             if known:
                 fail(name, place, "it was requested before")
-            self.approvals[key] = {"request": record, "by": set(), "ended": False, "used": None, "ran": False, "from": None, "until": None}
+            self.approvals[key] = {
+                "request": record, "by": set(), "ended": False, "used": set(), "ran": set(), "from": None, "until": None,
+                "emergency": False, "reviewed": False, "window": False,
+            }
             return
-        if not known or known["ended"]:
+        if not known or (known["ended"] and event != "reviewed"):
             fail(name, place, "it was never requested, or is over")
             return
-        request = known["request"]
+        request, who = known["request"], record["approver"]
         if (record["requester"], record["scope"]) != (request["requester"], request["scope"]):
             fail(name, place, "its requester or scope is not that of the request")
-        if event == "approved":
-            who = record["approver"]
-            if not who or who == request["requester"] or who in known["by"] or not (record["justification"] or "").strip():
-                fail(name, place, "approved by nobody, by the requester, twice by one person, or without a reason")
-            known["by"].add(who)
+        if event in ("approved", "denied", "revoked", "reviewed"):
+            if not who or who == request["requester"] or not (record["justification"] or "").strip():
+                fail(name, place, "decided by nobody, by the requester, or without a reason")
+        if event in ("approved", "emergency", "window"):
             known["from"], known["until"] = record["valid_from"] or known["from"], record["valid_until"] or known["until"]
+        if event == "approved":
+            if who in known["by"]:
+                fail(name, place, "one person approved twice")
+            known["by"].add(who)
+        elif event == "emergency":
+            if known["by"] or known["emergency"] or who:
+                fail(name, place, "it was opened before, or names someone who agreed")
+            known["emergency"] = True
+        elif event == "window":
+            if not known["by"] or known["used"]:
+                fail(name, place, "nobody had agreed to a window")
+            known["window"] = True
         elif event == "used":
+            by = (record["session_id"], record["statement_id"])
             late = known["until"] and record["ts"] > known["until"] or known["from"] and record["ts"] < known["from"]
-            strange = request["session_id"] and record["session_id"] != request["session_id"]
-            if not known["by"] or known["used"] or late or strange:
-                fail(name, place, "used before it was approved, twice, out of its time, or by another session")
-            known["used"] = (record["session_id"], record["statement_id"])
-        else:
+            again = by in known["used"] or (known["used"] and not known["window"])
+            if not (known["by"] or known["emergency"]) or again or late:
+                fail(name, place, "used before it was approved, twice, or out of its time")
+            known["used"].add(by)
+            if request["session_id"] and by[0] != request["session_id"]:
+                self.stranger(by[0], record["requester"], place)
+        elif event == "reviewed":
+            if not known["emergency"] or known["reviewed"]:
+                fail(name, place, "it owes no review")
+            known["reviewed"] = True
+        elif event in ("denied", "revoked", "cancelled", "expired"):
             known["ended"] = True
+        elif event != "escalated":
+            fail(name, place, f"unknown event {event}")
+
+    def stranger(self, session, requester, place):
+        """A session that used what another had asked for: it has to be of the same identity."""
+        owner = self.open.get(session, {}).get("owner")
+        if owner is None:
+            self.strangers[session].append((requester, place))
+        elif owner != requester:
+            fail("approval state machine", place, "used by a session of another identity")
 
     def approval_used(self, record, place):
         key = record["approval_id"]
@@ -523,11 +560,11 @@ class Walk:
             return
         if record["sent"] is None or record["phase"] == "prepare":
             return
-        known = self.approvals.get(key)
-        if not known or known["used"] != (record["session_id"], record["statement_id"]) or known["ran"]:
+        known, me = self.approvals.get(key), (record["session_id"], record["statement_id"])
+        if not known or me not in known["used"] or me in known["ran"] or (known["ran"] and not known["window"]):
             fail("approvals", place, f"approval {key} is not there, is another statement's, or was used before")
         if known:
-            known["ran"] = True
+            known["ran"].add(me)
 
 
 # The package

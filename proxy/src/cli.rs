@@ -40,9 +40,9 @@ enum Command {
     Approvals(crate::console::command::ApprovalsArguments),
     /// What around the proxy would let protected values past it: rights, settings, rules that no longer fit.
     Doctor(crate::doctor::DoctorArguments),
-    /// The policy files: what the rules are, what changed, which are missing.
     /// User names and passwords that tokens are exchanged for: get one, list them, take them back.
     Credentials(crate::exchange::command::CredentialsArguments),
+    /// The policy files: what the rules are, what changed, which are missing.
     Policy {
         #[command(subcommand)]
         command: crate::policy_commands::PolicyCommand,

@@ -1,4 +1,4 @@
-"""`make demo`: an agent's nightly report, what a DBA sees beside it, the evidence of it, and a store that was touched.
+"""`make demo`: an agent's nightly report, what a DBA sees beside it, a person in the loop, the evidence, a store that was touched.
 
 Real servers, the real proxy, the real identity provider. Everything shown is checked; the last line counts the checks.
 """
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from . import install
+from . import demo_people, install
 from .__main__ import describe, start
 from .idp import client_token
 from .paths import IS_ROOT, ROOT, SID, TESTDATA
@@ -110,11 +110,7 @@ def both_engines(check, proxy, token):
     title("2. The same policy in front of MariaDB: one token domain, so that the two can be joined without being unmasked")
     query = "SELECT id, mrn, ssn, dob, full_name FROM patients WHERE id IN (4, 9, 16) ORDER BY id"
     left = psql(proxy.ports["postgres15"], "nightly-report", token, query + ";", "-A", "-t", "-F", "\t")
-    line = [
-        "/usr/bin/mariadb", "--no-defaults", "--host=127.0.0.1", f"--port={proxy.ports['mariadb_tls']}", "--user=nightly-report",
-        "--protocol=tcp", f"--ssl-ca={proxy.ca_file}", "--batch", "--skip-column-names", "hospital", "-e", query,
-    ]
-    right = subprocess.run(line, env=os.environ | {"MYSQL_PWD": token}, capture_output=True, text=True)
+    right = subprocess.run(mariadb(proxy, query, "--batch", "--skip-column-names"), env=os.environ | {"MYSQL_PWD": token}, capture_output=True, text=True)
     for name, done in (("PostgreSQL", left), ("MariaDB", right)):
         print(f"  {name}")
         indent(done.stdout + done.stderr)
@@ -140,25 +136,26 @@ def refusals(check, proxy, fleet, token):
 
 def evidence(check, proxy):
     """The record of the session, and the proof that it is whole."""
-    title("4. What compliance sees: evidence sessions, statements, show")
+    title("5. What compliance sees: evidence sessions, statements, show")
     sessions = proxy.evidence("sessions", "--config", proxy.config, check=False)
     indent(sessions.stdout + sessions.stderr, 14)
     check("the agent's session is on the record", "repo:clinic/reports" in sessions.stdout or "ci@clinic.example" in sessions.stdout)
     records = proxy.records("sessions")
     check("the refused logins are on the record too", sum(r["event"] == "denied" for r in records) == 2, str(records)[:2000])
     statements = proxy.records("statements")
-    asked = [r for r in statements if "patients" in str(r.get("tables")) and r.get("row_count")]
-    check("the statement over patients is, with the policy that judged it", bool(asked) and len(asked[0]["policy_version"]) == 64, str(statements)[:2000])
+    asked = [r for r in statements if "clinical_notes" in str(r.get("tables")) and r.get("row_count")]
+    check("the statements over protected tables are, with the policy that judged it", bool(asked) and len(asked[0]["policy_version"]) == 64, str(statements)[:2000])
     if asked:
         shown = proxy.evidence("show", asked[0]["session_id"], "--config", proxy.config, check=False)
         indent(shown.stdout + shown.stderr, 30)
         check("evidence show repeats what the agent saw: the masks", "***" in shown.stdout, shown.stderr)
-    title("5. The store is sealed and verified")
+    title("6. The store is sealed and verified")
     check("the proxy ends in good order", proxy.stop() == 0, proxy.log.read_text()[-2000:])
     verified = proxy.verify()
     indent(verified.stdout + verified.stderr, 40)
     check("evidence verify passes", verified.returncode == 0, f"exit {verified.returncode}")
-    title("6. One bit of one file is flipped in a copy")
+    demo_people.package(check, (title, indent), proxy)
+    title("8. One bit of one file is flipped in a copy")
     copy = proxy.home / "tampered"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(proxy.store, copy)
@@ -175,7 +172,23 @@ def evidence(check, proxy):
     shutil.rmtree(copy, ignore_errors=True)
 
 
-def stay(proxy, fleet, token):
+def held(check, proxy, fleet, token, url):
+    """The same statement on both engines, each through its own command line."""
+    postgres = [PSQL, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", demo_people.HISTORY]
+    address = {"PGHOST": "127.0.0.1", "PGPORT": str(proxy.ports["postgres15"]), "PGUSER": "nightly-report", "PGPASSWORD": token, "PGDATABASE": "hospital", "PAGER": "", "PGOPTIONS": r"-c affidavit.reason=quarterly\ report -c affidavit.ticket=REG-7"}
+    clients = [("PostgreSQL", postgres, address), ("MariaDB", mariadb(proxy, demo_people.HISTORY, "--table"), {"MYSQL_PWD": token})]
+    demo_people.held(check, (title, indent), proxy, url, fleet, token, clients)
+
+
+def mariadb(proxy, query, *flags):
+    """The command line of the mariadb client."""
+    return [
+        "/usr/bin/mariadb", "--no-defaults", "--host=127.0.0.1", f"--port={proxy.ports['mariadb_tls']}", "--user=nightly-report",
+        "--protocol=tcp", f"--ssl-ca={proxy.ca_file}", *flags, "hospital", "-e", query,
+    ]
+
+
+def stay(proxy, fleet, token, url):
     """Up again, with what to try."""
     proxy.start()
     server = fleet["servers"]["postgres15"]
@@ -184,10 +197,13 @@ def stay(proxy, fleet, token):
     secrets.write_text(token)
     secrets.chmod(0o600)
     relative = os.path.relpath(proxy.home)
+    browser = fleet["servers"]["idp"]["kind"] != "small"
     title("Still up. Try it:")
     print(f"""  as the agent    PGPASSWORD=$(cat {relative}/agent.token) psql -h 127.0.0.1 -p {port} -U me hospital
                   MYSQL_PWD=$(cat {relative}/agent.token) mariadb -h 127.0.0.1 -P {proxy.ports['mariadb_tls']} --ssl-ca={os.path.relpath(proxy.ca_file)} -u me hospital
   as the DBA      PGPASSWORD={server['users']['dba']} psql -h 127.0.0.1 -p {server['port']} -U dba hospital
+  the console     {url}        {"log in as priya, omar (privacy office), dana, ana or root; each password is the name" if browser else "(this small issuer has no login page; use affidavit approvals)"}
+                  hold something: psql … -c 'select count(*) from encounters', then decide in the browser; its recordings are there too
   the policy      $EDITOR {relative}/policies/hospital.toml        (takes effect within seconds, without a reconnect)
   the evidence    {os.path.relpath(proxy.bin / 'evidence')} sessions --config {os.path.relpath(proxy.config)}
   the store       {os.path.relpath(proxy.bin / 'evidence')} verify {os.path.relpath(proxy.store)} --key "$(cat {relative}/keys/log.vkey)"
@@ -209,7 +225,8 @@ def main():
         print("  (PostgreSQL 18 and MySQL 9.7 need root for their chroot; the demo does without them.)")
     shutil.rmtree(HOME, ignore_errors=True)
     check = Checks()
-    proxy = Proxy(HOME, fleet, ["postgres15", "mariadb"])
+    url, rules, lines = demo_people.console(HOME)
+    proxy = Proxy(HOME, fleet, ["postgres15", "mariadb"], rules=[TESTDATA / "policies/hospital.toml", rules], extra={"lines": lines})
     validated = proxy.affidavit("check", "--config", proxy.config)
     check("affidavit check accepts the configuration", validated.returncode == 0, validated.stdout + validated.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -220,9 +237,10 @@ def main():
         report(check, proxy, fleet, token)
         both_engines(check, proxy, token)
         refusals(check, proxy, fleet, token)
+        held(check, proxy, fleet, token, url)
         evidence(check, proxy)
         if not args.once:
-            stay(proxy, fleet, token)
+            stay(proxy, fleet, token, url)
         print(f"\ndemo: {check.passed} checks passed, {check.failed} failed", flush=True)
         while not args.once and proxy.alive():
             time.sleep(0.5)

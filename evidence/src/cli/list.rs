@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::search::{Condition, Query};
 use crate::table::{Record, Table, Value};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 #[derive(Args)]
@@ -21,9 +22,12 @@ pub(super) struct Approvals {
     /// Who asked or decided.
     #[arg(long, value_name = "USER")]
     identity: Option<String>,
-    /// Step: requested, approved, denied, revoked, expired, used.
+    /// Step: requested, approved, emergency, window, escalated, denied, revoked, cancelled, expired, used, reviewed.
     #[arg(long, value_name = "WORD")]
     event: Option<String>,
+    /// Only emergencies whose review nobody has recorded yet. Exit code 1 when there is one.
+    #[arg(long, conflicts_with = "event")]
+    review_due: bool,
     #[command(flatten)]
     format: Format,
 }
@@ -75,10 +79,18 @@ impl Approvals {
                 record.str("requester").contains(&who) || record.str("approver").contains(&who)
             })));
         }
-        let found: Vec<Record> = archive.collect(&query, None)?.into_iter().map(|(record, _)| record).collect();
+        let mut found: Vec<Record> = archive.collect(&query, None)?.into_iter().map(|(record, _)| record).collect();
+        if self.review_due {
+            let of = |event: &str| -> BTreeSet<String> {
+                let those = found.iter().filter(|record| record.str("event") == event);
+                those.map(|record| record.str("approval_id").to_owned()).collect()
+            };
+            let owed: BTreeSet<String> = of("emergency").difference(&of("reviewed")).cloned().collect();
+            found.retain(|record| record.str("event") == "emergency" && owed.contains(record.str("approval_id")));
+        }
         let columns = ["approval_id", "event", "requester", "approver", "justification", "scope", "valid_until"];
         print(Table::Approvals, &found, &columns, self.format);
-        Ok(ExitCode::SUCCESS)
+        Ok(if self.review_due && !found.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }
 }
 

@@ -10,10 +10,10 @@ mod output;
 mod policies;
 mod review;
 mod seal;
-mod sessions;
+pub(crate) mod sessions;
 mod show;
-mod statements;
-mod time;
+pub(crate) mod statements;
+pub(crate) mod time;
 mod verify;
 mod views;
 

@@ -12,27 +12,27 @@ use std::process::ExitCode;
 
 /// Filters by who and where, shared by sessions and statements.
 #[derive(Args, Clone, Default)]
-pub(super) struct Who {
+pub(crate) struct Who {
     /// Subject or e-mail address of the identity.
     #[arg(long, value_name = "USER")]
-    pub(super) identity: Option<String>,
+    pub(crate) identity: Option<String>,
     /// Name of the datasource.
     #[arg(long, value_name = "NAME")]
-    pub(super) datasource: Option<String>,
+    pub(crate) datasource: Option<String>,
     /// Session id, or its beginning.
     #[arg(long, value_name = "ID")]
-    pub(super) session: Option<String>,
+    pub(crate) session: Option<String>,
 }
 
 /// Filters by time.
 #[derive(Args, Clone, Default)]
-pub(super) struct When {
+pub(crate) struct When {
     /// From this time on: 2026-11-23T10:00:00Z, 2026-11-23, or 90s, 15m, 2h, 7d ago.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
-    pub(super) from: Option<i64>,
+    pub(crate) from: Option<i64>,
     /// Until this time.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
-    pub(super) to: Option<i64>,
+    pub(crate) to: Option<i64>,
 }
 
 impl Who {
@@ -67,9 +67,9 @@ pub(super) struct Sessions {
 
 /// A session: its opening (or denial), and its closing if there is one.
 #[derive(Clone)]
-pub(super) struct Session {
-    pub(super) open: Record,
-    pub(super) close: Option<Record>,
+pub(crate) struct Session {
+    pub(crate) open: Record,
+    pub(crate) close: Option<Record>,
     unsealed: bool,
 }
 
@@ -79,7 +79,7 @@ impl Session {
         Self { open, close: None, unsealed: false }
     }
 
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.open.str("session_id")
     }
 
@@ -88,7 +88,7 @@ impl Session {
         self.close.as_ref().unwrap_or(&self.open).str("event")
     }
 
-    pub(super) fn json(&self) -> Json {
+    pub(crate) fn json(&self) -> Json {
         let mut json = self.open.json();
         if let Json::Object(fields) = &mut json {
             fields.insert("opened".to_owned(), self.open.get("ts").json());
@@ -138,7 +138,7 @@ pub(super) fn short_time(micros: i64) -> String {
 }
 
 /// The sessions that match, oldest first.
-pub(super) fn find(
+pub(crate) fn find(
     archive: &Archive,
     who: &Who,
     when: &When,
@@ -170,7 +170,7 @@ pub(super) fn find(
 }
 
 /// The one session that an id, or its beginning, means.
-pub(super) fn find_one(archive: &Archive, id: &str) -> Result<Session, StoreError> {
+pub(crate) fn find_one(archive: &Archive, id: &str) -> Result<Session, StoreError> {
     let who = Who { session: Some(id.to_owned()), ..Who::default() };
     let mut found = find(archive, &who, &When::default(), None)?;
     match (found.len(), found.pop()) {

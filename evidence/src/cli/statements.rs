@@ -13,41 +13,48 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Which statements: shared with [`crate::Reader`].
+#[derive(Args, Clone, Default)]
+pub(crate) struct Which {
+    #[command(flatten)]
+    pub(crate) who: Who,
+    #[command(flatten)]
+    pub(crate) when: When,
+    /// Statements that touch this table (`patients` or `public.patients`).
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// Statements that returned this column, or one of this classification (protected, exempt, open).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) column: Option<String>,
+    /// Text in the statement.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+    /// Fingerprint of the statement's shape.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) fingerprint: Option<String>,
+    /// Decision: allow, deny, hold, approved.
+    #[arg(long, value_name = "WORD")]
+    pub(crate) decision: Option<String>,
+    /// How it ended: completed, failed, refused, cancelled, interrupted, not-executed, running.
+    #[arg(long, value_name = "WORD")]
+    pub(crate) status: Option<String>,
+    /// Error code (SQLSTATE).
+    #[arg(long, value_name = "CODE")]
+    pub(crate) error: Option<String>,
+    /// Approval that it used.
+    #[arg(long, value_name = "ID")]
+    pub(crate) approval: Option<String>,
+    /// Statements that returned at least this many rows.
+    #[arg(long, value_name = "N")]
+    pub(crate) min_rows: Option<i64>,
+}
+
 #[derive(Args)]
 pub(super) struct Statements {
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
-    who: Who,
-    #[command(flatten)]
-    when: When,
-    /// Statements that touch this table (`patients` or `public.patients`).
-    #[arg(long, value_name = "TABLE")]
-    table: Option<String>,
-    /// Statements that returned this column, or one of this classification (protected, exempt, open).
-    #[arg(long, value_name = "NAME")]
-    column: Option<String>,
-    /// Text in the statement.
-    #[arg(long, value_name = "TEXT")]
-    text: Option<String>,
-    /// Fingerprint of the statement's shape.
-    #[arg(long, value_name = "HEX")]
-    fingerprint: Option<String>,
-    /// Decision: allow, deny, hold, approved.
-    #[arg(long, value_name = "WORD")]
-    decision: Option<String>,
-    /// How it ended: completed, failed, refused, cancelled, interrupted, not-executed, running.
-    #[arg(long, value_name = "WORD")]
-    status: Option<String>,
-    /// Error code (SQLSTATE).
-    #[arg(long, value_name = "CODE")]
-    error: Option<String>,
-    /// Approval that it used.
-    #[arg(long, value_name = "ID")]
-    approval: Option<String>,
-    /// Statements that returned at least this many rows.
-    #[arg(long, value_name = "N")]
-    min_rows: Option<i64>,
+    which: Which,
     /// Adds the exact text and the parameters, which may hold protected values (JSON only).
     #[arg(long, requires = "json")]
     with_bodies: bool,
@@ -67,7 +74,13 @@ impl Statements {
         let mut archive = self.place.open("queried", scope)?;
         archive.body_key = self.body_key.as_deref().map(super::config::body_key).transpose()?;
         let limit = self.limit.or(self.format.is_for_people().then_some(100));
-        let found = archive.collect(&self.query(&archive)?, limit)?;
+        let (query, closed) = self.which.query(&archive)?;
+        if closed {
+            eprintln!(
+                "evidence: the exact texts are encrypted (--body-key FILE opens them); literals are not searched"
+            );
+        }
+        let found = archive.collect(&query, limit)?;
         if self.format.csv {
             let header: Vec<&str> = Table::Statements.columns().map(|column| column.name).collect();
             let rows = found.iter().map(|(record, _)| record.values.iter().map(Value::text).collect());
@@ -89,8 +102,12 @@ impl Statements {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
 
-    fn query(&self, archive: &Archive) -> Result<Query, StoreError> {
+impl Which {
+    /// The search, and whether exact texts are left out of it because they are encrypted and no key is there.
+    pub(crate) fn query(&self, archive: &Archive) -> Result<(Query, bool), StoreError> {
+        let mut closed = false;
         let mut query = Query::new(Table::Statements).between(self.when.from, self.when.to);
         if self.who.is_set() {
             // A session may have begun long before the statements that are looked for.
@@ -120,30 +137,31 @@ impl Statements {
             query = query.with(Condition::Test(Box::new(move |record| record.int("row_count") >= least)));
         }
         if let Some(text) = &self.text {
-            query = query.with(self.text_condition(archive, text)?);
+            let (condition, without) = self.text_condition(archive, text)?;
+            (query, closed) = (query.with(condition), without);
         }
-        Ok(query)
+        Ok((query, closed))
     }
 
     /// In the text without literals, or in the exact one where it can be read.
-    fn text_condition(&self, archive: &Archive, text: &str) -> Result<Condition, StoreError> {
+    fn text_condition(&self, archive: &Archive, text: &str) -> Result<(Condition, bool), StoreError> {
         let bodies = Query::new(Table::StatementBodies)
             .between(self.when.from, self.when.to)
             .with(Condition::contains("sql_text", text));
+        let mut closed = false;
         let exact: BTreeSet<(String, i64)> = match archive.collect(&bodies, None) {
             Ok(found) => found.iter().map(|(record, _)| key(record)).collect(),
-            Err(StoreError::Damaged { .. }) if self.body_key.is_none() => {
-                eprintln!(
-                    "evidence: the exact texts are encrypted (--body-key FILE opens them); literals are not searched"
-                );
+            Err(StoreError::Damaged { .. }) if archive.body_key.is_none() => {
+                closed = true;
                 BTreeSet::new()
             }
             Err(error) => return Err(error),
         };
         let text = text.to_lowercase();
-        Ok(Condition::Test(Box::new(move |record| {
+        let condition = Condition::Test(Box::new(move |record: &Record| {
             record.str("sql_normalized").to_lowercase().contains(&text) || exact.contains(&key(record))
-        })))
+        }));
+        Ok((condition, closed))
     }
 }
 
@@ -159,7 +177,10 @@ fn returns(record: &Record, column: &str) -> bool {
 }
 
 /// The sessions of the statements that were found.
-fn sessions_of(archive: &Archive, found: &[(Record, bool)]) -> Result<BTreeMap<String, sessions::Session>, StoreError> {
+pub(crate) fn sessions_of(
+    archive: &Archive,
+    found: &[(Record, bool)],
+) -> Result<BTreeMap<String, sessions::Session>, StoreError> {
     let ids: BTreeSet<String> = found.iter().map(|(record, _)| record.str("session_id").to_owned()).collect();
     let newest = found.iter().map(|(record, _)| record.int("ts")).max();
     let mut map = BTreeMap::new();
@@ -179,7 +200,7 @@ fn bodies(archive: &Archive, found: &[(Record, bool)]) -> Result<BTreeMap<(Strin
     Ok(archive.collect(&query, None)?.into_iter().map(|(record, _)| (key(&record), record)).collect())
 }
 
-fn json(
+pub(crate) fn json(
     record: &Record,
     unsealed: bool,
     sessions: &BTreeMap<String, sessions::Session>,

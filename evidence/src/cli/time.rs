@@ -5,7 +5,7 @@ use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
 /// Reads `2026-11-23T10:00:00Z`, `2026-11-23` (its beginning, UTC), or `90s`, `15m`, `2h`, `7d` (ago). Microseconds.
-pub(super) fn parse(text: &str) -> Result<i64, String> {
+pub(crate) fn parse(text: &str) -> Result<i64, String> {
     if let Ok(moment) = OffsetDateTime::parse(text, &Rfc3339) {
         return micros(moment);
     }

@@ -3,6 +3,7 @@
 
 mod filter;
 mod prune;
+mod window;
 
 pub(crate) use filter::{Condition, Query};
 
@@ -12,7 +13,7 @@ use crate::journal::scan;
 use crate::log::{Leaf, Manifest, entries};
 use crate::sign::parse_checkpoint;
 use crate::store::{About, Layout};
-use crate::table::{Batches, Record, Table, Value, each_row};
+use crate::table::{Batches, Record, RowView, Table, Value, each_row};
 use std::fs::File;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -46,6 +47,19 @@ pub(crate) struct ResultRow {
     pub(crate) columns: Vec<String>,
     pub(crate) values: Vec<Option<String>>,
     pub(crate) overflow: Option<String>,
+}
+
+impl ResultRow {
+    fn of(row: &RowView<'_>) -> Self {
+        Self {
+            statement: row.statement,
+            result_set: row.result_set,
+            row_index: row.row_index,
+            columns: row.columns().map(|name| name.unwrap_or_default().to_owned()).collect(),
+            values: row.values().map(|value| value.map(str::to_owned)).collect(),
+            overflow: row.overflow.map(str::to_owned),
+        }
+    }
 }
 
 impl Archive {
@@ -222,14 +236,7 @@ impl Archive {
                 let Some(batches) = self.open_file(&query, &file.name, &mut touched)? else { continue };
                 each_row(batches, &mut |row| {
                     if row.session == session && statement.is_none_or(|statement| statement == row.statement) {
-                        rows.push(ResultRow {
-                            statement: row.statement,
-                            result_set: row.result_set,
-                            row_index: row.row_index,
-                            columns: row.columns().map(|name| name.unwrap_or_default().to_owned()).collect(),
-                            values: row.values().map(|value| value.map(str::to_owned)).collect(),
-                            overflow: row.overflow.map(str::to_owned),
-                        });
+                        rows.push(ResultRow::of(row));
                     }
                     Ok(())
                 })?;

@@ -365,6 +365,29 @@ fn approvals_that_should_not_have_been() {
     caught(&spoilt(&skipped), machine);
 }
 
+/// A grant of one identity, used by a session of `subject`.
+fn used_elsewhere(subject: &str) -> Vec<&'static str> {
+    let folder = tempfile::tempdir().unwrap();
+    let (recorder, _) = open(config(folder.path()));
+    let (asking, using) = (session(&recorder, "agent-1"), session(&recorder, subject));
+    approved(&recorder, using, "grant", &|event| {
+        event.requester = "https://login.example.org|agent-1".into();
+        if event.step != ApprovalStep::Used {
+            event.session = Some(asking);
+        }
+    });
+    recorder.session_closed(asking, "done").unwrap();
+    recorder.session_closed(using, "done").unwrap();
+    recorder.close().unwrap();
+    failed(&check(folder.path()))
+}
+
+#[test]
+fn a_grant_is_its_identitys_whatever_the_session() {
+    assert_eq!(used_elsewhere("agent-1"), Vec::<&str>::new());
+    caught(&used_elsewhere("agent-2"), "approval state machine");
+}
+
 #[test]
 fn an_approval_used_twice() {
     let folder = tempfile::tempdir().unwrap();

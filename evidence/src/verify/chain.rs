@@ -24,7 +24,7 @@ pub(super) struct ChainRecord {
 }
 
 enum What {
-    Open { policy: String },
+    Open { policy: String, owner: String },
     Denied,
     Statement(Box<StatementFact>),
     Close { final_hash: String, totals: [i64; 3] },
@@ -73,7 +73,10 @@ impl ChainRecord {
             ((1, fact.seq), What::Statement(Box::new(fact)))
         } else {
             match record.str("event") {
-                "open" => ((0, 0), What::Open { policy: record.str("policy_version").to_owned() }),
+                "open" => {
+                    let owner = format!("{}|{}", record.str("issuer"), record.str("user_id"));
+                    ((0, 0), What::Open { policy: record.str("policy_version").to_owned(), owner })
+                }
                 "denied" => ((0, 0), What::Denied),
                 "close" => {
                     let totals = ["statement_count", "rows_returned", "bytes_returned"].map(|name| record.int(name));
@@ -99,6 +102,8 @@ impl ChainRecord {
 struct Track {
     /// It began before the part of the store that is looked at.
     partial: bool,
+    /// Whose it is: `issuer|subject`.
+    owner: String,
     seq: u64,
     head: [u8; 32],
     statements: u64,
@@ -245,7 +250,16 @@ impl<'a> Merger<'a> {
         *chain = Chain { count: chain.count + 1, head: hex::encode(hash) };
         match record.table {
             Table::PolicyVersions => self.policies.record(record, checks),
-            Table::Approvals => self.approvals.record(record, checks),
+            Table::Approvals => {
+                let owner = |session: &str| {
+                    let id = uuid::Uuid::parse_str(session).ok()?;
+                    self.open
+                        .get(id.as_bytes())
+                        .filter(|track| !track.owner.is_empty())
+                        .map(|track| track.owner.clone())
+                };
+                self.approvals.record(record, owner, checks);
+            }
             _ => {}
         }
     }
@@ -305,7 +319,11 @@ impl<'a> Merger<'a> {
         track.seq += 1;
         let stands = (track.seq, track.head);
         match record.what {
-            What::Open { policy } => self.policies.used(&policy, record.ts, record.lsn, None, &place, checks),
+            What::Open { policy, owner } => {
+                self.policies.used(&policy, record.ts, record.lsn, None, &place, checks);
+                self.approvals.opened(record.session, &owner, checks);
+                track.owner = owner;
+            }
             What::Denied => {
                 self.open.remove(&record.session);
             }

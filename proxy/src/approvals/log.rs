@@ -35,53 +35,61 @@ pub trait ApprovalLog: Send + Sync {
 impl ApprovalLog for Recorder {
     fn record(&self, step: &Logged<'_>) -> Result<(), Unlogged> {
         let unlogged = |error: evidence::CannotRecord| Unlogged(error.to_string());
+        if let Some(event) = event(step) {
+            self.approval(&event).map(drop).map_err(unlogged)?;
+        }
         if step.entry.step == Step::Reviewed {
-            return self.accessed(&review(step)).map(drop).map_err(unlogged);
+            self.accessed(&review(step)).map(drop).map_err(unlogged)?;
         }
-        match event(step) {
-            Some(event) => self.approval(&event).map(drop).map_err(unlogged),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
-/// The record's form of a step; `None` where the step follows from others (enough people agreed, time let more decide).
+/// The record's form of a step; `None` where it follows from the votes (enough people agreed to one use).
 fn event(logged: &Logged<'_>) -> Option<ApprovalEvent> {
     let (approval, entry) = (logged.approval, logged.entry);
     let request = approval.request();
+    let granted = match approval.state() {
+        State::Granted { scope, until } => Some((scope, until)),
+        _ => None,
+    };
     let step = match entry.step {
         Step::Requested => ApprovalStep::Requested,
-        Step::Approved | Step::Opened => ApprovalStep::Approved,
+        Step::Approved => ApprovalStep::Approved,
+        Step::Granted if granted.is_some_and(|(scope, _)| scope == Scope::Window) => ApprovalStep::Window,
+        Step::Granted => return None,
+        Step::Opened => ApprovalStep::Emergency,
+        Step::Escalated => ApprovalStep::Escalated,
         Step::Used => ApprovalStep::Used,
         Step::Denied => ApprovalStep::Denied,
-        Step::Revoked | Step::Cancelled => ApprovalStep::Revoked,
+        Step::Revoked => ApprovalStep::Revoked,
+        Step::Cancelled => ApprovalStep::Cancelled,
         Step::Expired => ApprovalStep::Expired,
-        Step::Granted | Step::Escalated | Step::Reviewed => return None,
+        Step::Reviewed => ApprovalStep::Reviewed,
     };
-    let (valid_from, valid_until, kind) = match approval.state() {
-        State::Granted { scope, until } => {
-            (Some(entry.at), Some(until), if scope == Scope::Window { "window of fingerprint" } else { "one use of" })
-        }
-        _ => (None, None, "one use of"),
-    };
-    let auth = entry.auth.clone().or_else(|| (entry.step == Step::Opened).then(|| "emergency rule".to_owned()));
+    let binding = &request.binding;
     Some(ApprovalEvent {
         approval_id: request.id.to_string(),
         step,
         requester: request.requester.recorded(),
         approver: entry.by.as_ref().filter(|_| entry.step != Step::Requested).map(super::Person::recorded),
-        approver_auth: auth,
+        approver_auth: entry.auth.clone(),
         justification: entry.words.clone(),
         ticket: request.ticket.clone(),
+        // The same in every step: verification holds them against each other.
         scope: format!(
-            "{kind} {} (SQL SHA-256 {}) on {} by rule {}",
-            request.binding.fingerprint, request.binding.sql_sha256, request.binding.datasource, request.binding.rule
+            "statement {} (SQL SHA-256 {}) on {} by rule {}, {} to agree",
+            binding.fingerprint,
+            binding.sql_sha256,
+            binding.datasource,
+            binding.rule,
+            request.needed()
         ),
         session: uuid::Uuid::parse_str(logged.by.0).ok().map(|id| SessionId(*id.as_bytes())),
         statement: Some(StatementId(logged.by.1)),
-        valid_from,
-        valid_until,
-        policy: policy(&request.binding.policy),
+        valid_from: granted.map(|_| entry.at),
+        valid_until: granted.map(|(_, until)| until),
+        policy: policy(&binding.policy),
     })
 }
 

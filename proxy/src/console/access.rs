@@ -11,7 +11,7 @@ pub struct Roles {
     pub viewer: bool,
     /// Decides where a rule names one of their groups.
     pub approver: bool,
-    /// As a viewer: recordings are searched and replayed with `evidence`, not here.
+    /// Searches and replays recordings; each look is recorded.
     pub auditor: bool,
     /// Ends sessions.
     pub operator: bool,

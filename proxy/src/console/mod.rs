@@ -6,8 +6,7 @@
 //!    login gave, or a bearer token that verifies.
 //! 2. What changes something is a POST, from our own page (CSRF token, same origin) or with a bearer token.
 //! 3. Nothing of a statement reaches a page unescaped, and no page runs a script that is not ours.
-//!
-//! Recordings are not shown here: they are searched and replayed with `evidence`, which records every look.
+//! 4. Every look at a recording is in the record before anything of it is shown; who cannot be recorded sees nothing.
 
 mod access;
 mod api;
@@ -23,7 +22,11 @@ pub(crate) mod http_client;
 mod login;
 mod oidc;
 mod pages;
+mod policy_changes;
+mod proxy_health;
+mod recordings;
 mod render;
+mod replay;
 mod seams;
 mod server;
 pub(crate) mod table;
@@ -34,5 +37,6 @@ pub(crate) mod wiring;
 pub use access::Roles;
 pub use login::Login;
 pub use oidc::OidcError;
+pub use recordings::Recordings;
 pub use seams::{HealthLine, HealthSource, KilledBy, LiveSession, LiveSessions, PolicySource, PolicyText, Tokens};
 pub use server::{Console, Parts, serve};

@@ -12,10 +12,16 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("request.html", include_str!("templates/request.html")),
     ("history.html", include_str!("templates/history.html")),
     ("sessions.html", include_str!("templates/sessions.html")),
+    ("recordings.html", include_str!("templates/recordings.html")),
+    ("recording.html", include_str!("templates/recording.html")),
+    ("replay.html", include_str!("templates/replay.html")),
     ("policies.html", include_str!("templates/policies.html")),
     ("health.html", include_str!("templates/health.html")),
     ("fail.html", include_str!("templates/fail.html")),
 ];
+
+/// Characters of a statement in a list.
+const SHORT: usize = 180;
 
 /// The compiled templates.
 pub(crate) struct Renderer {
@@ -35,6 +41,11 @@ impl Renderer {
         });
         environment.add_filter("clock", |text: String| text.replace('T', " ").replace('Z', " UTC"));
         environment.add_filter("lasting", lasting);
+        environment.add_filter("moment", moment);
+        environment.add_filter("short", |text: String| match text.char_indices().nth(SHORT) {
+            None => text,
+            Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        });
         for (name, source) in TEMPLATES {
             environment.add_template(name, source)?;
         }
@@ -44,6 +55,11 @@ impl Renderer {
     pub(crate) fn render(&self, name: &str, context: Value) -> Result<String, minijinja::Error> {
         self.environment.get_template(name)?.render(context)
     }
+}
+
+/// A moment of the record (RFC 3339 with microseconds, UTC), to the second.
+fn moment(text: String) -> String {
+    text.get(..19).map_or(text.clone(), |text| format!("{} UTC", text.replace('T', " ")))
 }
 
 /// Seconds as people say them.

@@ -50,6 +50,10 @@ pub struct PolicyText {
     pub text: String,
     /// When it came into force here, microseconds since the epoch; `None` when it is not known.
     pub since: Option<i64>,
+    /// When it stopped; `None` while it is in force, or when it is not known.
+    pub until: Option<i64>,
+    /// Who changed it and why, as far as the record knows.
+    pub by: Option<String>,
 }
 
 /// The policies.
@@ -72,9 +76,14 @@ pub struct HealthLine {
 }
 
 /// How the proxy is doing.
+#[async_trait]
 pub trait HealthSource: Send + Sync {
-    /// Every part.
+    /// Every part that knows how it is doing.
     fn health(&self) -> Vec<HealthLine>;
+    /// The databases, asked now or a moment ago.
+    async fn upstreams(&self) -> Vec<HealthLine> {
+        Vec::new()
+    }
     /// The metrics in Prometheus' text format, if they are kept.
     fn metrics(&self) -> Option<String> {
         None

@@ -2,6 +2,7 @@
 
 use super::door::CookieNames;
 use super::login::Login;
+use super::recordings::Recordings;
 use super::render::Renderer;
 use super::seams::{HealthSource, LiveSessions, PolicySource, Tokens};
 use super::tls::TlsListener;
@@ -36,6 +37,8 @@ pub struct Parts {
     pub policies: Arc<dyn PolicySource>,
     /// How the proxy is doing.
     pub health: Arc<dyn HealthSource>,
+    /// What sessions did; `None` where there is no store to read.
+    pub recordings: Option<Recordings>,
 }
 
 struct Inner {
@@ -90,6 +93,10 @@ impl Console {
         self.0.parts.health.as_ref()
     }
 
+    pub(crate) fn recordings(&self) -> Option<&Recordings> {
+        self.0.parts.recordings.as_ref()
+    }
+
     pub(crate) fn cookies(&self) -> &CookieNames {
         &self.0.cookies
     }
@@ -112,6 +119,9 @@ impl Console {
             .route("/history", get(pages::requests::history))
             .route("/sessions", get(pages::sessions::list))
             .route("/sessions/{id}/end", post(pages::sessions::end))
+            .route("/recordings", get(pages::recordings::search))
+            .route("/recordings/{session}", get(pages::recordings::session))
+            .route("/recordings/{session}/{statement}", get(pages::recordings::statement))
             .route("/policies", get(pages::policies::list))
             .route("/health", get(pages::health::show))
             .route("/login", get(pages::entrance::welcome))

@@ -1,8 +1,9 @@
 //! Where console and approvals meet the running proxy: what `serve` starts, and what the console's seams lead to.
 
+use super::proxy_health::ProxyHealth;
 use super::server::Parts;
-use super::{Console, HealthLine, HealthSource, KilledBy, LiveSession, LiveSessions, Login, PolicySource, PolicyText};
-use crate::approvals::{Approvals, ApprovalsConfig, Listener, State, webhook};
+use super::{Console, KilledBy, LiveSession, LiveSessions, Login, PolicySource, PolicyText, Recordings};
+use crate::approvals::{Approvals, ApprovalsConfig, Listener, webhook};
 use crate::assembly::Failure;
 use crate::clock;
 use crate::config::{OnHold, Setup, StorePlace};
@@ -12,7 +13,6 @@ use crate::session::Sessions;
 use evidence::Recorder;
 use model::{Refusal, RefusalKind, SessionId};
 use parking_lot::Mutex;
-use std::fmt::Write;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -71,7 +71,11 @@ pub(crate) async fn start(
         public_url: console.public_url.clone(),
         sessions: proxy.sessions.clone(),
         policies,
-        health: Arc::new(ProxyHealth(proxy.clone())),
+        health: Arc::new(ProxyHealth::new(proxy.clone())),
+        recordings: match &setup.store.place {
+            StorePlace::Local(folder) => Some(Recordings::new(proxy.recorder.clone(), folder.clone(), None)),
+            StorePlace::Remote(_) => None,
+        },
     };
     let served = Console::new(parts).map_err(|error| failure(error.to_string()))?;
     let tls = console.tls.as_ref().map(|tls| tls.config.clone());
@@ -121,7 +125,7 @@ impl Policies {
         let mut seen = self.seen.lock();
         if seen.first().is_none_or(|first| first.version != version) {
             let text = policy.canonical().to_owned();
-            seen.insert(0, PolicyText { version, text, since: Some(clock::now().0) });
+            seen.insert(0, PolicyText { version, text, since: Some(clock::now().0), until: None, by: None });
             seen.truncate(MOST_VERSIONS);
         }
     }
@@ -138,107 +142,5 @@ impl PolicySource for Policies {
     fn versions(&self) -> Vec<PolicyText> {
         self.note();
         self.seen.lock().clone()
-    }
-}
-
-/// What the proxy's parts say of themselves.
-struct ProxyHealth(Arc<Proxy>);
-
-impl HealthSource for ProxyHealth {
-    fn health(&self) -> Vec<HealthLine> {
-        let proxy = &self.0;
-        let record = proxy.recorder.health();
-        let trouble = record.stopped.as_ref().map(ToString::to_string).or(record.sealing_error.clone());
-        let mut lines = vec![HealthLine {
-            part: "record".to_owned(),
-            well: trouble.is_none(),
-            vital: record.stopped.is_some(),
-            words: trouble.unwrap_or_else(|| {
-                format!(
-                    "{} records, {} sealed in {} segments; {} KiB wait; {} MiB free",
-                    record.journaled,
-                    record.sealed,
-                    record.segment,
-                    record.unsealed_bytes / 1024,
-                    record.free_bytes / (1 << 20)
-                )
-            }),
-        }];
-        let policy = proxy.policies.health();
-        lines.push(HealthLine {
-            part: "policy".to_owned(),
-            well: policy.rejected.is_none(),
-            vital: false,
-            words: match &policy.rejected {
-                None => format!("version {} is in force", policy.version),
-                Some(rejected) => format!(
-                    "version {} stays in force; the folder holds a policy that is refused: {rejected}",
-                    policy.version
-                ),
-            },
-        });
-        lines.extend(proxy.verifier.health().into_iter().map(|issuer| HealthLine {
-            part: format!("issuer {}", issuer.issuer),
-            well: issuer.failure.is_none(),
-            vital: false,
-            words: match (issuer.failure, issuer.keys) {
-                (Some(failure), _) => failure,
-                (None, Some((keys, age))) => format!("{keys} keys, {} s old", age.as_secs()),
-                (None, None) => "not asked yet".to_owned(),
-            },
-        }));
-        let (sessions, most) = (proxy.sessions.count(), proxy.limits.sessions);
-        lines.push(HealthLine {
-            part: "sessions".to_owned(),
-            well: sessions < most,
-            vital: false,
-            words: format!("{sessions} of at most {most}"),
-        });
-        lines
-    }
-
-    fn metrics(&self) -> Option<String> {
-        let proxy = &self.0;
-        let record = proxy.recorder.health();
-        let mut text = String::new();
-        let mut gauge = |name: &str, help: &str, value: u64| {
-            let _ = writeln!(
-                text,
-                "# HELP affidavit_{name} {help}\n# TYPE affidavit_{name} gauge\naffidavit_{name} {value}"
-            );
-        };
-        gauge("sessions", "Sessions that are running.", u64::try_from(proxy.sessions.count()).unwrap_or(u64::MAX));
-        gauge("record_journaled", "Number of the newest record.", record.journaled);
-        gauge("record_sealed", "Records up to this number are sealed.", record.sealed);
-        gauge("record_unsealed_bytes", "Bytes in the journal that are not sealed.", record.unsealed_bytes);
-        gauge("record_free_bytes", "Bytes free on the store's file system.", record.free_bytes);
-        gauge("record_segments", "Newest segment.", record.segment);
-        gauge("log_leaves", "Leaves in the transparency log.", record.tree_size);
-        gauge(
-            "record_failing",
-            "1 when the record takes no more or cannot be sealed.",
-            u64::from(record.stopped.is_some() || record.sealing_error.is_some()),
-        );
-        gauge(
-            "policy_rejected",
-            "1 when the policy folder holds what cannot be put in force.",
-            u64::from(proxy.policies.health().rejected.is_some()),
-        );
-        if let Some(approvals) = &proxy.decisions {
-            let count = |wanted: &dyn Fn(&crate::approvals::Approval) -> bool| {
-                u64::try_from(approvals.list(usize::MAX, wanted).len()).unwrap_or(u64::MAX)
-            };
-            gauge(
-                "approvals_pending",
-                "Requests that wait for people.",
-                count(&|approval| approval.state() == State::Pending),
-            );
-            gauge(
-                "approvals_review_due",
-                "Emergency accesses that wait for a review.",
-                count(&|approval| approval.review() == Some(&crate::approvals::Review::Due)),
-            );
-        }
-        Some(text)
     }
 }

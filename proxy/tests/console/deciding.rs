@@ -124,7 +124,13 @@ async fn policies_show_what_changed_and_health_what_is_wrong() {
     let browser = Browser::log_in(&world, "vic", &["staff"]).await;
     let page = browser.page("/policies").await;
     assert!(page.contains("- with = &quot;null&quot;") && page.contains("+ with = &quot;redact&quot;"), "{page}");
-    assert!(browser.page("/health").await.contains("all well"));
+    assert!(page.contains("changed") && page.contains("“ssn” <b>for everyone</b>"), "{page}");
+    let (old, new) = ("a1".repeat(32), "b2".repeat(32));
+    let compared = browser.page(&format!("/policies?from={}&to={}", &new[..12], &old[..12])).await;
+    assert!(compared.contains("- with = &quot;redact&quot;"), "the other way round: {compared}");
+    assert_eq!(browser.get("/policies?from=ff&to=a1").await.status(), 404);
+    let health = browser.page("/health").await;
+    assert!(health.contains("all well") && health.contains("datasource ehr"), "{health}");
     assert_eq!(browser.get("/healthz").await.status(), 200);
     *world.proxy.ill.lock() = true;
     assert_eq!(browser.get("/healthz").await.status(), 503);

@@ -12,5 +12,7 @@ mod command;
 mod deciding;
 mod issuer;
 mod login;
+mod recordings;
+mod tls;
 mod webhooks;
 mod world;

@@ -5,6 +5,7 @@ use affidavit::approvals::*;
 use affidavit::config::{ClaimNames, ConsoleLogin, ConsoleRoles, IssuerSetup, SecretSource, Sourced};
 use affidavit::console::{
     Console, HealthLine, HealthSource, KilledBy, LiveSession, LiveSessions, Login, Parts, PolicySource, PolicyText,
+    Recordings,
 };
 use affidavit::identity::{SystemClock, Verifier};
 use model::*;
@@ -45,8 +46,13 @@ impl LiveSessions for Proxy {
 
 impl PolicySource for Proxy {
     fn versions(&self) -> Vec<PolicyText> {
-        let version =
-            |version: &str, text: &str| PolicyText { version: version.repeat(32), text: text.into(), since: Some(0) };
+        let version = |version: &str, text: &str| PolicyText {
+            version: version.repeat(32),
+            text: text.into(),
+            since: Some(0),
+            until: None,
+            by: None,
+        };
         vec![
             version("b2", "[[mask]]\nname = \"ssn\"\nwith = \"redact\"\n"),
             version("a1", "[[mask]]\nname = \"ssn\"\nwith = \"null\"\n"),
@@ -54,10 +60,15 @@ impl PolicySource for Proxy {
     }
 }
 
+#[async_trait::async_trait]
 impl HealthSource for Proxy {
     fn health(&self) -> Vec<HealthLine> {
         let well = !*self.ill.lock();
         vec![HealthLine { part: "record".into(), well, words: "fine".into(), vital: true }]
+    }
+
+    async fn upstreams(&self) -> Vec<HealthLine> {
+        vec![HealthLine { part: "datasource ehr".into(), well: true, words: "version 15 answers".into(), vital: false }]
     }
 }
 
@@ -66,6 +77,7 @@ pub(crate) struct World {
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) approvals: Approvals,
     pub(crate) proxy: Arc<Proxy>,
+    roots: rustls::RootCertStore,
     _folder: tempfile::TempDir,
 }
 
@@ -87,10 +99,26 @@ pub(crate) fn issuer_setup(issuer: &Issuer, audience: &str) -> IssuerSetup {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::with(None).await
+    }
+
+    /// With recordings to look at, or without.
+    pub(crate) async fn with(recordings: Option<Recordings>) -> Self {
+        Self::serving(recordings, false).await
+    }
+
+    /// With a certificate for the loopback address that its own browsers trust.
+    pub(crate) async fn over_tls() -> Self {
+        Self::serving(None, true).await
+    }
+
+    async fn serving(recordings: Option<Recordings>, secure: bool) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let issuer = Issuer::start().await;
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", socket.local_addr().unwrap());
+        let scheme = if secure { "https" } else { "http" };
+        let url = format!("{scheme}://{}", socket.local_addr().unwrap());
+        let (tls, roots) = if secure { certified() } else { (None, rustls::RootCertStore::empty()) };
         let folder = tempfile::tempdir().unwrap();
         let config = ApprovalsConfig { wait: Duration::from_secs(900), reject: false, console_url: Some(url.clone()) };
         let now = || Timestamp(crate::issuer::seconds() * 1_000_000);
@@ -122,10 +150,11 @@ impl World {
             sessions: proxy.clone(),
             policies: proxy.clone(),
             health: proxy.clone(),
+            recordings,
         })
         .unwrap();
-        tokio::spawn(affidavit::console::serve(console, socket, None, std::future::pending()));
-        Self { url, issuer, approvals, proxy, _folder: folder }
+        tokio::spawn(affidavit::console::serve(console, socket, tls, std::future::pending()));
+        Self { url, issuer, approvals, proxy, roots, _folder: folder }
     }
 
     /// A held statement of someone.
@@ -219,8 +248,21 @@ pub(crate) struct Browser {
     pub(crate) base: String,
 }
 
+/// A server's configuration for 127.0.0.1, and what trusts it.
+fn certified() -> (Option<Arc<rustls::ServerConfig>>, rustls::RootCertStore) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let server = rustls::ServerConfig::builder().with_no_client_auth();
+    (Some(Arc::new(server.with_single_cert(vec![made.cert.der().clone()], key).unwrap())), roots)
+}
+
 pub(crate) fn plain_http() -> reqwest::Client {
-    let roots = rustls::RootCertStore::empty();
+    http(rustls::RootCertStore::empty())
+}
+
+fn http(roots: rustls::RootCertStore) -> reqwest::Client {
     let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -232,7 +274,7 @@ pub(crate) fn plain_http() -> reqwest::Client {
 
 impl Browser {
     pub(crate) fn new(world: &World) -> Self {
-        Self { http: plain_http(), cookies: Mutex::default(), base: world.url.clone() }
+        Self { http: http(world.roots.clone()), cookies: Mutex::default(), base: world.url.clone() }
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> reqwest::Response {

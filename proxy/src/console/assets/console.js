@@ -1,7 +1,8 @@
 // Comfort only: every page works without it. Moving by keyboard, and looking for new requests.
 "use strict";
 const rows = [...document.querySelectorAll("a.main")];
-const pages = { p: "/", h: "/history", s: "/sessions", o: "/policies", e: "/health" };
+const pages = { p: "/", h: "/history", s: "/sessions", r: "/recordings", o: "/policies", e: "/health" };
+const steps = document.querySelector("nav[data-steps]");
 let at = -1;
 let going = false;
 const typing = (element) => element instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName);
@@ -13,6 +14,12 @@ addEventListener("keydown", (event) => {
     return;
   }
   going = event.key === "g";
+  // A replay: one statement after the other.
+  if (steps) {
+    const rel = { j: "next", ArrowRight: "next", k: "prev", ArrowLeft: "prev", u: "up" }[event.key];
+    steps.querySelector(`a[rel=${rel}]`)?.click();
+    return;
+  }
   const step = { j: 1, k: -1 }[event.key];
   if (step && rows.length) {
     rows[at]?.closest("tr")?.classList.remove("at");

@@ -12,16 +12,19 @@ pub(in crate::console) async fn show(State(console): State<Console>, headers: He
         Ok(guest) => guest,
         Err(login) => return *login,
     };
-    let answer = require_viewer(&guest).map(|()| {
-        let lines = console.health().health();
+    let answer = async {
+        require_viewer(&guest)?;
+        let mut lines = console.health().health();
+        lines.extend(console.health().upstreams().await);
         let well = lines.iter().all(|line| line.well);
         let parts: Vec<_> = lines
             .iter()
             .map(|line| context! { part => line.part.clone(), well => line.well, words => line.words.clone() })
             .collect();
-        page(&console, &guest, "health.html", "health", context! { parts, well, version => env!("CARGO_PKG_VERSION") })
-    });
-    or_page(&console, answer)
+        let content = context! { parts, well, version => env!("CARGO_PKG_VERSION") };
+        Ok(page(&console, &guest, "health.html", "health", content))
+    };
+    or_page(&console, answer.await)
 }
 
 /// Says whether, not what: anyone may ask.

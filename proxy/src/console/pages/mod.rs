@@ -4,6 +4,7 @@ pub(super) mod assets;
 pub(super) mod entrance;
 pub(super) mod health;
 pub(super) mod policies;
+pub(super) mod recordings;
 pub(super) mod requests;
 pub(super) mod sessions;
 
