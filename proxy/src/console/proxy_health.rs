@@ -32,7 +32,8 @@ impl ProxyHealth {
     /// Logs in to each database and out again.
     async fn ask(&self) -> Vec<HealthLine> {
         let mut asked = Vec::new();
-        for datasource in self.proxy.datasources.values().cloned() {
+        for datasource in self.proxy.datasources.values() {
+            let datasource = datasource.clone();
             asked.push(tokio::spawn(async move {
                 let name = datasource.spec().name.clone();
                 let begun = Instant::now();
