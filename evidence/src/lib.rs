@@ -24,6 +24,7 @@ mod keeper;
 mod log;
 mod record;
 mod recorder;
+mod retention;
 mod seal;
 mod search;
 mod sign;
@@ -31,7 +32,7 @@ mod store;
 mod table;
 pub mod verify;
 
-pub use config::{Durability, JournalLimits, SegmentLimits, SigningKeySource, StoreConfig};
+pub use config::{Durability, JournalLimits, Retention, SegmentLimits, SigningKeySource, StoreConfig, parse_body_key};
 pub use error::{CannotRecord, StoreError};
 pub use event::{
     AccessEvent, ApprovalEvent, ApprovalStep, LoginDenied, Lsn, PolicyEvent, PolicyOrigin, new_session_id,
