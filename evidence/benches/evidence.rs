@@ -116,7 +116,7 @@ fn seal_and_verify(criterion: &mut Criterion) {
     let bytes: u64 = all.iter().map(|path| path.metadata().unwrap().len()).sum();
     group.throughput(Throughput::Bytes(bytes));
     let key = VerifierKey::parse(&vkey()).unwrap();
-    let options = Options { key, checkpoint: None, max_age: None, body_key: None };
+    let options = Options::new(key);
     group.bench_function("verify", |bencher| {
         bencher.iter(|| assert!(verify(folder.path(), &options).unwrap().is_good()));
     });

@@ -1,5 +1,7 @@
 //! How a store is set up. The proxy fills this from `[store]` of `affidavit.toml`; nothing here reads files.
 
+use crate::error::StoreError;
+use crate::sign::VerifierKey;
 use std::path::PathBuf;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -49,18 +51,56 @@ impl Default for JournalLimits {
     }
 }
 
-/// The log's signing key, already read from its file or environment variable.
+/// The log's signing key, already read from its file or environment variable, or the program that has it.
 #[derive(Clone)]
-pub struct SigningKeySource {
-    /// The text: `PRIVATE+KEY+<name>+<id>+<base64>`, as `evidence keys generate` writes it.
-    pub text: Zeroizing<String>,
-    /// Where it came from, for messages (`./keys/log.key`, `$AFFIDAVIT_KEY`).
-    pub origin: String,
+pub enum SigningKeySource {
+    /// The key itself.
+    Text {
+        /// `PRIVATE+KEY+<name>+<id>+<base64>`, as `evidence keys generate` writes it.
+        text: Zeroizing<String>,
+        /// Where it came from, for messages (`./keys/log.key`, `$AFFIDAVIT_KEY`).
+        origin: String,
+    },
+    /// A program that signs: with `vkey` as its last argument it prints the verification key, with `sign` it reads bytes
+    /// and prints the base64 of their Ed25519 signature.
+    Command {
+        /// The program and its arguments.
+        argv: Vec<String>,
+    },
 }
 
 impl std::fmt::Debug for SigningKeySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SigningKeySource({})", self.origin)
+        match self {
+            Self::Text { origin, .. } => write!(f, "SigningKeySource({origin})"),
+            Self::Command { argv } => write!(f, "SigningKeySource({argv:?})"),
+        }
+    }
+}
+
+/// How long the record is kept, and who may have it removed afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Nothing younger is ever removed. A shorter time does not reach back: what was recorded under a longer one keeps it.
+    pub keep: Duration,
+    /// People whose signatures count; any two of them together may have expired segments removed, or a hold released.
+    pub signers: Vec<VerifierKey>,
+}
+
+impl Retention {
+    /// Terms that can be followed.
+    ///
+    /// # Errors
+    /// What is wrong with them, for a person.
+    pub fn new(keep: Duration, signers: Vec<VerifierKey>) -> Result<Self, String> {
+        let different = |at: usize, key: &VerifierKey| !signers.iter().take(at).any(|k| k.public() == key.public());
+        if signers.len() < 2 || !signers.iter().enumerate().all(|(at, key)| different(at, key)) {
+            return Err("retention needs the keys of at least two different people in signers".to_owned());
+        }
+        if signers.len() > 50 {
+            return Err("retention takes the keys of at most 50 people".to_owned());
+        }
+        Ok(Self { keep, signers })
     }
 }
 
@@ -71,7 +111,7 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// Name of the transparency log (`audit.example.org/ehr`): the first line of every checkpoint.
     pub origin: String,
-    /// The log's key.
+    /// The log's key, or who has it.
     pub signing_key: SigningKeySource,
     /// When a record counts as kept.
     pub durability: Durability,
@@ -85,6 +125,8 @@ pub struct StoreConfig {
     pub epoch: Duration,
     /// Encrypts `statement_bodies` at rest (uniform Parquet encryption, AES-GCM): 16 or 32 bytes.
     pub body_key: Option<Zeroizing<Vec<u8>>>,
+    /// How long the record is kept. Without it nothing is ever removed.
+    pub retention: Option<Retention>,
 }
 
 impl StoreConfig {
@@ -101,6 +143,19 @@ impl StoreConfig {
             heartbeat: Duration::from_secs(600),
             epoch: Duration::from_secs(3600),
             body_key: None,
+            retention: None,
         }
+    }
+}
+
+/// Reads the key that encrypts statement bodies: 32 or 64 hexadecimal digits (AES-128 or AES-256). `origin` says where it
+/// came from, for messages.
+///
+/// # Errors
+/// [`StoreError::Key`]; the key itself is never shown.
+pub fn parse_body_key(text: &str, origin: &str) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    match hex::decode(text.trim()) {
+        Ok(bytes) if matches!(bytes.len(), 16 | 32) => Ok(bytes.into()),
+        _ => Err(StoreError::Key(format!("{origin} does not hold 32 or 64 hexadecimal digits"))),
     }
 }

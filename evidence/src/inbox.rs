@@ -5,6 +5,7 @@
 
 use crate::error::{At, StoreError};
 use crate::event::AccessEvent;
+use crate::log::HoldStep;
 use crate::recorder::SealReport;
 use crate::store::{Layout, write_durably};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 #[serde(tag = "request", rename_all = "snake_case")]
 enum Wire {
     Seal,
+    Hold { hold: String, from: Option<i64>, to: Option<i64>, reason: String, by: String },
+    Order { note: String },
     Access { actor: String, action: String, scope: String, finding: Option<String>, package_hash: Option<String> },
 }
 
@@ -25,12 +28,18 @@ struct Answer {
     sealed: u64,
     tree_size: u64,
     error: Option<String>,
+    #[serde(default)]
+    done: Option<String>,
 }
 
 /// A request that was found.
 pub(crate) enum Request {
-    Seal(Seal),
+    Seal(Asked),
     Access(AccessEvent, Taken),
+    /// A legal hold begins.
+    Hold(String, HoldStep, Asked),
+    /// An order that people signed.
+    Order(String, Asked),
 }
 
 /// A request file; removed when it has been dealt with.
@@ -44,22 +53,23 @@ impl Taken {
     }
 }
 
-/// Someone asked for a sealing and waits.
-pub(crate) struct Seal(PathBuf);
+/// Someone asked for something and waits.
+pub(crate) struct Asked(PathBuf);
 
-impl Seal {
-    pub(crate) fn answer(self, report: &SealReport, error: Option<&str>) {
+impl Asked {
+    pub(crate) fn answer(self, report: &SealReport, outcome: Result<&str, &str>) {
         let answer = Answer {
             segment: report.segment,
             sealed: report.sealed,
             tree_size: report.tree_size,
-            error: error.map(str::to_owned),
+            error: outcome.err().map(str::to_owned),
+            done: outcome.ok().map(str::to_owned),
         };
         let written = serde_json::to_vec(&answer)
             .map_err(|error| error.to_string())
             .and_then(|bytes| write_durably(&self.0.with_extension("answer"), &bytes).map_err(|e| e.to_string()));
         if let Err(error) = written {
-            tracing::warn!(%error, "a request for sealing cannot be answered");
+            tracing::warn!(%error, "a request to the audit store cannot be answered");
         }
         Taken(self.0).finish();
     }
@@ -98,7 +108,11 @@ fn read(path: &Path) -> Option<Request> {
     let bytes = small.then(|| std::fs::read(path).ok()).flatten().filter(|bytes| is_whole(path, bytes));
     let wire = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     match wire {
-        Some(Wire::Seal) => Some(Request::Seal(Seal(path.to_path_buf()))),
+        Some(Wire::Seal) => Some(Request::Seal(Asked(path.to_path_buf()))),
+        Some(Wire::Hold { hold, from, to, reason, by }) => {
+            Some(Request::Hold(hold, HoldStep::Added { from, to, reason, by }, Asked(path.to_path_buf())))
+        }
+        Some(Wire::Order { note }) => Some(Request::Order(note, Asked(path.to_path_buf()))),
         Some(Wire::Access { actor, action, scope, finding, package_hash }) => Some(Request::Access(
             AccessEvent { actor, action, scope, finding, package_hash },
             Taken(path.to_path_buf()),
@@ -125,27 +139,49 @@ pub(crate) fn leave_access(layout: &Layout, event: &AccessEvent) -> Result<(), S
     leave(layout, &Wire::Access { actor, action, scope, finding, package_hash }).map(drop)
 }
 
-/// Asks the process that holds the store to seal, and waits.
-pub(crate) fn ask_to_seal(layout: &Layout, patience: Duration) -> Result<SealReport, StoreError> {
-    let request = leave(layout, &Wire::Seal)?;
-    let answer_path = request.with_extension("answer");
-    let start = Instant::now();
-    loop {
-        if let Ok(bytes) = std::fs::read(&answer_path) {
-            std::fs::remove_file(&answer_path).at(&answer_path, "removing the answer")?;
-            let answer: Answer =
-                serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(answer_path.display(), error))?;
-            return match answer.error {
-                Some(error) => Err(StoreError::Config(format!("the proxy could not seal: {error}"))),
-                None => Ok(SealReport { segment: answer.segment, sealed: answer.sealed, tree_size: answer.tree_size }),
-            };
+/// A request that was left.
+pub(crate) struct Left(PathBuf);
+
+/// Leaves word that a sealing is wanted.
+pub(crate) fn leave_seal(layout: &Layout) -> Result<Left, StoreError> {
+    leave(layout, &Wire::Seal).map(Left)
+}
+
+/// Leaves word that a hold begins.
+pub(crate) fn leave_hold(layout: &Layout, hold: &str, step: HoldStep) -> Result<Left, StoreError> {
+    let HoldStep::Added { from, to, reason, by } = step else {
+        return Err(StoreError::Config("a hold is released by an order".to_owned()));
+    };
+    leave(layout, &Wire::Hold { hold: hold.to_owned(), from, to, reason, by }).map(Left)
+}
+
+/// Leaves an order to be followed.
+pub(crate) fn leave_order(layout: &Layout, note: &str) -> Result<Left, StoreError> {
+    leave(layout, &Wire::Order { note: note.to_owned() }).map(Left)
+}
+
+impl Left {
+    /// Waits until the process that holds the store has answered: what it says it did.
+    pub(crate) fn wait(self, patience: Duration) -> Result<(SealReport, String), StoreError> {
+        let path = self.0.with_extension("answer");
+        let start = Instant::now();
+        loop {
+            if let Ok(bytes) = std::fs::read(&path) {
+                std::fs::remove_file(&path).at(&path, "removing the answer")?;
+                let answer: Answer =
+                    serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(path.display(), error))?;
+                let Answer { segment, sealed, tree_size, error, done } = answer;
+                return match error {
+                    Some(error) => Err(StoreError::Config(error)),
+                    None => Ok((SealReport { segment, sealed, tree_size }, done.unwrap_or_default())),
+                };
+            }
+            if start.elapsed() > patience {
+                let _ = std::fs::remove_file(&self.0);
+                let what = "the process that holds the store did not answer; is it still running?";
+                return Err(StoreError::Config(what.to_owned()));
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
-        if start.elapsed() > patience {
-            let _ = std::fs::remove_file(&request);
-            return Err(StoreError::Config(
-                "the process that holds the store did not answer; is it still running?".to_owned(),
-            ));
-        }
-        std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -4,10 +4,13 @@ use crate::config::StoreConfig;
 use crate::error::{At, CannotRecord, StoreError};
 use crate::inbox::{self, Request};
 use crate::journal::scan::{self, Found};
-use crate::journal::{Journal, Urgency};
+use crate::journal::{Journal, Urgency, now};
+use crate::log::{HoldStep, Leaf, Manifest};
 use crate::record::{self, kind};
 use crate::recorder::{Inner, Recovery, SealReport};
+use crate::retention::{Action, Ledger, Order, remove};
 use crate::seal::Sealer;
+use crate::sign::{LogSigner, VerifierKey};
 use crate::store::Layout;
 use parking_lot::{Condvar, Mutex};
 use std::fs::{File, OpenOptions};
@@ -185,6 +188,54 @@ impl Keeper {
         let _ = OpenOptions::new().write(true).truncate(true).open(self.layout.lock());
     }
 
+    /// Adds to the log; after a failure what is on the disk decides how to go on.
+    fn on_log(&mut self, add: impl FnOnce(&mut Sealer) -> Result<(), StoreError>) -> Result<(), String> {
+        if self.reopen {
+            self.sealer = Sealer::open(&self.config, &self.layout, self.boot).map_err(|error| error.to_string())?;
+            self.reopen = false;
+        }
+        add(&mut self.sealer).inspect_err(|_| self.reopen = true).map_err(|error| error.to_string())
+    }
+
+    /// Follows an order: first the leaf, then what it says. An order whose leaf is there already is completed.
+    fn follow(&mut self, note: &str) -> Result<String, String> {
+        let (mut ledger, manifests) = self.ledger().map_err(|error| error.to_string())?;
+        if let Ok((hold, _)) = ledger.release(note) {
+            let order = note.to_owned();
+            self.on_log(|sealer| sealer.hold(&hold, HoldStep::Released { order }))?;
+            return Ok(format!("hold {hold} is released"));
+        }
+        let known = Order::parse(note, &self.config.origin)?;
+        if let Action::Release { .. } = known.action {
+            return Err(ledger.release(note).map_or_else(|why| why, |_| "it cannot be followed".to_owned()));
+        }
+        if !ledger.tombstones.iter().any(|tombstone| tombstone.order == known) {
+            // The terms that this writer goes by may not be in the log yet; its next key states them.
+            ledger.terms = self.sealer.terms();
+            ledger.prune(note, now())?;
+            self.on_log(|sealer| sealer.tombstone(note))?;
+            ledger = self.ledger().map_err(|error| error.to_string())?.0;
+        }
+        let left = remove(&self.layout, &ledger.pruned, manifests.iter()).map_err(|error| error.to_string())?;
+        Ok(format!("{} files ({} bytes) were removed; the tombstone is in the log", left.files, left.bytes))
+    }
+
+    /// What the log says about retention, and all manifests.
+    fn ledger(&self) -> Result<(Ledger, Vec<Manifest>), StoreError> {
+        let log = self.sealer.log();
+        let mut ledger = Ledger::new(&self.config.origin);
+        let mut manifests = Vec::new();
+        for (index, entry) in crate::log::entries(log.folder(), 0, log.size())? {
+            let (_, _, leaf) =
+                Leaf::parse(&entry).map_err(|what| StoreError::damaged(format!("leaf {index} of the log"), what))?;
+            ledger.take(index, &leaf);
+            if let Leaf::Segment(manifest) = leaf {
+                manifests.push(*manifest);
+            }
+        }
+        Ok((ledger, manifests))
+    }
+
     /// A leaf, when there was none for long or the writer stops.
     fn heartbeat(&mut self, journal: &Journal, closing: bool) -> Result<SealReport, StoreError> {
         if self.reopen {
@@ -211,11 +262,21 @@ impl Keeper {
             || oldest.elapsed() >= limits.age
     }
 
-    fn requests(&mut self, journal: &Journal) -> Vec<inbox::Seal> {
+    /// Takes up what lies in the inbox. Returns those who wait for a sealing.
+    fn requests(&mut self, journal: &Journal) -> Vec<inbox::Asked> {
         let mut seals = Vec::new();
         for request in inbox::take(&self.layout) {
             match request {
                 Request::Seal(seal) => seals.push(seal),
+                Request::Hold(hold, step, asked) => {
+                    let done = self.on_log(|sealer| sealer.hold(&hold, step));
+                    let done = done.map(|()| format!("hold {hold} is in the log"));
+                    asked.answer(&self.sealer.report(), done.as_deref().map_err(String::as_str));
+                }
+                Request::Order(note, asked) => {
+                    let done = self.follow(&note);
+                    asked.answer(&self.sealer.report(), done.as_deref().map_err(String::as_str));
+                }
                 Request::Access(event, done) => {
                     let mut buffer = Vec::new();
                     record::access(&event, &mut buffer);
@@ -284,7 +345,8 @@ fn turn(keeper: &mut Keeper, journal: &Journal, signal: &Signal, wanted: u64, re
         *rest_until = Instant::now() + RETRY;
     }
     for request in requests {
-        request.answer(&keeper.sealer.report(), error.as_deref());
+        let failed = error.as_ref().map(|error| format!("the proxy could not seal: {error}"));
+        request.answer(&keeper.sealer.report(), failed.as_deref().map_or(Ok("sealed"), Err));
     }
     signal.set(keeper.sealer.report(), error.clone());
     let mut state = signal.asked.lock();
@@ -293,6 +355,18 @@ fn turn(keeper: &mut Keeper, journal: &Journal, signal: &Signal, wanted: u64, re
         state.failed = error;
         signal.answer.notify_all();
     }
+}
+
+/// Hands a store's log over to another key: seals what is there, and adds the leaf in which both keys say so. Nobody else
+/// may hold the store. Whoever opens it next must have the new key.
+pub(crate) fn rotate(config: StoreConfig, next: &LogSigner) -> Result<VerifierKey, StoreError> {
+    let OpenedStore { mut keeper, journal, found, lock, .. } = Keeper::open(config)?;
+    keeper.recover(&journal, found)?;
+    keeper.seal(&journal)?;
+    let key = keeper.sealer.rotate(next)?;
+    keeper.tidy(&journal);
+    drop(lock);
+    Ok(key)
 }
 
 /// Takes the store for this process.

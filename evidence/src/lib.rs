@@ -26,6 +26,7 @@ mod policy_text;
 mod reading;
 mod record;
 mod recorder;
+mod retention;
 mod seal;
 mod search;
 mod sign;
@@ -33,7 +34,7 @@ mod store;
 mod table;
 pub mod verify;
 
-pub use config::{Durability, JournalLimits, SegmentLimits, SigningKeySource, StoreConfig};
+pub use config::{Durability, JournalLimits, Retention, SegmentLimits, SigningKeySource, StoreConfig, parse_body_key};
 pub use error::{CannotRecord, StoreError};
 pub use event::{
     AccessEvent, ApprovalEvent, ApprovalStep, LoginDenied, Lsn, PolicyEvent, PolicyOrigin, new_session_id,

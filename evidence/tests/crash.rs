@@ -100,8 +100,7 @@ fn every_acknowledged_statement_survives_kill_9_again_and_again() {
     let sealed = recorded(folder.path());
     let missing: Vec<_> = acknowledged.iter().filter(|ack| !sealed.contains(ack)).collect();
     assert!(missing.is_empty(), "{missing:?}");
-    let options =
-        Options { key: VerifierKey::parse(&vkey()).unwrap(), checkpoint: None, max_age: None, body_key: None };
+    let options = Options::new(VerifierKey::parse(&vkey()).unwrap());
     let report = verify(folder.path(), &options).unwrap();
     let failed: Vec<_> = report.failed().collect();
     assert!(report.is_good(), "{failed:?}");

@@ -44,8 +44,7 @@ fn overwrite(path: &Path, at: usize, bytes: &[u8]) {
 }
 
 fn good(path: &Path) {
-    let options =
-        Options { key: VerifierKey::parse(&vkey()).unwrap(), checkpoint: None, max_age: None, body_key: None };
+    let options = Options::new(VerifierKey::parse(&vkey()).unwrap());
     let report = verify(path, &options).unwrap();
     let failed: Vec<_> = report.failed().collect();
     assert!(report.is_good(), "{failed:?}");

@@ -13,7 +13,7 @@ use support::*;
 
 fn check(path: &Path) -> Report {
     let key = VerifierKey::parse(&vkey()).unwrap();
-    verify(path, &Options { key, checkpoint: None, max_age: None, body_key: None }).unwrap()
+    verify(path, &Options::new(key)).unwrap()
 }
 
 fn failed(report: &Report) -> Vec<&'static str> {
@@ -78,7 +78,7 @@ fn a_flipped_byte_anywhere_in_a_package_is_noticed() {
         bad[at] ^= 0x01;
         std::fs::write(&package, &bad).unwrap();
         let key = VerifierKey::parse(&vkey()).unwrap();
-        let options = Options { key, checkpoint: None, max_age: None, body_key: None };
+        let options = Options::new(key);
         // An archive that cannot be read at all is an error, never a pass.
         if let Ok(report) = verify(&package, &options) {
             // What only the ZIP format cares about (a version, a time of day) changes no file.

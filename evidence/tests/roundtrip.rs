@@ -73,7 +73,7 @@ proptest! {
         recorder.close().unwrap();
 
         let key = VerifierKey::parse(&vkey()).unwrap();
-        let report = verify(folder.path(), &Options { key, checkpoint: None, max_age: None, body_key: None }).unwrap();
+        let report = verify(folder.path(), &Options::new(key)).unwrap();
         let failed: Vec<_> = report.failed().collect();
         prop_assert!(report.is_good(), "{failed:?}");
         let shown = Command::new(env!("CARGO_BIN_EXE_evidence"))

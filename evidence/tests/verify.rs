@@ -11,7 +11,7 @@ use std::time::Duration;
 use support::*;
 
 fn options() -> Options {
-    Options { key: VerifierKey::parse(&vkey()).unwrap(), checkpoint: None, max_age: Some(3600), body_key: None }
+    Options { max_age: Some(3600), ..Options::new(VerifierKey::parse(&vkey()).unwrap()) }
 }
 
 fn check(path: &Path) -> Report {

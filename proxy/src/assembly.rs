@@ -1,7 +1,7 @@
 //! Puts the proxy together from its configuration. `serve` runs what comes out; `check` and `explain` use parts of it.
 
 use crate::clock;
-use crate::config::{self, DatasourceSetup, Durability, KnownProtocol, Setup, StorePlace};
+use crate::config::{self, DatasourceSetup, Durability, KnownProtocol, Setup, SigningKey, StorePlace};
 use crate::console::wiring;
 use crate::identity::{Access, SystemClock, Verifier};
 use crate::policy_store;
@@ -169,12 +169,16 @@ async fn open_record(setup: &Setup) -> Result<Recorder, Failure> {
             fix: "this version keeps the record in a local directory: write path = \"./audit\"".to_owned(),
         });
     };
-    let key = &setup.store.signing_key;
-    let text = String::from_utf8(key.secret.expose().to_vec()).map_err(|_| Failure {
-        what: format!("the signing key {} is not text", key.source),
-        fix: "make one with: evidence keys generate --origin NAME --out FILE".to_owned(),
-    })?;
-    let source = SigningKeySource { text: text.into(), origin: key.source.to_string() };
+    let source = match &setup.store.signing_key {
+        SigningKey::Command(argv) => SigningKeySource::Command { argv: argv.clone() },
+        SigningKey::Key(key) => {
+            let text = String::from_utf8(key.secret.expose().to_vec()).map_err(|_| Failure {
+                what: format!("the signing key {} is not text", key.source),
+                fix: "make one with: evidence keys generate --origin NAME --out FILE".to_owned(),
+            })?;
+            SigningKeySource::Text { text: text.into(), origin: key.source.to_string() }
+        }
+    };
     let mut config = StoreConfig::new(path, &setup.store.origin, source);
     config.durability = match setup.store.durability {
         Durability::Process => evidence::Durability::Process,
@@ -183,6 +187,15 @@ async fn open_record(setup: &Setup) -> Result<Recorder, Failure> {
     config.segment.rows = setup.store.segment.rows;
     config.segment.bytes = setup.store.segment.bytes;
     config.segment.age = setup.store.segment.age;
+    config.retention.clone_from(&setup.store.retention);
+    if let Some(key) = &setup.store.body_key {
+        let text = String::from_utf8_lossy(key.secret.expose());
+        let parsed = evidence::parse_body_key(&text, &key.source.to_string()).map_err(|error| Failure {
+            what: error.to_string(),
+            fix: "make one with: openssl rand -hex 32".to_owned(),
+        })?;
+        config.body_key = Some(parsed);
+    }
     let opened = tokio::task::spawn_blocking(move || Recorder::open(config)).await;
     let cannot = |what: String| Failure { what: format!("the record cannot be opened: {what}"), fix: String::new() };
     let (recorder, recovery) =

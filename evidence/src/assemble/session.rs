@@ -185,6 +185,7 @@ impl Assembler {
 
     pub(super) fn access(&mut self, at: At, access: Access, sink: &mut dyn Sink) -> Result<(), StoreError> {
         let table = if access.action == "reviewed" { Table::Reviews } else { Table::AuditAccesses };
+        let actor = access.actor.clone();
         let own = vec![
             Value::Str(access.actor),
             Value::Str(access.action),
@@ -192,6 +193,10 @@ impl Assembler {
             access.finding.into(),
             access.package_hash.into(),
         ];
-        self.table_record(table, at, own, sink).map(drop)
+        let hash = self.table_record(table, at, own, sink)?;
+        if table == Table::Reviews {
+            self.notes.push(LeafNote::Review { actor, record_hash: hex::encode(hash) });
+        }
+        Ok(())
     }
 }

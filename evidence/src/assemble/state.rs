@@ -71,4 +71,5 @@ pub(crate) struct ResultState {
 pub(crate) enum LeafNote {
     Policy { event: String, version: String, record_hash: String },
     Approval { event: String, approval_id: String, record_hash: String },
+    Review { actor: String, record_hash: String },
 }

@@ -5,7 +5,7 @@ use crate::error::StoreError;
 use crate::event::AccessEvent;
 use crate::export::{Export as Order, Question, export};
 use crate::inbox;
-use crate::sign::LogKey;
+use crate::sign::LogSigner;
 use crate::store::Layout;
 use clap::Args;
 use std::io::{IsTerminal, Write};
@@ -57,7 +57,7 @@ impl Export {
             (self.place.store.is_none() && default.exists()).then_some(default)
         });
         let key = match file {
-            Some(file) => Some(LogKey::parse(&config::read(&file)?.full()?.signing_key.text)?),
+            Some(file) => Some(LogSigner::open(&config::read(&file)?.signing_key()?)?),
             None => None,
         };
         let question = Question {

@@ -4,10 +4,13 @@
 
 mod config;
 mod export;
+mod hold;
 mod keys;
 mod list;
+mod order;
 mod output;
 mod policies;
+mod prune;
 mod review;
 mod seal;
 pub(crate) mod sessions;
@@ -36,7 +39,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes the log's signing key.
+    /// Makes, shows and rotates the log's signing key.
     Keys(keys::Keys),
     /// Checks a store: every signature, hash, chain and rule. Exit code 1 when a check fails.
     Verify(verify::Verify),
@@ -56,6 +59,12 @@ enum Command {
     Accesses(list::Accesses),
     /// Records that someone reviewed the record, and what they found.
     Review(review::Review),
+    /// Legal holds: what they cover is not removed.
+    Hold(hold::Hold),
+    /// Says what is past its time, and writes the order to remove it, for two people to sign.
+    Prune(prune::Prune),
+    /// An order to prune or to release a hold: shows, signs or carries it out.
+    Order(order::OrderCommand),
     /// Prints SQL that makes views over the store.
     Views(views::Views),
     /// Writes a package that an auditor can verify alone.
@@ -149,6 +158,9 @@ pub fn main() -> ExitCode {
         Command::Approvals(approvals) => approvals.run(),
         Command::Accesses(accesses) => accesses.run(),
         Command::Review(review) => review.run(),
+        Command::Hold(hold) => hold.run(),
+        Command::Prune(prune) => prune.run(),
+        Command::Order(order) => order.run(),
         Command::Views(views) => views.run(),
         Command::Export(export) => export.run(),
         Command::Seal(seal) => seal.run(),

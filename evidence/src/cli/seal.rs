@@ -26,7 +26,7 @@ impl Seal {
         let layout = Layout::new(&store.path);
         // The process that holds the store seals for us; without one, this process is the writer for a moment.
         let report = if crate::verify::is_live(&layout) {
-            inbox::ask_to_seal(&layout, Duration::from_secs(600))?
+            inbox::leave_seal(&layout)?.wait(Duration::from_secs(600))?.0
         } else {
             if !layout.about().exists() {
                 let what = format!("{} holds no audit store yet", store.path.display());

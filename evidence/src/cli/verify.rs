@@ -22,6 +22,13 @@ pub(super) struct Verify {
     /// A checkpoint that was kept earlier: the log must be an extension of it.
     #[arg(long, value_name = "NOTE")]
     checkpoint: Option<PathBuf>,
+    /// A checkpoint at which a verification passed before: as --checkpoint, and the files of segments that it covers are not
+    /// read again. What was skipped is said.
+    #[arg(long, value_name = "NOTE", conflicts_with = "checkpoint")]
+    since: Option<PathBuf>,
+    /// Verification key of somebody who may order that expired segments are removed, or a file that holds it. Give each.
+    #[arg(long = "signer", value_name = "VKEY")]
+    signers: Vec<String>,
     /// The newest leaf may be this many seconds old.
     #[arg(long, value_name = "SECONDS")]
     max_age: Option<u64>,
@@ -35,14 +42,13 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(self) -> Result<ExitCode, StoreError> {
-        let key = match std::fs::read_to_string(&self.key) {
-            Ok(text) => text,
-            Err(_) => self.key.clone(),
-        };
-        let key = VerifierKey::parse(&key)?;
-        let checkpoint = self.checkpoint.as_deref().map(read).transpose()?;
+        let key = key(&self.key)?;
+        let signers = self.signers.iter().map(|signer| self::key(signer)).collect::<Result<_, _>>()?;
+        let checkpoint = self.since.as_deref().or(self.checkpoint.as_deref()).map(read).transpose()?;
         let body_key = self.body_key.as_deref().map(config::body_key).transpose()?;
-        let report = verify(&self.path, &Options { key, checkpoint, max_age: self.max_age, body_key })?;
+        let (max_age, incremental) = (self.max_age, self.since.is_some());
+        let options = Options { key, checkpoint, max_age, body_key, incremental, signers };
+        let report = verify(&self.path, &options)?;
         let verdict = if report.is_good() { "passed" } else { "failed" };
         let event = AccessEvent {
             actor: actor(),
@@ -64,6 +70,11 @@ impl Verify {
         }
         Ok(ExitCode::from(u8::from(!report.is_good())))
     }
+}
+
+/// A key, or the file that holds it.
+fn key(text: &str) -> Result<VerifierKey, StoreError> {
+    VerifierKey::parse(&std::fs::read_to_string(text).unwrap_or_else(|_| text.to_owned()))
 }
 
 fn read(path: &Path) -> Result<String, StoreError> {

@@ -14,7 +14,7 @@ pub(crate) use zip::{Extracted, extract};
 
 use crate::error::{At, StoreError};
 use crate::search::Archive;
-use crate::sign::LogKey;
+use crate::sign::LogSigner;
 use crate::store::{About, Layout};
 use sha2::{Digest, Sha256, Sha512};
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub(crate) struct Export<'a> {
     pub(crate) with_bodies: bool,
     pub(crate) made_by: String,
     /// Signs the package, where it is at hand.
-    pub(crate) key: Option<&'a LogKey>,
+    pub(crate) key: Option<&'a LogSigner>,
     pub(crate) out: &'a Path,
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn export(export: &Export<'_>, progress: &mut dyn FnMut(&str)) -> Res
 }
 
 /// Adds what makes it a bag: declaration, manifests, tag manifests, and the signature over these.
-fn tags(all: &mut BTreeMap<String, (Content, Hashes)>, key: Option<&LogKey>) -> Result<(), StoreError> {
+fn tags(all: &mut BTreeMap<String, (Content, Hashes)>, key: Option<&LogSigner>) -> Result<(), StoreError> {
     let list = |all: &BTreeMap<String, (Content, Hashes)>, hash: &dyn Fn(&Hashes) -> &str| -> Vec<u8> {
         all.iter().map(|(name, (_, hashes))| format!("{}  {name}\n", hash(hashes))).collect::<String>().into_bytes()
     };
@@ -164,7 +164,7 @@ fn tags(all: &mut BTreeMap<String, (Content, Hashes)>, key: Option<&LogKey>) -> 
     let sha512 = list(&tags, &|hashes| &hashes.sha512);
     if let Some(key) = key {
         let text = format!("{PACKAGE_NOTE}\n{}\n", hex::encode(Sha256::digest(&sha256)));
-        let content = Content::Bytes(key.sign_note(&text).into_bytes());
+        let content = Content::Bytes(key.sign_note(&text)?.into_bytes());
         let hashes = hashes(&content)?;
         all.insert("signature.note".to_owned(), (content, hashes));
     }

@@ -14,6 +14,10 @@ pub(crate) mod leaf_type {
     pub(crate) const POLICY: &str = "application/vnd.affidavit.policy.v1+json";
     pub(crate) const APPROVAL: &str = "application/vnd.affidavit.approval.v1+json";
     pub(crate) const RECOVERY: &str = "application/vnd.affidavit.recovery.v1+json";
+    pub(crate) const ROTATION: &str = "application/vnd.affidavit.rotation.v1+json";
+    pub(crate) const HOLD: &str = "application/vnd.affidavit.hold.v1+json";
+    pub(crate) const TOMBSTONE: &str = "application/vnd.affidavit.tombstone.v1+json";
+    pub(crate) const REVIEW: &str = "application/vnd.affidavit.review.v1+json";
 }
 
 /// What every leaf says about when and by whom it was made.
@@ -41,6 +45,66 @@ pub(crate) struct KeyLeaf {
     pub(crate) not_after: i64,
     /// Microseconds after which a leaf follows the one before at the latest, while the writer runs.
     pub(crate) heartbeat: u64,
+    /// How long the record is kept from here on, and who may have it removed afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retention: Option<Terms>,
+}
+
+/// How long the record is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Terms {
+    /// Microseconds.
+    pub(crate) keep: u64,
+    /// Verification keys of the people whose signatures count.
+    pub(crate) signers: Vec<String>,
+}
+
+/// The log's key changes; signed by the key before and by the one that follows. The epoch ends here, and the writer stops.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RotationLeaf {
+    #[serde(flatten)]
+    pub(crate) head: LeafHead,
+    /// Verification key that was in force.
+    pub(crate) previous: String,
+    /// Verification key that is in force from the next leaf on.
+    pub(crate) next: String,
+}
+
+/// A legal hold begins or ends: nothing of a time may be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HoldLeaf {
+    #[serde(flatten)]
+    pub(crate) head: LeafHead,
+    /// The hold's own id.
+    pub(crate) hold: String,
+    #[serde(flatten)]
+    pub(crate) step: HoldStep,
+}
+
+/// What happens to a hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum HoldStep {
+    /// It begins.
+    Added {
+        /// First moment that it covers; from the beginning when absent. Microseconds since the epoch.
+        from: Option<i64>,
+        /// Last moment that it covers; without an end when absent.
+        to: Option<i64>,
+        reason: String,
+        by: String,
+    },
+    /// It ends, by an order of two people.
+    Released { order: String },
+}
+
+/// Segments were removed, by an order of two people. Their manifests stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TombstoneLeaf {
+    #[serde(flatten)]
+    pub(crate) head: LeafHead,
+    /// The signed order, see [`crate::retention`].
+    pub(crate) order: String,
 }
 
 /// Nothing else happened, or the writer stops.
@@ -153,7 +217,10 @@ pub(crate) enum Leaf {
     Segment(Box<Manifest>),
     Policy(PolicyLeaf),
     Heartbeat(HeartbeatLeaf),
-    /// Approvals, recoveries and the like: what it says beside its head.
+    Rotation(RotationLeaf),
+    Hold(HoldLeaf),
+    Tombstone(TombstoneLeaf),
+    /// Approvals, reviews, recoveries: what it says beside its head.
     Other(LeafHead, Json),
 }
 
@@ -173,7 +240,10 @@ impl Leaf {
             }
             leaf_type::POLICY => Self::Policy(serde_json::from_slice(&payload).map_err(wrong)?),
             leaf_type::HEARTBEAT => Self::Heartbeat(serde_json::from_slice(&payload).map_err(wrong)?),
-            leaf_type::APPROVAL | leaf_type::RECOVERY => {
+            leaf_type::ROTATION => Self::Rotation(serde_json::from_slice(&payload).map_err(wrong)?),
+            leaf_type::HOLD => Self::Hold(serde_json::from_slice(&payload).map_err(wrong)?),
+            leaf_type::TOMBSTONE => Self::Tombstone(serde_json::from_slice(&payload).map_err(wrong)?),
+            leaf_type::APPROVAL | leaf_type::RECOVERY | leaf_type::REVIEW => {
                 let json: Json = serde_json::from_slice(&payload).map_err(wrong)?;
                 Self::Other(serde_json::from_value(json.clone()).map_err(wrong)?, json)
             }
@@ -188,6 +258,9 @@ impl Leaf {
             Self::Segment(manifest) => &manifest.predicate.head,
             Self::Policy(policy) => &policy.head,
             Self::Heartbeat(heartbeat) => &heartbeat.head,
+            Self::Rotation(rotation) => &rotation.head,
+            Self::Hold(hold) => &hold.head,
+            Self::Tombstone(tombstone) => &tombstone.head,
             Self::Other(head, _) => head,
         }
     }

@@ -1,12 +1,15 @@
 //! The transparency log: an RFC 6962 Merkle tree, published as C2SP tlog-tiles, headed by a C2SP checkpoint.
 
+mod keys;
 mod leaf;
 mod merkle;
 mod tiles;
 mod tree;
 
+pub(crate) use keys::LogKeys;
 pub(crate) use leaf::{
-    Chain, HeartbeatLeaf, KeyLeaf, Leaf, LeafHead, Manifest, PolicyLeaf, Segment, SegmentFile, leaf_type,
+    Chain, HeartbeatLeaf, HoldLeaf, HoldStep, KeyLeaf, Leaf, LeafHead, Manifest, PolicyLeaf, RotationLeaf, Segment,
+    SegmentFile, Terms, TombstoneLeaf, leaf_type,
 };
 pub(crate) use merkle::{Hash, Tree, audit_path, leaf_hash, root_by_path, root_of};
 pub(crate) use tiles::{bundle_paths, entries, expected, files};

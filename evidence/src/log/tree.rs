@@ -3,11 +3,13 @@
 //! What will be added is staged in one durable file first. From then on it is decided: after a crash exactly these leaves
 //! are added, so two heads that disagree are never signed.
 
-use super::leaf::Leaf;
+use super::leaf::{Leaf, RotationLeaf};
 use super::merkle::{Tree, leaf_hash};
 use super::tiles::{self, ENTRY_LIMIT, WIDTH};
 use crate::error::{At, StoreError};
-use crate::sign::{Checkpoint, LogKey, base64, checkpoint_text, parse_checkpoint, unbase64, verify_envelope};
+use crate::sign::{
+    Checkpoint, LogSigner, VerifierKey, base64, checkpoint_text, parse_checkpoint, unbase64, verify_envelope,
+};
 use crate::store::write_durably;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -21,14 +23,14 @@ struct Pending {
 /// A store's log, open for writing.
 pub(crate) struct Log {
     folder: PathBuf,
-    key: LogKey,
+    key: LogSigner,
     origin: String,
     tree: Tree,
 }
 
 impl Log {
     /// Opens the log and completes what a crash interrupted.
-    pub(crate) fn open(folder: &Path, origin: &str, key: LogKey) -> Result<Self, StoreError> {
+    pub(crate) fn open(folder: &Path, origin: &str, key: LogSigner) -> Result<Self, StoreError> {
         let mut log = Self { folder: folder.to_path_buf(), key, origin: origin.to_owned(), tree: Tree::default() };
         let path = log.checkpoint_path();
         match std::fs::read_to_string(&path) {
@@ -56,7 +58,16 @@ impl Log {
             let what = format!("this store's log is `{}`, not `{}` as configured", head.origin, self.origin);
             return Err(StoreError::damaged(&place, what));
         }
-        if !self.key.verifier().verifies(note) {
+        let key = self.key.verifier();
+        let signer = match self.handed_over(head.size)? {
+            Some(rotation) if rotation.next != key.to_string() => {
+                let what = format!("the log's key was rotated to {}; configure that one as signing_key", rotation.next);
+                return Err(StoreError::damaged(&place, what));
+            }
+            Some(rotation) => VerifierKey::parse(&rotation.previous)?,
+            None => key,
+        };
+        if !signer.verifies(note) {
             let what = "the head of the log is not signed by the configured key; use the store's own key";
             return Err(StoreError::damaged(&place, what));
         }
@@ -67,6 +78,26 @@ impl Log {
             return Err(StoreError::damaged(&place, "the log's tiles do not add up to its signed head"));
         }
         Ok(())
+    }
+
+    /// The rotation that the log ends in, if it does: whoever opens it now must have the key that follows. Both keys
+    /// signed it; the head was signed by the one before.
+    fn handed_over(&self, size: u64) -> Result<Option<RotationLeaf>, StoreError> {
+        let Some(last) = size.checked_sub(1) else { return Ok(None) };
+        let entries = tiles::entries(&self.folder, last, size)?;
+        let Some((_, entry)) = entries.last() else { return Ok(None) };
+        let parsed = Leaf::parse(entry).map_err(|what| StoreError::damaged(format!("leaf {last} of the log"), what))?;
+        let (envelope, payload, Leaf::Rotation(rotation)) = parsed else { return Ok(None) };
+        for key in [&rotation.previous, &rotation.next] {
+            let key = VerifierKey::parse(key)?;
+            if !verify_envelope(&envelope, &payload, key.public().as_bytes()) {
+                return Err(StoreError::damaged(
+                    format!("leaf {last} of the log"),
+                    "a rotation that both keys did not sign",
+                ));
+            }
+        }
+        Ok(Some(rotation))
     }
 
     fn complete(&mut self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
@@ -93,12 +124,14 @@ impl Log {
         let all = before.into_iter().map(|(_, entry)| entry).chain(staged.iter().cloned());
         for (at, entry) in all.enumerate() {
             let (envelope, payload, leaf) = Leaf::parse(&entry)?;
-            let signer = if let Leaf::Key(key) = &leaf {
-                let public = hex::decode(&key.public).ok().and_then(|public| public.try_into().ok());
-                epoch = Some(public.ok_or("a staged key does not read")?);
-                Some(*log_key.as_bytes())
-            } else {
-                epoch
+            let signer = match &leaf {
+                Leaf::Key(key) => {
+                    let public = hex::decode(&key.public).ok().and_then(|public| public.try_into().ok());
+                    epoch = Some(public.ok_or("a staged key does not read")?);
+                    Some(*log_key.as_bytes())
+                }
+                Leaf::Rotation(_) => Some(*log_key.as_bytes()),
+                _ => epoch,
             };
             if at >= known && !signer.is_some_and(|signer| verify_envelope(&envelope, &payload, &signer)) {
                 return Err("a staged leaf was not made by this store's writer".to_owned());
@@ -111,7 +144,7 @@ impl Log {
         self.tree.size()
     }
 
-    pub(crate) fn key(&self) -> &LogKey {
+    pub(crate) fn key(&self) -> &LogSigner {
         &self.key
     }
 
@@ -145,7 +178,8 @@ impl Log {
             write_durably(&path, &bytes)?;
         }
         let head = Checkpoint { origin: self.origin.clone(), size: tree.size(), root: tree.root() };
-        write_durably(&self.checkpoint_path(), self.key.sign_note(&checkpoint_text(&head)).as_bytes())?;
+        let note = self.key.sign_note(&checkpoint_text(&head))?;
+        write_durably(&self.checkpoint_path(), note.as_bytes())?;
         self.tree = tree;
         for path in superseded {
             // Left behind, it only takes room.
@@ -160,15 +194,14 @@ impl Log {
 mod tests {
     use super::*;
     use crate::log::leaf_type;
-    use crate::sign::{Envelope, key_id};
+    use crate::sign::{Envelope, LogKey};
 
-    fn key_leaf(key: &LogKey, epoch: u64) -> Vec<u8> {
+    fn key_leaf(key: &LogSigner, epoch: u64) -> Vec<u8> {
         let payload = format!(
             "{{\"time\":1,\"monotonic\":1,\"writer\":\"w\",\"boot\":\"b\",\"epoch\":{epoch},\"public\":\"{}\",\"not_after\":9,\"heartbeat\":1}}",
             "00".repeat(32)
         );
-        let id = key_id(key.verifier().public().as_bytes());
-        Envelope::new(leaf_type::KEY, payload.as_bytes(), &id, |message| key.sign_bytes(message)).to_bytes().unwrap()
+        Envelope::signed_by(leaf_type::KEY, payload.as_bytes(), key).unwrap().to_bytes().unwrap()
     }
 
     fn stage(folder: &Path, size: u64, entries: &[Vec<u8>]) {
@@ -183,7 +216,7 @@ mod tests {
     /// A crash at each point between staging and the end leads to the one head that was decided.
     #[test]
     fn what_was_staged_is_added_wherever_the_crash_was() {
-        let key = || crate::support::key();
+        let key = || LogSigner::Key(crate::support::key());
         let origin = crate::support::ORIGIN;
         let whole = tempfile::tempdir().unwrap();
         let mut log = Log::open(whole.path(), origin, key()).unwrap();
@@ -211,12 +244,13 @@ mod tests {
     fn staged_leaves_of_strangers_are_not_signed_over() {
         let folder = tempfile::tempdir().unwrap();
         let origin = crate::support::ORIGIN;
-        let mut log = Log::open(folder.path(), origin, crate::support::key()).unwrap();
-        log.append(&[key_leaf(&crate::support::key(), 1)]).unwrap();
+        let mut log = Log::open(folder.path(), origin, LogSigner::Key(crate::support::key())).unwrap();
+        log.append(&[key_leaf(&LogSigner::Key(crate::support::key()), 1)]).unwrap();
         drop(log);
-        let stranger = LogKey::generate(origin).unwrap();
+        let stranger = LogSigner::Key(LogKey::generate(origin).unwrap());
         stage(folder.path(), 1, &[key_leaf(&stranger, 2)]);
-        let refused = Log::open(folder.path(), origin, crate::support::key()).map(drop).unwrap_err().to_string();
+        let refused =
+            Log::open(folder.path(), origin, LogSigner::Key(crate::support::key())).map(drop).unwrap_err().to_string();
         assert!(refused.contains("not made by this store's writer"), "{refused}");
     }
 }

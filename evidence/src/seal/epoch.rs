@@ -3,9 +3,8 @@
 use super::{to_json, wall};
 use crate::config::StoreConfig;
 use crate::error::StoreError;
-use crate::log::{KeyLeaf, LeafHead, leaf_type};
-use crate::sign::{Envelope, EpochKey, LogKey, key_id};
-use ed25519_dalek::VerifyingKey;
+use crate::log::{KeyLeaf, LeafHead, Terms, leaf_type};
+use crate::sign::{Envelope, EpochKey, LogSigner};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -23,13 +22,18 @@ pub(super) struct Epochs {
     boot: String,
     length: Duration,
     heartbeat: Duration,
+    retention: Option<Terms>,
 }
 
 impl Epochs {
     pub(super) fn new(last: u64, writer: String, boot: [u8; 16], config: &StoreConfig) -> Self {
         monotonic();
         let boot = uuid::Uuid::from_bytes(boot).to_string();
-        Self { last, current: None, writer, boot, length: config.epoch, heartbeat: config.heartbeat }
+        let retention = config.retention.as_ref().map(|retention| Terms {
+            keep: u64::try_from(retention.keep.as_micros()).unwrap_or(u64::MAX),
+            signers: retention.signers.iter().map(ToString::to_string).collect(),
+        });
+        Self { last, current: None, writer, boot, length: config.epoch, heartbeat: config.heartbeat, retention }
     }
 
     /// What a leaf made now says about itself.
@@ -44,26 +48,35 @@ impl Epochs {
     }
 
     /// Makes sure that there is a key which may still sign; a new one is introduced by a leaf before its first use.
-    pub(super) fn introduce(&mut self, log_key: &LogKey, entries: &mut Vec<Vec<u8>>) -> Result<(), StoreError> {
+    pub(super) fn introduce(&mut self, log_key: &LogSigner, entries: &mut Vec<Vec<u8>>) -> Result<(), StoreError> {
         if self.current.as_ref().is_some_and(|(_, since)| since.elapsed() < self.length) {
             return Ok(());
         }
         // The old private half is wiped here.
         self.current = None;
-        self.last += 1;
         let key = EpochKey::generate();
-        let head = self.head();
+        let head = LeafHead { epoch: self.last + 1, ..self.head() };
         let length = i64::try_from(self.length.as_micros()).unwrap_or(i64::MAX / 4);
         // A leaf may be signed a little after the rotation was due: the writer looks once a tick.
         let not_after = head.time.saturating_add(length).saturating_add(60_000_000);
         let heartbeat = u64::try_from(self.heartbeat.as_micros()).unwrap_or(u64::MAX / 4);
-        let leaf = KeyLeaf { head, public: hex::encode(key.public()), not_after, heartbeat };
-        let payload = to_json(&leaf)?;
-        let keyid = log_key_id(log_key)?;
-        let envelope = Envelope::new(leaf_type::KEY, &payload, &keyid, |message| log_key.sign_bytes(message));
+        let retention = self.retention.clone();
+        let leaf = KeyLeaf { head, public: hex::encode(key.public()), not_after, heartbeat, retention };
+        let envelope = Envelope::signed_by(leaf_type::KEY, &to_json(&leaf)?, log_key)?;
         entries.push(envelope.to_bytes()?);
+        self.last += 1;
         self.current = Some((key, Instant::now()));
         Ok(())
+    }
+
+    /// The terms of retention that the key leaves of this start state.
+    pub(super) fn terms(&self) -> Option<&Terms> {
+        self.retention.as_ref()
+    }
+
+    /// The epoch ends: the next leaf needs a new key.
+    pub(super) fn end(&mut self) {
+        self.current = None;
     }
 
     /// Signs a leaf with the current key.
@@ -71,9 +84,4 @@ impl Epochs {
         let (key, _) = self.current.as_ref().ok_or_else(|| StoreError::Config("no epoch key".to_owned()))?;
         key.seal(payload_type, payload).to_bytes()
     }
-}
-
-fn log_key_id(key: &LogKey) -> Result<String, StoreError> {
-    let public: VerifyingKey = key.verifier().public();
-    Ok(key_id(public.as_bytes()))
 }

@@ -12,9 +12,12 @@ use crate::assemble::{Assembler, LeafNote, Nowhere, State, read_carry, write_car
 use crate::config::StoreConfig;
 use crate::error::{At, StoreError};
 use crate::journal::{now, scan};
-use crate::log::{Chain, HeartbeatLeaf, Leaf, LeafHead, Log, Manifest, PolicyLeaf, Segment, leaf_type, root_of};
+use crate::log::{
+    Chain, HeartbeatLeaf, HoldLeaf, HoldStep, Leaf, LeafHead, Log, Manifest, PolicyLeaf, RotationLeaf, Segment, Terms,
+    TombstoneLeaf, leaf_type, root_of,
+};
 use crate::recorder::SealReport;
-use crate::sign::LogKey;
+use crate::sign::{Envelope, LogSigner, VerifierKey};
 use crate::store::{About, Layout, write_durably};
 use crate::table::SCHEMA_VERSION;
 pub(crate) use files::{hash_file, list, part_name, segment_of};
@@ -61,15 +64,11 @@ pub(crate) fn open_leaf(id: &[u8; 16], seq: u64, head: &[u8; 32], statements: u6
 impl Sealer {
     /// Opens the log, completing what a crash interrupted, and reads the state after the last segment.
     pub(crate) fn open(config: &StoreConfig, layout: &Layout, boot: [u8; 16]) -> Result<Self, StoreError> {
-        let key = LogKey::parse(&config.signing_key.text).map_err(|error| match error {
-            StoreError::Key(what) => StoreError::Key(format!("{}: {what}", config.signing_key.origin)),
-            other => other,
-        })?;
+        let key = LogSigner::open(&config.signing_key)?;
         let vkey = key.verifier().to_string();
         if key.verifier().name() != config.origin {
             return Err(StoreError::Key(format!(
-                "{} is the key of `{}`, but the store's origin is `{}`; they must be the same",
-                config.signing_key.origin,
+                "signing_key is the key of `{}`, but the store's origin is `{}`; they must be the same",
                 key.verifier().name(),
                 config.origin
             )));
@@ -210,6 +209,59 @@ impl Sealer {
         Ok(self.report())
     }
 
+    /// Adds one leaf, now.
+    fn leaf(
+        &mut self,
+        kind: &str,
+        leaf: impl FnOnce(LeafHead) -> Result<Vec<u8>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut entries = Vec::new();
+        self.epochs.introduce(self.log.key(), &mut entries)?;
+        let payload = leaf(self.epochs.head())?;
+        entries.push(self.epochs.sign(kind, &payload)?);
+        self.log.append(&entries)?;
+        self.last_leaf = Instant::now();
+        Ok(())
+    }
+
+    /// A legal hold begins or ends.
+    pub(crate) fn hold(&mut self, hold: &str, step: HoldStep) -> Result<(), StoreError> {
+        self.leaf(leaf_type::HOLD, |head| to_json(&HoldLeaf { head, hold: hold.to_owned(), step }))
+    }
+
+    /// What an order has removed; the files go once this is in the log.
+    pub(crate) fn tombstone(&mut self, order: &str) -> Result<(), StoreError> {
+        self.leaf(leaf_type::TOMBSTONE, |head| to_json(&TombstoneLeaf { head, order: order.to_owned() }))
+    }
+
+    /// Hands the log over to another key. This is the last leaf of this writer.
+    pub(crate) fn rotate(&mut self, next: &LogSigner) -> Result<VerifierKey, StoreError> {
+        let (previous, key) = (self.log.key().verifier(), next.verifier());
+        if key.name() != previous.name() || key == previous {
+            let what = format!("the key to rotate to must be a new one of `{}`", previous.name());
+            return Err(StoreError::Key(what));
+        }
+        let mut entries = Vec::new();
+        self.epochs.introduce(self.log.key(), &mut entries)?;
+        let leaf = RotationLeaf { head: self.epochs.head(), previous: previous.to_string(), next: key.to_string() };
+        let payload = to_json(&leaf)?;
+        let envelope = Envelope::signed_by(leaf_type::ROTATION, &payload, self.log.key())?;
+        entries.push(envelope.also_signed_by(&payload, next)?.to_bytes()?);
+        self.log.append(&entries)?;
+        self.epochs.end();
+        Ok(key)
+    }
+
+    /// The terms of retention that this writer goes by.
+    pub(crate) fn terms(&self) -> Option<Terms> {
+        self.epochs.terms().cloned()
+    }
+
+    /// The log, for reading.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
     /// Leaves for what must have a place in the log's order, before the segment that holds it.
     fn note_leaves(&mut self, entries: &mut Vec<Vec<u8>>) -> Result<(), StoreError> {
         for what in &self.recoveries {
@@ -221,6 +273,10 @@ impl Sealer {
                 LeafNote::Policy { event, version, record_hash } => {
                     let leaf = PolicyLeaf { head: self.epochs.head(), event, version, record_hash };
                     (leaf_type::POLICY, to_json(&leaf)?)
+                }
+                LeafNote::Review { actor, record_hash } => {
+                    let own = json!({ "actor": actor, "record_hash": record_hash });
+                    (leaf_type::REVIEW, to_json(&with_head(&self.epochs.head(), own)?)?)
                 }
                 LeafNote::Approval { event, approval_id, record_hash } => {
                     let own = json!({ "event": event, "approval_id": approval_id, "record_hash": record_hash });

@@ -11,6 +11,7 @@ use crate::assemble::{Assembler, Row, Sink, State, read_carry};
 use crate::error::{At, StoreError};
 use crate::journal::scan;
 use crate::log::{Leaf, Manifest, entries};
+use crate::retention::{Ledger, is_pruned};
 use crate::sign::parse_checkpoint;
 use crate::store::{About, Layout};
 use crate::table::{Batches, Record, RowView, Table, Value, each_row};
@@ -27,6 +28,8 @@ pub(crate) struct Archive {
     unsealed: Vec<Record>,
     /// Part of a store: files may be missing.
     partial: bool,
+    /// What the log says of retention.
+    pub(crate) ledger: Ledger,
 }
 
 /// What a search touched.
@@ -76,9 +79,11 @@ impl Archive {
         // The writer may seal between two looks; what was read then does not fit together, and is read again.
         let mut tries = 0;
         loop {
-            let manifests = manifests(&layout)?;
+            let (manifests, ledger) = manifests(&layout)?;
             match unsealed(&layout, about.as_ref(), manifests.last()) {
-                Ok(unsealed) => return Ok(Self { layout, manifests, body_key: None, unsealed, partial: false }),
+                Ok(unsealed) => {
+                    return Ok(Self { layout, manifests, body_key: None, unsealed, partial: false, ledger });
+                }
                 Err(error) if tries >= 20 => return Err(error),
                 Err(_) => {
                     tries += 1;
@@ -91,8 +96,8 @@ impl Archive {
     /// Opens the part of a store that a package holds.
     pub(crate) fn open_part(root: &Path) -> Result<Self, StoreError> {
         let layout = Layout::new(root);
-        let manifests = manifests(&layout)?;
-        Ok(Self { layout, manifests, body_key: None, unsealed: Vec::new(), partial: true })
+        let (manifests, ledger) = manifests(&layout)?;
+        Ok(Self { layout, manifests, body_key: None, unsealed: Vec::new(), partial: true, ledger })
     }
 
     /// What is sealed, and nothing else.
@@ -198,7 +203,8 @@ impl Archive {
             });
         }
         let layout = self.layout.clone();
-        Self { layout, manifests, body_key: self.body_key.clone(), unsealed: Vec::new(), partial: false }
+        let (body_key, ledger) = (self.body_key.clone(), self.ledger.clone());
+        Self { layout, manifests, body_key, unsealed: Vec::new(), partial: false, ledger }
     }
 
     fn open_file(&self, query: &Query, name: &str, touched: &mut Touched) -> Result<Option<Batches>, StoreError> {
@@ -261,23 +267,28 @@ fn row(record: &Record) -> ResultRow {
     }
 }
 
-/// The manifests that the log holds, oldest first.
-pub(crate) fn manifests(layout: &Layout) -> Result<Vec<Manifest>, StoreError> {
+/// The manifests that the log holds, oldest first, without the files that were pruned; and what the log says of that.
+pub(crate) fn manifests(layout: &Layout) -> Result<(Vec<Manifest>, Ledger), StoreError> {
     let path = layout.log().join("checkpoint");
     let note = match std::fs::read_to_string(&path) {
         Ok(note) => note,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), Ledger::default())),
         Err(source) => return Err(StoreError::Io { path, doing: "reading the log's head", source }),
     };
     let head = parse_checkpoint(&note).map_err(|what| StoreError::damaged(path.display(), what))?;
     let mut manifests = Vec::new();
+    let mut ledger = Ledger::new(&head.origin);
     for (index, entry) in entries(&layout.log(), 0, head.size)? {
         let leaf = Leaf::parse(&entry).map_err(|what| StoreError::damaged(format!("leaf {index} of the log"), what))?;
+        ledger.take(index, &leaf.2);
         if let Leaf::Segment(manifest) = leaf.2 {
             manifests.push(*manifest);
         }
     }
-    Ok(manifests)
+    for manifest in manifests.iter_mut().filter(|m| ledger.pruned.contains(&m.predicate.segment)) {
+        manifest.predicate.files.retain(|file| !Table::by_name(&file.table).is_some_and(is_pruned));
+    }
+    Ok((manifests, ledger))
 }
 
 /// Keeps what is assembled.

@@ -1,6 +1,6 @@
 //! DSSE envelopes (<https://github.com/secure-systems-lab/dsse/blob/master/envelope.md>) and the keys that sign them.
 
-use super::{base64, unbase64};
+use super::{LogSigner, base64, unbase64};
 use crate::error::StoreError;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,20 @@ impl Envelope {
             payload: base64(payload),
             signatures: vec![EnvelopeSignature { keyid: keyid.to_owned(), sig }],
         }
+    }
+
+    /// Signs a payload with a signer that may fail.
+    pub(crate) fn signed_by(payload_type: &str, payload: &[u8], signer: &LogSigner) -> Result<Self, StoreError> {
+        let none = Self { payload_type: payload_type.to_owned(), payload: base64(payload), signatures: Vec::new() };
+        none.also_signed_by(payload, signer)
+    }
+
+    /// The same envelope with one signature more.
+    pub(crate) fn also_signed_by(mut self, payload: &[u8], signer: &LogSigner) -> Result<Self, StoreError> {
+        let sig = base64(&signer.sign_bytes(&pae(&self.payload_type, payload))?);
+        let keyid = key_id(signer.verifier().public().as_bytes());
+        self.signatures.push(EnvelopeSignature { keyid, sig });
+        Ok(self)
     }
 
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {

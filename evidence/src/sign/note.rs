@@ -83,6 +83,10 @@ impl VerifierKey {
     pub(crate) fn public(&self) -> VerifyingKey {
         self.key
     }
+
+    pub(crate) fn id(&self) -> [u8; 4] {
+        self.id
+    }
 }
 
 impl std::fmt::Display for VerifierKey {
@@ -94,7 +98,7 @@ impl std::fmt::Display for VerifierKey {
 }
 
 /// Text and signature lines of a note.
-fn split(note: &str) -> Option<(&str, &str)> {
+pub(crate) fn split(note: &str) -> Option<(&str, &str)> {
     let at = note.rfind("\n\n")?;
     Some((note.get(..=at)?, note.get(at + 2..)?))
 }
@@ -116,6 +120,11 @@ impl LogKey {
         }
         let seed = Zeroizing::new(rand::random::<[u8; 32]>());
         Ok(Self { name: name.to_owned(), key: SigningKey::from_bytes(&seed) })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_seed(name: &str, seed: [u8; 32]) -> Self {
+        Self { name: name.to_owned(), key: SigningKey::from_bytes(&seed) }
     }
 
     /// Reads the text form.
@@ -162,9 +171,7 @@ impl LogKey {
 
     /// The note with this key's signature.
     pub(crate) fn sign_note(&self, text: &str) -> String {
-        let mut signature = self.verifier().id.to_vec();
-        signature.extend_from_slice(&self.sign_bytes(text.as_bytes()));
-        format!("{text}\n— {} {}\n", self.name, base64(&signature))
+        format!("{text}\n{}", self.verifier().signature_line(&self.sign_bytes(text.as_bytes())))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Approvals: each goes through its states in order, and a statement that needed one had it: decided by someone else,
 //! for this identity, in time, and once unless a window was opened.
 
-use super::chain::StatementFact;
+use super::records::StatementFact;
 use super::report::{Checks, name};
 use crate::table::Record;
 use model::SessionId;

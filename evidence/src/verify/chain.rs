@@ -1,109 +1,27 @@
 //! Walks the segments in order and holds them against each other: numbers, chains, totals, commitments.
 
 use super::approvals::Approvals;
+use super::coverage::Coverage;
 use super::facts::Facts;
 use super::leaves::{Verified, VerifiedLeaf};
 use super::masked;
 use super::policies::Policies;
+use super::records::{ChainRecord, StatementFact, What};
 use super::report::{Checks, name};
 use crate::log::{Chain, Leaf, Segment, root_of};
 use crate::seal::{open_leaf, session_leaf};
-use crate::table::{Record, RowsCommit, Table, Value, rfc3339};
+use crate::table::{Record, RowsCommit, Table, rfc3339};
 use model::SessionId;
 use std::collections::{BTreeMap, HashSet};
 
-/// A record of a session's chain, reduced to what the checks need.
-pub(super) struct ChainRecord {
-    lsn: i64,
-    ts: i64,
-    order: (u8, i64),
-    session: [u8; 16],
-    prev: String,
-    hash: [u8; 32],
-    what: What,
-}
-
-enum What {
-    Open { policy: String, owner: String },
-    Denied,
-    Statement(Box<StatementFact>),
-    Close { final_hash: String, totals: [i64; 3] },
-    Unknown(String),
-}
-
-/// What a statement's record says.
-pub(super) struct StatementFact {
-    pub(super) id: i64,
-    seq: i64,
-    rows: i64,
-    bytes: i64,
-    rows_commit: Option<String>,
-    body_commit: String,
-    pub(super) policy: String,
-    pub(super) decision: String,
-    pub(super) approval: Option<String>,
-    pub(super) phase: String,
-    pub(super) sent: Option<i64>,
-    masks: Vec<Option<String>>,
-}
-
-impl ChainRecord {
-    pub(super) fn new(record: &Record, session: [u8; 16], hash: [u8; 32]) -> Self {
-        let (lsn, ts) = (record.int("lsn"), record.int("ts"));
-        let optional = |name: &str| record.get(name).as_str().map(str::to_owned);
-        let (order, what) = if record.table == Table::Statements {
-            let masks = match record.get("result_columns") {
-                Value::Columns(columns) => columns.iter().map(|column| column[5].clone()).collect(),
-                _ => Vec::new(),
-            };
-            let fact = StatementFact {
-                id: record.int("statement_id"),
-                seq: record.int("session_seq"),
-                rows: record.int("row_count"),
-                bytes: record.int("bytes_out"),
-                rows_commit: optional("rows_commit"),
-                body_commit: record.str("body_commit").to_owned(),
-                policy: record.str("policy_version").to_owned(),
-                decision: record.str("decision").to_owned(),
-                approval: optional("approval_id"),
-                phase: record.str("phase").to_owned(),
-                sent: record.get("sent").as_int(),
-                masks,
-            };
-            ((1, fact.seq), What::Statement(Box::new(fact)))
-        } else {
-            match record.str("event") {
-                "open" => {
-                    let owner = format!("{}|{}", record.str("issuer"), record.str("user_id"));
-                    ((0, 0), What::Open { policy: record.str("policy_version").to_owned(), owner })
-                }
-                "denied" => ((0, 0), What::Denied),
-                "close" => {
-                    let totals = ["statement_count", "rows_returned", "bytes_returned"].map(|name| record.int(name));
-                    ((2, 0), What::Close { final_hash: record.str("final_hash").to_owned(), totals })
-                }
-                other => ((0, 0), What::Unknown(other.to_owned())),
-            }
-        };
-        Self { lsn, ts, order, session, prev: record.str("prev_hash").to_owned(), hash, what }
-    }
-
-    /// Records of its session before it, as it says itself.
-    fn before(&self) -> i64 {
-        match &self.what {
-            What::Statement(fact) => fact.seq,
-            What::Close { totals: [statements, ..], .. } => statements + 1,
-            What::Open { .. } | What::Denied | What::Unknown(_) => 0,
-        }
-    }
-}
-
 #[derive(Default)]
 struct Track {
-    /// It began before the part of the store that is looked at.
+    /// Some of it lies in segments whose files are not looked at.
     partial: bool,
     /// Whose it is: `issuer|subject`.
     owner: String,
+    /// Nothing of it was seen since such a segment.
+    stale: bool,
     seq: u64,
     head: [u8; 32],
     statements: u64,
@@ -127,18 +45,22 @@ pub(super) struct Merger<'a> {
     chains: BTreeMap<String, Chain>,
     policies: Policies,
     approvals: Approvals,
+    /// Reviews whose leaf was seen, by the hash of their record.
+    reviews: HashSet<String>,
     closed_bodies: u64,
     statements: u64,
-    /// The segments whose files are all there, when only a part of the store is looked at.
-    part: Option<std::ops::Range<u64>>,
-    /// When that part begins.
+    coverage: &'a Coverage,
+    /// Files of segments before this one were not looked at, and what was open then is not known.
+    gap: bool,
+    /// When the last such segment was sealed.
     begins: i64,
 }
 
 impl<'a> Merger<'a> {
-    pub(super) fn new(log: &'a Verified, origin: &'a str, part: Option<std::ops::Range<u64>>) -> Self {
+    pub(super) fn new(log: &'a Verified, origin: &'a str, coverage: &'a Coverage) -> Self {
         Self {
-            part,
+            coverage,
+            gap: false,
             begins: i64::MIN,
             origin,
             log,
@@ -152,6 +74,7 @@ impl<'a> Merger<'a> {
             chains: BTreeMap::new(),
             policies: Policies::default(),
             approvals: Approvals::default(),
+            reviews: HashSet::new(),
             closed_bodies: 0,
             statements: 0,
         }
@@ -164,7 +87,10 @@ impl<'a> Merger<'a> {
         while let Some(before) = self.log.leaves.get(self.leaf_at).filter(|before| before.index < leaf.index) {
             match &before.leaf {
                 Leaf::Policy(policy) => self.policies.leaf(policy),
-                Leaf::Other(_, json) => self.approvals.leaf(json),
+                Leaf::Other(_, json) => {
+                    self.approvals.leaf(json);
+                    self.reviews.extend(review(json));
+                }
                 _ => {}
             }
             self.leaf_at += 1;
@@ -174,12 +100,8 @@ impl<'a> Merger<'a> {
         for (record, hash) in &facts.tables {
             self.table_record(record, *hash, segment, checks);
         }
-        if let Some(part) = self.part.clone().filter(|part| !part.contains(&segment.segment)) {
-            // Its files are elsewhere; what its manifest says of the chains is what the next one goes on from.
-            self.chains.clone_from(&segment.chains);
-            if segment.segment < part.start {
-                self.begins = segment.head.time;
-            }
+        if !self.coverage.has_sessions(segment.segment) {
+            self.skipped(segment, checks);
             return;
         }
         self.rows(&facts, checks);
@@ -201,6 +123,22 @@ impl<'a> Merger<'a> {
             checks.fail(name::BODIES, place, "a body without its statement");
         }
         self.roots(segment, &touched, checks);
+    }
+
+    /// A segment whose sessions are not looked at: what is open goes on unseen.
+    fn skipped(&mut self, segment: &Segment, checks: &mut Checks) {
+        if self.coverage.has_tables(segment.segment) {
+            self.tables(segment, checks);
+        } else {
+            // What its manifest says of the chains is what the next one goes on from.
+            self.chains.clone_from(&segment.chains);
+        }
+        self.gap = true;
+        self.begins = segment.head.time;
+        for track in self.open.values_mut() {
+            (track.partial, track.stale) = (true, true);
+            track.parts.clear();
+        }
     }
 
     fn contiguous(&mut self, leaf: &VerifiedLeaf, segment: &Segment, checks: &mut Checks) {
@@ -260,6 +198,10 @@ impl<'a> Merger<'a> {
                 };
                 self.approvals.record(record, owner, checks);
             }
+            Table::Reviews if !self.reviews.remove(record.str("record_hash")) => {
+                let place = format!("{table} lsn {}", record.int("lsn"));
+                checks.fail(name::TABLE_CHAINS, place, "no leaf in the log stands for this review before its segment");
+            }
             _ => {}
         }
     }
@@ -273,7 +215,7 @@ impl<'a> Merger<'a> {
             .map(|record| record.session)
             .collect();
         for ((session, statement), (part, count, suspicious)) in &facts.rows {
-            if !self.open.contains_key(session) && !opened_here.contains(session) && self.mid_log() {
+            if !self.open.contains_key(session) && !opened_here.contains(session) && self.gap {
                 self.open.insert(*session, Track { partial: true, ..Track::default() });
             }
             if !self.open.contains_key(session) && !opened_here.contains(session) {
@@ -298,17 +240,17 @@ impl<'a> Merger<'a> {
             if record.prev != "0".repeat(64) {
                 checks.fail(name::SESSION_CHAINS, &place, "the first record of a session names one before it");
             }
+        } else if self.open.get(&record.session).is_some_and(|track| track.stale)
+            || (self.gap && !self.seen.contains(&record.session))
+        {
+            // What came before is not here: from this record on the chain is followed.
+            self.seen.insert(record.session);
+            let track = self.open.entry(record.session).or_default();
+            (track.partial, track.stale) = (true, false);
+            track.seq = u64::try_from(record.before()).unwrap_or(0);
+            track.head = hex::decode(&record.prev).ok().and_then(|head| head.try_into().ok()).unwrap_or_default();
         } else if !self.seen.contains(&record.session) {
-            if self.mid_log() {
-                // What came before is not here: from this record on the chain is followed.
-                self.seen.insert(record.session);
-                let track = self.open.entry(record.session).or_default();
-                track.partial = true;
-                track.seq = u64::try_from(record.before()).unwrap_or(0);
-                track.head = hex::decode(&record.prev).ok().and_then(|head| head.try_into().ok()).unwrap_or_default();
-            } else {
-                checks.fail(name::SESSION_CHAINS, &place, "its session was never opened");
-            }
+            checks.fail(name::SESSION_CHAINS, &place, "its session was never opened");
         }
         let track = self.open.entry(record.session).or_default();
         if hex::encode(track.head) != record.prev {
@@ -398,27 +340,29 @@ impl<'a> Merger<'a> {
         if hex::encode(root_of(leaves.iter().map(Vec::as_slice))) != segment.sessions_root {
             checks.fail(name::SESSION_INDEX, &place, "its sessions are not those in the manifest");
         }
-        if self.chains != segment.chains {
-            checks.fail(name::TABLE_CHAINS, &place, "the chains of its tables are not those in the manifest");
-        }
-        self.policies.in_force(segment, &place, checks);
-        if self.mid_log() {
-            return;
-        }
-        let open = self.open.iter();
+        self.tables(segment, checks);
+        let known = self.open.iter().filter(|(_, track)| !track.stale);
         let leaves: Vec<Vec<u8>> =
-            open.map(|(id, t)| open_leaf(id, t.seq, &t.head, t.statements, t.rows, t.bytes)).collect();
-        if hex::encode(root_of(leaves.iter().map(Vec::as_slice))) != segment.open_root
-            || segment.open_sessions != leaves.len() as u64
-        {
+            known.map(|(id, t)| open_leaf(id, t.seq, &t.head, t.statements, t.rows, t.bytes)).collect();
+        let same = hex::encode(root_of(leaves.iter().map(Vec::as_slice))) == segment.open_root
+            && segment.open_sessions == leaves.len() as u64;
+        if same && self.gap {
+            // All that is open is known again, with its totals: from here on nothing may be missing.
+            self.open.retain(|_, track| !track.stale);
+            self.gap = false;
+        } else if !same && !self.gap {
             let what = format!("{} sessions are open at its end, the manifest says other", leaves.len());
             checks.fail(name::OPEN_SESSIONS, &place, what);
         }
     }
 
-    /// Whether what is looked at begins somewhere in the middle of the log.
-    fn mid_log(&self) -> bool {
-        self.part.as_ref().is_some_and(|part| part.start > 1)
+    /// The chains of the tables that belong to no session, and the policy in force.
+    fn tables(&self, segment: &Segment, checks: &mut Checks) {
+        let place = format!("segment {}", segment.segment);
+        if self.chains != segment.chains {
+            checks.fail(name::TABLE_CHAINS, &place, "the chains of its tables are not those in the manifest");
+        }
+        self.policies.in_force(segment, &place, checks);
     }
 
     /// The end of the log.
@@ -430,14 +374,23 @@ impl<'a> Merger<'a> {
         checks.note(name::SESSION_IDS, format!("{} sessions", self.seen.len()));
         checks.note(name::RECORD_HASHES, format!("{} statements", self.statements));
         checks.note(name::OPEN_SESSIONS, format!("{} sessions are open at the end", self.open.len()));
-        if self.mid_log() {
-            let why = "the package begins after the first segment: what was open before is not in it";
+        if self.gap {
+            let why = "what was open in segments that are not looked at is not known yet at the end of the log";
             checks.skip(name::OPEN_SESSIONS, why);
         }
-        let partial = self.part.is_some();
+        let partial = self.coverage.is_package();
+        for hash in self.reviews.iter().filter(|_| !partial) {
+            checks.fail(name::TABLE_CHAINS, format!("review {hash}"), "a leaf stands for a record that is not there");
+        }
         self.policies.finish(partial, checks);
         self.approvals.finish(partial, checks);
     }
+}
+
+/// The record that a leaf of a review stands for.
+fn review(json: &serde_json::Value) -> Option<String> {
+    json.get("actor")?;
+    json.get("record_hash")?.as_str().map(str::to_owned)
 }
 
 fn statement_place(session: &[u8; 16], statement: i64) -> String {

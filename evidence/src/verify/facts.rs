@@ -2,8 +2,10 @@
 //!
 //! A file is read once: the bytes that are hashed are the bytes that are taken apart.
 
-use super::chain::{ChainRecord, Merger};
+use super::chain::Merger;
+use super::coverage::Coverage;
 use super::leaves::{Verified, VerifiedLeaf};
+use super::records::ChainRecord;
 use super::report::{Checks, name};
 use super::{Options, masked};
 use crate::error::StoreError;
@@ -64,13 +66,7 @@ struct Job<'a> {
 /// Segments whose files are read before any is judged: bounds the memory.
 const AHEAD: usize = 8;
 
-pub(super) fn walk(
-    layout: &Layout,
-    log: &Verified,
-    options: &Options,
-    part: Option<std::ops::Range<u64>>,
-    checks: &mut Checks,
-) {
+pub(super) fn walk(layout: &Layout, log: &Verified, options: &Options, coverage: &Coverage, checks: &mut Checks) {
     for check in [
         name::HASHES,
         name::SCHEMA,
@@ -106,11 +102,11 @@ pub(super) fn walk(
     if segments.is_empty() {
         checks.note(name::SEGMENTS, "no segments yet");
     }
-    let mut merger = Merger::new(log, options.key.name(), part);
+    let mut merger = Merger::new(log, options.key.name(), coverage);
     for batch in segments.chunks(AHEAD) {
         let mut jobs = Vec::new();
         for (slot, (_, segment, hashes)) in batch.iter().enumerate() {
-            for table in Table::ALL {
+            for table in Table::ALL.into_iter().filter(|table| coverage.reads(segment.segment, *table)) {
                 let files: Vec<_> = segment
                     .files
                     .iter()

@@ -1,10 +1,11 @@
 //! Files: what must be there, what must not, and what is not sealed yet.
 
+use super::coverage::Coverage;
 use super::leaves::Verified;
 use super::report::{Checks, name};
 use crate::export::Scope;
 use crate::journal::scan;
-use crate::log::{Leaf, Tree, bundle_paths, expected, leaf_hash};
+use crate::log::{Leaf, Segment, Tree, bundle_paths, expected, leaf_hash};
 use crate::seal::{hash_file, list, segment_of};
 use crate::store::Layout;
 use crate::table::Table;
@@ -19,7 +20,14 @@ pub(crate) fn is_live(layout: &Layout) -> bool {
 
 /// Every file that a manifest lists is there; no other is.
 /// Of a part of a store (`part`), what lies outside of it may be missing.
-pub(super) fn presence(layout: &Layout, log: &Verified, live: bool, part: Option<&Scope>, checks: &mut Checks) {
+pub(super) fn presence(
+    layout: &Layout,
+    log: &Verified,
+    live: bool,
+    part: Option<&Scope>,
+    coverage: &Coverage,
+    checks: &mut Checks,
+) {
     let mut expected_files = BTreeSet::new();
     let mut last = 0;
     checks.pass(name::PRESENT);
@@ -34,10 +42,15 @@ pub(super) fn presence(layout: &Layout, log: &Verified, live: bool, part: Option
                 checks.fail(name::LISTED, &subject.name, "a name that leads out of the store");
             } else if part.is_some_and(|part| !path.exists() && part.leaves_out(segment.segment, &subject.name)) {
                 // Outside of what was exported.
+            } else if !path.exists() && coverage.is_gone(segment.segment, table_of(&subject.name)) {
+                // A tombstone stands for it.
             } else if !path.is_file() || path.is_symlink() {
                 checks.fail(name::PRESENT, &subject.name, format!("segment {} lists it", segment.segment));
             }
             expected_files.insert(path);
+        }
+        if coverage.is_remembered(segment.segment) {
+            sizes(layout, segment, checks);
         }
         let copy = layout.envelope(segment.segment);
         match std::fs::read(&copy) {
@@ -71,6 +84,22 @@ pub(super) fn presence(layout: &Layout, log: &Verified, live: bool, part: Option
         }
     }
     log_files(layout, log, live, checks);
+}
+
+fn table_of(name: &str) -> &str {
+    name.split('/').next().unwrap_or_default()
+}
+
+/// Of files that are not read again at least the size is as it was.
+fn sizes(layout: &Layout, segment: &Segment, checks: &mut Checks) {
+    for file in &segment.files {
+        let size = std::fs::metadata(layout.root().join(&file.name)).map(|found| found.len());
+        if let Ok(size) = size
+            && size != file.bytes
+        {
+            checks.fail(name::HASHES, &file.name, format!("{size} bytes, the manifest says {}", file.bytes));
+        }
+    }
 }
 
 fn relative(layout: &Layout, path: &Path) -> String {

@@ -2,11 +2,10 @@
 
 use super::Options;
 use super::report::{Checks, name};
-use crate::journal::now;
-use crate::log::{Leaf, Tree, bundle_paths, entries, expected, leaf_hash, leaf_type};
+use super::times::{freshness, times};
+use crate::log::{Leaf, LogKeys, Tree, bundle_paths, entries, expected, leaf_hash};
 use crate::sign::{Checkpoint, key_id, parse_checkpoint, verify_envelope};
 use crate::store::Layout;
-use crate::table::rfc3339;
 use sha2::{Digest, Sha256};
 
 /// A leaf that reads.
@@ -19,14 +18,34 @@ pub(super) struct VerifiedLeaf {
 }
 
 /// What the log gave.
-#[derive(Default)]
 pub(super) struct Verified {
     pub(super) head: Option<Checkpoint>,
     pub(super) leaves: Vec<VerifiedLeaf>,
+    /// The log's keys, from the supplied one.
+    pub(super) keys: LogKeys,
+    /// Leaves that the older checkpoint covers, when the log extends it.
+    pub(super) remembered: u64,
+}
+
+impl Verified {
+    /// Size and root of the log, if its head reads.
+    pub(super) fn size_and_root(&self) -> Option<(u64, String)> {
+        self.head.as_ref().map(|head| (head.size, hex::encode(head.root)))
+    }
+
+    /// Number of the last segment.
+    pub(super) fn segments(&self) -> u64 {
+        let numbers = self.leaves.iter().filter_map(|leaf| match &leaf.leaf {
+            Leaf::Segment(manifest) => Some(manifest.predicate.segment),
+            _ => None,
+        });
+        numbers.max().unwrap_or(0)
+    }
 }
 
 pub(super) fn check(layout: &Layout, options: &Options, checks: &mut Checks) -> Verified {
-    let mut found = Verified::default();
+    let keys = LogKeys::new(options.key.clone());
+    let mut found = Verified { head: None, leaves: Vec::new(), keys, remembered: 0 };
     let path = layout.log().join("checkpoint");
     let note = match std::fs::read_to_string(&path) {
         Ok(note) => note,
@@ -47,22 +66,39 @@ pub(super) fn check(layout: &Layout, options: &Options, checks: &mut Checks) -> 
         }
     };
     checks.pass(name::CHECKPOINT);
-    if head.origin != options.key.name() {
-        let what = format!("it is the head of `{}`, the supplied key is for `{}`", head.origin, options.key.name());
-        checks.fail(name::LOG_SIGNATURE, "log/checkpoint", what);
-    } else if options.key.verifies(&note) {
-        checks.pass(name::LOG_SIGNATURE);
-    } else {
-        checks.fail(name::LOG_SIGNATURE, "log/checkpoint", "no good signature by the supplied key");
-    }
     let tree = tree(layout, &head, checks, &mut found);
-    consistency(options, &head, &tree, checks);
+    signatures(options, &mut found, checks);
+    head_signature(options, &head, &note, &found, checks);
+    found.remembered = consistency(options, &head, &tree, &found.keys, checks);
     tiles(layout, &tree, checks);
-    signatures(options, &found, checks);
     times(&found, checks);
     freshness(options, &found, checks);
     found.head = Some(head);
     found
+}
+
+/// The head is signed by the key in force there; from the supplied key to that one every rotation is signed.
+fn head_signature(options: &Options, head: &Checkpoint, note: &str, found: &Verified, checks: &mut Checks) {
+    let place = "log/checkpoint";
+    if head.origin != options.key.name() {
+        let what = format!("it is the head of `{}`, the supplied key is for `{}`", head.origin, options.key.name());
+        checks.fail(name::LOG_SIGNATURE, place, what);
+    } else if !found.keys.has(&options.key) {
+        checks.fail(name::LOG_SIGNATURE, place, "the supplied key is none of this log's");
+    } else if found.keys.of_head(head.size).verifies(note) {
+        checks.pass(name::LOG_SIGNATURE);
+        let rotations = found.keys.rotations().count();
+        if rotations > 0 {
+            checks.note(
+                name::LOG_SIGNATURE,
+                format!("{rotations} rotations, the key in force is {}", found.keys.of_head(head.size)),
+            );
+        }
+    } else if options.key.verifies(note) {
+        checks.fail(name::LOG_SIGNATURE, place, "signed by the supplied key, which was rotated out before");
+    } else {
+        checks.fail(name::LOG_SIGNATURE, place, "no good signature by the supplied key");
+    }
 }
 
 /// Reads every entry, by itself: the tree is made from entries, not from the tiles that are to be checked.
@@ -99,18 +135,18 @@ fn tree(layout: &Layout, head: &Checkpoint, checks: &mut Checks, found: &mut Ver
     tree
 }
 
-fn consistency(options: &Options, head: &Checkpoint, tree: &Tree, checks: &mut Checks) {
-    let Some(older) = &options.checkpoint else {
-        checks.skip(name::CONSISTENCY, "no older checkpoint was given (--checkpoint)");
-        return;
+/// Whether the log extends the older checkpoint; if it does, how many leaves that one covers.
+fn consistency(options: &Options, head: &Checkpoint, tree: &Tree, keys: &LogKeys, checks: &mut Checks) -> u64 {
+    let Some(note) = &options.checkpoint else {
+        checks.skip(name::CONSISTENCY, "no older checkpoint was given (--checkpoint, --since)");
+        return 0;
     };
     let place = "the older checkpoint";
-    if !options.key.verifies(older) {
-        checks.fail(name::CONSISTENCY, place, "no good signature by the supplied key");
-        return;
-    }
-    match parse_checkpoint(older) {
+    match parse_checkpoint(note) {
         Err(what) => checks.fail(name::CONSISTENCY, place, what),
+        Ok(older) if !keys.signed(older.size, note) && !options.key.verifies(note) => {
+            checks.fail(name::CONSISTENCY, place, "no good signature by the key of that time");
+        }
         Ok(older) if older.origin != head.origin => {
             checks.fail(name::CONSISTENCY, place, format!("it is of another log, `{}`", older.origin));
         }
@@ -121,12 +157,14 @@ fn consistency(options: &Options, head: &Checkpoint, tree: &Tree, checks: &mut C
         Ok(older) if older.size == 0 || tree.root_at(older.size) == Some(older.root) => {
             checks.pass(name::CONSISTENCY);
             checks.note(name::CONSISTENCY, format!("the log extends the {} leaves of it", older.size));
+            return older.size;
         }
         Ok(older) => {
             let what = format!("the log's first {} leaves are not those that it covers", older.size);
             checks.fail(name::CONSISTENCY, "log/checkpoint", what);
         }
     }
+    0
 }
 
 fn tiles(layout: &Layout, tree: &Tree, checks: &mut Checks) {
@@ -145,24 +183,28 @@ fn tiles(layout: &Layout, tree: &Tree, checks: &mut Checks) {
     }
 }
 
-/// Key leaves are signed by the log's key, all others by the epoch key that the newest key leaf before them introduced.
-fn signatures(options: &Options, found: &Verified, checks: &mut Checks) {
+/// Key leaves are signed by the log's key, all others by the epoch key that the newest key leaf before them introduced. A
+/// rotation is signed by the log's key and the one that follows; it ends the epoch.
+fn signatures(options: &Options, found: &mut Verified, checks: &mut Checks) {
     checks.pass(name::ENVELOPES);
     checks.pass(name::EPOCHS);
-    let log_public = options.key.public();
+    // A later key than the first may have been supplied: then the way leads back through what it signed.
+    let first = LogKeys::named(found.leaves.iter().map(|leaf| &leaf.leaf));
+    let mut keys = LogKeys::new(first.unwrap_or_else(|| options.key.clone()));
     let mut epoch: Option<(u64, [u8; 32], i64)> = None;
+    let mut last = 0;
     for leaf in &found.leaves {
         let place = format!("leaf {}", leaf.index);
         let Ok((envelope, payload, _)) = Leaf::parse(&leaf.entry) else { continue };
         let head = leaf.leaf.head();
         if let Leaf::Key(key) = &leaf.leaf {
-            if !verify_envelope(&envelope, &payload, log_public.as_bytes()) {
+            if !verify_envelope(&envelope, &payload, keys.in_force(leaf.index).public().as_bytes()) {
                 checks.fail(name::ENVELOPES, &place, "a key is introduced without a good signature by the log's key");
             }
-            let before = epoch.map_or(0, |(number, _, _)| number);
-            if head.epoch != before + 1 {
-                checks.fail(name::EPOCHS, &place, format!("epoch {} follows epoch {before}", head.epoch));
+            if head.epoch != last + 1 {
+                checks.fail(name::EPOCHS, &place, format!("epoch {} follows epoch {last}", head.epoch));
             }
+            last = head.epoch;
             match hex::decode(&key.public).ok().and_then(|public| public.try_into().ok()) {
                 Some(public) => epoch = Some((head.epoch, public, key.not_after)),
                 None => checks.fail(name::EPOCHS, &place, "the key that it introduces is not 32 bytes"),
@@ -173,100 +215,24 @@ fn signatures(options: &Options, found: &Verified, checks: &mut Checks) {
             checks.fail(name::EPOCHS, &place, "no key was introduced before it");
             continue;
         };
-        if !verify_envelope(&envelope, &payload, &public) {
-            let other = envelope.signatures.iter().any(|signature| signature.keyid != key_id(&public));
-            let what = if other { "signed by a key that is not in force here" } else { "no good signature" };
-            checks.fail(name::ENVELOPES, &place, format!("{what} ({})", envelope.payload_type));
-        }
         if head.epoch != number {
             checks.fail(name::EPOCHS, &place, format!("it says epoch {}, epoch {number} is in force", head.epoch));
         }
         if head.time > not_after {
             checks.fail(name::EPOCHS, &place, "made after its key's end");
         }
-        debug_assert_ne!(envelope.payload_type, leaf_type::KEY, "handled above");
-    }
-}
-
-/// Clocks may be set by this much without a word (µs).
-const CLOCK_SLACK: i64 = 5_000_000;
-
-/// Heartbeats and the clock. Within a start of the writer, wall clock and monotonic clock advance together, and a leaf
-/// follows the one before in time.
-fn times(found: &Verified, checks: &mut Checks) {
-    checks.pass(name::HEARTBEATS);
-    checks.pass(name::CLOCK);
-    let mut interval = None;
-    let mut gaps = 0;
-    for pair in found.leaves.windows(2) {
-        let [before, after] = pair else { continue };
-        if let Leaf::Key(key) = &before.leaf {
-            interval = i64::try_from(key.heartbeat).ok();
-        }
-        let (a, b) = (before.leaf.head(), after.leaf.head());
-        let place = format!("leaf {}", after.index);
-        let wall = b.time - a.time;
-        let closed = matches!(&before.leaf, Leaf::Heartbeat(heartbeat) if heartbeat.closing);
-        if a.boot != b.boot {
-            // A new start: the time between is downtime, which only the last heartbeat can explain.
-            gaps += u64::from(!closed);
-            if wall < -CLOCK_SLACK {
-                let what = format!("made at {}, before leaf {}", rfc3339(b.time), before.index);
-                checks.fail(name::CLOCK, place, what);
+        if let Leaf::Rotation(rotation) = &leaf.leaf {
+            if let Err(what) = keys.rotated(leaf.index, rotation, &envelope, &payload) {
+                checks.fail(name::ENVELOPES, &place, what);
             }
+            epoch = None;
             continue;
         }
-        if closed {
-            checks.fail(name::HEARTBEATS, &place, "it follows a leaf that says the writer stopped");
-        }
-        let monotonic = i64::try_from(b.monotonic).unwrap_or(i64::MAX) - i64::try_from(a.monotonic).unwrap_or(0);
-        if monotonic < 0 || (wall - monotonic).abs() > CLOCK_SLACK {
-            let what = format!(
-                "since leaf {} the wall clock advanced by {} s, the monotonic clock by {} s",
-                before.index,
-                wall / 1_000_000,
-                monotonic / 1_000_000
-            );
-            checks.fail(name::CLOCK, &place, what);
-        }
-        // Twice the interval, and a minute for a sealing that takes long.
-        if let Some(interval) = interval
-            && monotonic > interval.saturating_mul(2).saturating_add(60_000_000)
-        {
-            let what = format!(
-                "{} s without a leaf since leaf {}: a running writer leaves one every {} s",
-                monotonic / 1_000_000,
-                before.index,
-                interval / 1_000_000
-            );
-            checks.fail(name::HEARTBEATS, &place, what);
+        if !verify_envelope(&envelope, &payload, &public) {
+            let other = envelope.signatures.iter().any(|signature| signature.keyid != key_id(&public));
+            let what = if other { "signed by a key that is not in force here" } else { "no good signature" };
+            checks.fail(name::ENVELOPES, &place, format!("{what} ({})", envelope.payload_type));
         }
     }
-    if gaps > 0 {
-        checks.note(name::HEARTBEATS, format!("the writer stopped {gaps} times without saying so (crash or kill)"));
-    }
-    if found.leaves.is_empty() {
-        checks.skip(name::HEARTBEATS, "no leaves");
-        checks.skip(name::CLOCK, "no leaves");
-    }
-}
-
-fn freshness(options: &Options, found: &Verified, checks: &mut Checks) {
-    let Some(last) = found.leaves.last().map(|leaf| leaf.leaf.head().time) else {
-        checks.skip(name::FRESHNESS, "no leaves");
-        return;
-    };
-    let age = (now() - last) / 1_000_000;
-    match options.max_age.and_then(|age| i64::try_from(age).ok()) {
-        None => {
-            checks.skip(name::FRESHNESS, format!("no limit was given (--max-age); the newest leaf is {age} s old"));
-        }
-        Some(limit) if age > limit => {
-            checks.fail(name::FRESHNESS, "log/checkpoint", format!("the newest leaf is {age} s old"));
-        }
-        Some(_) => {
-            checks.pass(name::FRESHNESS);
-            checks.note(name::FRESHNESS, format!("the newest leaf is {age} s old"));
-        }
-    }
+    found.keys = keys;
 }

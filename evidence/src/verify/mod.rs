@@ -7,13 +7,17 @@ mod approvals;
 #[cfg(test)]
 mod attacks;
 mod chain;
+mod coverage;
 mod facts;
 mod files;
 mod leaves;
 mod masked;
 mod package;
 mod policies;
+mod records;
 mod report;
+mod retention;
+mod times;
 
 pub use report::{Check, Finding, Outcome, Report};
 
@@ -21,6 +25,7 @@ use crate::error::StoreError;
 use crate::export::Scope;
 use crate::sign::VerifierKey;
 use crate::store::{About, Layout};
+use coverage::Coverage;
 pub(crate) use files::is_live;
 use report::{Checks, name};
 use std::path::Path;
@@ -37,6 +42,18 @@ pub struct Options {
     pub max_age: Option<u64>,
     /// Opens `statement_bodies`, if they are encrypted. Not needed for anything else.
     pub body_key: Option<Zeroizing<Vec<u8>>>,
+    /// What the checkpoint covers was verified before: files of those segments are not read again.
+    pub incremental: bool,
+    /// People who may order that something is removed, from a source other than the store.
+    pub signers: Vec<VerifierKey>,
+}
+
+impl Options {
+    /// A verification of everything by this key, without anything remembered.
+    #[must_use]
+    pub fn new(key: VerifierKey) -> Self {
+        Self { key, checkpoint: None, max_age: None, body_key: None, incremental: false, signers: Vec::new() }
+    }
 }
 
 /// Verifies a store, live or copied.
@@ -55,25 +72,31 @@ pub fn verify(path: &Path, options: &Options) -> Result<Report, StoreError> {
         return package::verify(path, options);
     }
     let mut checks = Checks::new(&name::ALL);
-    let head = store(&layout, options, None, &mut checks);
-    Ok(checks.finish(head))
+    let log = store(&layout, options, None, &mut checks);
+    Ok(checks.finish(log.size_and_root()))
 }
 
-/// The checks of a store, or of the part of one that a package holds. Returns size and root of its log.
-fn store(layout: &Layout, options: &Options, part: Option<&Scope>, checks: &mut Checks) -> Option<(u64, String)> {
+/// The checks of a store, or of the part of one that a package holds. Returns its log.
+fn store(layout: &Layout, options: &Options, part: Option<&Scope>, checks: &mut Checks) -> leaves::Verified {
     let log = leaves::check(layout, options, checks);
-    about(layout, options, &log, checks);
+    about(layout, &log, options, checks);
     let live = files::is_live(layout);
-    files::presence(layout, &log, live, part, checks);
-    let range = part.map(|part| part.first_segment..part.last_segment + 1);
-    facts::walk(layout, &log, options, range, checks);
+    let pruned = retention::check(layout, &log, options, checks);
+    let remembered = if options.incremental && part.is_none() { log.remembered } else { 0 };
+    let coverage = Coverage::new(part, remembered, &log, pruned);
+    files::presence(layout, &log, live, part, &coverage, checks);
+    facts::walk(layout, &log, options, &coverage, checks);
     if part.is_none() {
         files::journal(layout, &log, live, checks);
     }
-    log.head.as_ref().map(|head| (head.size, hex::encode(head.root)))
+    checks.pass(name::READ);
+    if let Some(omitted) = coverage.omitted(log.segments()) {
+        checks.skip(name::READ, omitted);
+    }
+    log
 }
 
-fn about(layout: &Layout, options: &Options, log: &leaves::Verified, checks: &mut Checks) {
+fn about(layout: &Layout, log: &leaves::Verified, options: &Options, checks: &mut Checks) {
     let place = "store.json";
     match About::read(layout) {
         Ok(Some(about)) => {
@@ -81,8 +104,8 @@ fn about(layout: &Layout, options: &Options, log: &leaves::Verified, checks: &mu
             if about.format != 1 {
                 checks.fail(name::ABOUT, place, format!("format {} is not known to this version", about.format));
             }
-            if about.vkey != options.key.to_string() {
-                checks.fail(name::ABOUT, place, "it names another verification key than the one supplied");
+            if about.vkey != log.keys.in_force(0).to_string() {
+                checks.fail(name::ABOUT, place, "it names another verification key than the log's first");
             }
             if about.origin != options.key.name() {
                 checks.fail(name::ABOUT, place, "it names another origin than the supplied key");

@@ -43,15 +43,17 @@ pub(super) fn verify(path: &Path, options: &Options) -> Result<Report, StoreErro
         checks.fail(name::ARCHIVE, place, problem);
     }
     structure(bag, &found, &mut checks);
-    signature(bag, options, &mut checks);
     let layout = Layout::new(&bag.join("data/store"));
     let scope: Option<Scope> =
         std::fs::read(bag.join("data/scope.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let Some(scope) = scope else {
         checks.fail(name::DERIVED, "data/scope.json", "it is missing or does not read");
+        signature(bag, &|note| options.key.verifies(note), &mut checks);
         return Ok(checks.finish(None));
     };
-    let head = store(&layout, options, Some(&scope), &mut checks);
+    let log = store(&layout, options, Some(&scope), &mut checks);
+    let head = log.size_and_root();
+    signature(bag, &|note| log.keys.signed(scope.tree_size, note), &mut checks);
     if scope.origin != options.key.name() {
         checks.fail(name::DERIVED, "data/scope.json", "it names another log than the supplied key");
     }
@@ -125,7 +127,7 @@ fn structure(bag: &Path, found: &Extracted, checks: &mut Checks) {
     }
 }
 
-fn signature(bag: &Path, options: &Options, checks: &mut Checks) {
+fn signature(bag: &Path, signed: &dyn Fn(&str) -> bool, checks: &mut Checks) {
     let Ok(note) = std::fs::read_to_string(bag.join("signature.note")) else {
         checks.skip(name::PACKAGE, "the package is not signed; its contents are checked against the log all the same");
         return;
@@ -134,10 +136,10 @@ fn signature(bag: &Path, options: &Options, checks: &mut Checks) {
     let text = format!("{PACKAGE_NOTE}\n{}\n\n", hex::encode(Sha256::digest(tags)));
     if !note.starts_with(&text) {
         checks.fail(name::PACKAGE, "signature.note", "it is about another package");
-    } else if options.key.verifies(&note) {
+    } else if signed(&note) {
         checks.pass(name::PACKAGE);
     } else {
-        checks.fail(name::PACKAGE, "signature.note", "no good signature by the supplied key");
+        checks.fail(name::PACKAGE, "signature.note", "no good signature by the log's key");
     }
 }
 

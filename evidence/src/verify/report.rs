@@ -109,6 +109,8 @@ pub(crate) mod name {
     pub(crate) const MASKED: &str = "no identifier in masked cells";
     pub(crate) const JOURNAL: &str = "journal";
     pub(crate) const FRESHNESS: &str = "freshness";
+    pub(crate) const RETENTION: &str = "tombstones and holds";
+    pub(crate) const READ: &str = "every segment read";
 
     pub(crate) const ARCHIVE: &str = "archive safety";
     pub(crate) const BAG: &str = "bag structure and payload set";
@@ -120,7 +122,7 @@ pub(crate) mod name {
     /// What is checked of a package before its contents are.
     pub(crate) const PACKAGES: [&str; 6] = [ARCHIVE, BAG, BAG_HASHES, PACKAGE, DERIVED, PROOFS];
 
-    pub(crate) const ALL: [&str; 31] = [
+    pub(crate) const ALL: [&str; 33] = [
         ABOUT,
         CHECKPOINT,
         LOG_SIGNATURE,
@@ -152,6 +154,8 @@ pub(crate) mod name {
         MASKED,
         JOURNAL,
         FRESHNESS,
+        RETENTION,
+        READ,
     ];
 }
 

@@ -33,7 +33,7 @@ pub fn vkey() -> String {
 
 /// A configuration that suits small tests: little disk, no minimum of free space.
 pub fn config(path: &Path) -> StoreConfig {
-    let source = SigningKeySource { text: key().to_text(), origin: "test key".into() };
+    let source = SigningKeySource::Text { text: key().to_text(), origin: "test key".into() };
     let mut config = StoreConfig::new(path, ORIGIN, source);
     config.journal.file_bytes = 4 << 20;
     config.journal.max_bytes = 64 << 20;

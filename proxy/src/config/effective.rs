@@ -92,12 +92,20 @@ fn store(store: &StoreSetup) -> Block {
     }
     values.extend([
         ("origin", json!(store.origin)),
-        ("signing_key", json!(store.signing_key.source.to_string())),
+        ("signing_key", json!(store.signing_key.to_string())),
         ("durability", json!(store.durability.as_str())),
         ("segment.rows", json!(store.segment.rows)),
         ("segment.bytes", json!(show_size(store.segment.bytes))),
         ("segment.age", json!(show_duration(store.segment.age))),
     ]);
+    if let Some(key) = &store.body_key {
+        values.push(("body_key", json!(key.source.to_string())));
+    }
+    if let Some(retention) = &store.retention {
+        let names: Vec<&str> = retention.signers.iter().map(evidence::VerifierKey::name).collect();
+        values.push(("retention.keep", json!(show_duration(retention.keep))));
+        values.push(("retention.signers", json!(names)));
+    }
     block("store", values)
 }
 

@@ -28,7 +28,7 @@ pub use problem::{Gravity, Problem, Problems};
 pub use secret::{SecretSource, Sourced};
 pub use setup::{
     ApprovalsSetup, ConsoleLogin, ConsoleRoles, ConsoleSetup, Durability, ExchangeSetup, Limits, MaskingSetup, OnHold,
-    PoliciesSetup, SegmentSetup, Setup, StorePlace, StoreSetup, WebhookFormat, WebhookSetup,
+    PoliciesSetup, SegmentSetup, Setup, SigningKey, StorePlace, StoreSetup, WebhookFormat, WebhookSetup,
 };
 
 use document::{Notes, Section};

@@ -88,6 +88,24 @@ pub struct SegmentSetup {
     pub age: Duration,
 }
 
+/// Who signs the log.
+#[derive(Clone, Debug)]
+pub enum SigningKey {
+    /// This process, with a key.
+    Key(Sourced),
+    /// A program and its arguments; see [`evidence::SigningKeySource::Command`].
+    Command(Vec<String>),
+}
+
+impl fmt::Display for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => key.source.fmt(f),
+            Self::Command(argv) => write!(f, "with the program {}", argv.join(" ")),
+        }
+    }
+}
+
 /// `[store]`
 #[derive(Clone, Debug)]
 pub struct StoreSetup {
@@ -97,8 +115,12 @@ pub struct StoreSetup {
     pub journal: Option<PathBuf>,
     /// Name of the transparency log (C2SP checkpoint origin).
     pub origin: String,
-    /// The log's private signing key, as `evidence keys generate` wrote it.
-    pub signing_key: Sourced,
+    /// The log's private signing key, as `evidence keys generate` wrote it, or the program that has it.
+    pub signing_key: SigningKey,
+    /// Encrypts the exact texts and parameters of statements at rest: 16 or 32 bytes, as hexadecimal digits.
+    pub body_key: Option<Sourced>,
+    /// How long the record is kept; without it nothing is ever removed.
+    pub retention: Option<evidence::Retention>,
     /// What an acknowledged record survives.
     pub durability: Durability,
     /// When a segment is sealed.

@@ -2,8 +2,8 @@
 
 use super::Surroundings;
 use super::document::Section;
-use super::secret::{Exposure, secret};
-use super::setup::{Durability, MaskingSetup, PoliciesSetup, SegmentSetup, StorePlace, StoreSetup};
+use super::secret::{Exposure, Sourced, secret};
+use super::setup::{Durability, MaskingSetup, PoliciesSetup, SegmentSetup, SigningKey, StorePlace, StoreSetup};
 use std::time::Duration;
 
 pub(crate) fn store(root: &Section<'_>, around: &Surroundings<'_>) -> Option<StoreSetup> {
@@ -44,7 +44,9 @@ pub(crate) fn store(root: &Section<'_>, around: &Surroundings<'_>) -> Option<Sto
             ),
         );
     }
-    let signing_key = secret(&section, "signing_key", around, Exposure::Forbidden);
+    let signing_key = signing_key(&section, around);
+    let body_key = body_key(&section, around);
+    let retention = retention(&section);
     let durability = match section.text("durability").as_deref() {
         None | Some("process") => Durability::Process,
         Some("strict") => Durability::Strict,
@@ -59,7 +61,76 @@ pub(crate) fn store(root: &Section<'_>, around: &Surroundings<'_>) -> Option<Sto
     };
     let segment = segment(&section);
     section.finish();
-    Some(StoreSetup { place: place?, journal, origin: origin?, signing_key: signing_key?, durability, segment })
+    Some(StoreSetup {
+        place: place?,
+        journal,
+        origin: origin?,
+        signing_key: signing_key?,
+        body_key,
+        retention,
+        durability,
+        segment,
+    })
+}
+
+/// A key in a file or the environment, or `{ command = ["program", "argument"] }`.
+fn signing_key(section: &Section<'_>, around: &Surroundings<'_>) -> Option<SigningKey> {
+    if !section.is_table("signing_key") || !section.section("signing_key").has("command") {
+        return secret(section, "signing_key", around, Exposure::Forbidden).map(SigningKey::Key);
+    }
+    let place = section.section("signing_key");
+    let argv = place.texts("command");
+    place.finish();
+    let argv = argv?;
+    if argv.first().is_none_or(|program| program.trim().is_empty()) {
+        section.wrong(
+            "signing_key",
+            "names no program",
+            "write signing_key = { command = [\"program\", \"argument\"] }; it is asked for its vkey and to sign",
+        );
+        return None;
+    }
+    Some(SigningKey::Command(argv))
+}
+
+fn body_key(section: &Section<'_>, around: &Surroundings<'_>) -> Option<Sourced> {
+    let key = secret(section, "body_key", around, Exposure::Forbidden)?;
+    let digits = key.secret.expose();
+    if !matches!(digits.len(), 32 | 64) || !digits.iter().all(u8::is_ascii_hexdigit) {
+        section.wrong(
+            "body_key",
+            "is not 32 or 64 hexadecimal digits",
+            "make one with openssl rand -hex 32, and keep a copy: without it the texts cannot be read again",
+        );
+        return None;
+    }
+    Some(key)
+}
+
+fn retention(section: &Section<'_>) -> Option<evidence::Retention> {
+    let table = section.section("retention");
+    if !table.present() {
+        return None;
+    }
+    let (day, century) = (Duration::from_secs(86_400), Duration::from_secs(36_525 * 86_400));
+    // HIPAA: six years from creation or from when it was last in effect.
+    let keep = table.duration("keep", day..=century, Duration::from_secs(2192 * 86_400));
+    let keys = table.texts("signers").unwrap_or_default();
+    table.finish();
+    let mut signers = Vec::new();
+    for key in &keys {
+        match evidence::VerifierKey::parse(key) {
+            Ok(key) => signers.push(key),
+            Err(error) => {
+                section.wrong("retention", format!("signers: {error}"), "take what evidence keys show prints")
+            }
+        }
+    }
+    if signers.len() < keys.len() {
+        return None;
+    }
+    let how = "write retention = { keep = \"2192d\", signers = [\"NAME+ID+KEY\", \"NAME+ID+KEY\"] }";
+    evidence::Retention::new(keep, signers).map_err(|what| section.wrong("retention", what, how)).ok()
 }
 
 fn place(section: &Section<'_>, around: &Surroundings<'_>) -> Option<StorePlace> {

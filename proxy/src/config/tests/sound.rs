@@ -1,7 +1,7 @@
 //! What a sound configuration means, defaults included.
 
 use super::{BASE, Folder, SECRETS};
-use crate::config::{AllowRule, Durability, OnHold, StorePlace, UpstreamCheck, load};
+use crate::config::{AllowRule, Durability, OnHold, SigningKey, StorePlace, UpstreamCheck, load};
 use std::time::Duration;
 use wire::UpstreamTls;
 
@@ -10,7 +10,8 @@ fn the_documented_configuration_means_what_it_says() {
     let folder = Folder::new();
     let setup = folder.parse(BASE).unwrap();
     assert_eq!(setup.store.place, StorePlace::Local(folder.path().join("audit")));
-    assert_eq!(setup.store.signing_key.secret.expose(), SECRETS[0].as_bytes(), "without the line break");
+    let SigningKey::Key(key) = &setup.store.signing_key else { panic!("{:?}", setup.store.signing_key) };
+    assert_eq!(key.secret.expose(), SECRETS[0].as_bytes(), "without the line break");
     assert_eq!(setup.store.durability, Durability::Process);
     let segment = &setup.store.segment;
     assert_eq!((segment.rows, segment.bytes, segment.age), (1_000_000, 134_217_728, Duration::from_secs(300)));

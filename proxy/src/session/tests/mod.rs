@@ -80,7 +80,7 @@ impl Bench {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = evidence::LogKey::generate("test.example/log").unwrap();
-        let source = SigningKeySource { text: key.to_text(), origin: "test".to_owned() };
+        let source = SigningKeySource::Text { text: key.to_text(), origin: "test".to_owned() };
         let (recorder, _) =
             Recorder::open(StoreConfig::new(folder.path().join("audit"), "test.example/log", source)).unwrap();
         std::fs::create_dir(folder.path().join("policies")).unwrap();
