@@ -145,12 +145,12 @@ pub struct ApprovalEvent {
     pub policy: model::PolicyVersion,
 }
 
-/// Someone read, reviewed or exported the record.
+/// Someone read, reviewed or exported the record, or was given, or took back, a credential to read data with.
 #[derive(Clone, Debug)]
 pub struct AccessEvent {
     /// Who: the operating system's user, or the console's identity.
     pub actor: String,
-    /// `queried`, `replayed`, `exported`, `verified` or `reviewed`.
+    /// `queried`, `replayed`, `exported`, `verified` or `reviewed`; `credential issued`, `credential revoked`.
     pub action: String,
     /// What was asked for.
     pub scope: String,

@@ -9,6 +9,8 @@
 //!   its own `connect_timeout`, so checking a token must be quicker.
 //! - Refused by name: COM_CHANGE_USER, replication, COM_PROCESS_INFO, SHUTDOWN, DEBUG, COM_MULTI, KILL of a connection that
 //!   is not the identity's own or that does not stand alone, a CALL with further statements behind it.
+//! - A user name of the form that exchanged credentials have is asked for its password by caching_sha2_password, by the fast
+//!   path only: what the server would need the password itself for (a cold cache) does not happen here.
 //! - caching_sha2_password at the upstream needs TLS unless the server has the password in its cache: there is no
 //!   configuration for a pinned RSA key, and a key that nobody vouches for is not used.
 //! - After a statement that may have changed `sql_mode`, the character set or the database, the next text is preceded by a

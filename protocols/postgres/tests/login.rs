@@ -316,3 +316,45 @@ async fn direct_tls_needs_its_alpn() {
     }
     assert!(seen.lock().unwrap().errors.iter().any(|error| error.contains("ALPN")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exchanged_credentials_log_in_by_scram() {
+    let (cert, key) = certificate();
+    let server = Server::start(HBA, None);
+    prepare(&server);
+    let der = |pem: &str| {
+        use rustls_pki_types::pem::PemObject;
+        rustls_pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec()
+    };
+    let user = "x-23456789bcdfghjkmnpq";
+    let verifier = affidavit_postgres::Postgres.verifier(b"right", &[7; 16]).unwrap();
+    let desk = |certificate: Option<&str>| {
+        let mut desk = TestDesk::new(datasource(spec(server.port, "open", None, UpstreamTls::Disabled)));
+        desk.tls = Some(server_config(&cert, &key));
+        desk.certificate = certificate.map(der);
+        desk.held = Some((user.to_owned(), verifier.clone()));
+        Arc::new(desk)
+    };
+    let (bound, _) = serve(desk(Some(&cert)), Rules::default()).await;
+    let (unbound, _) = serve(desk(None), Rules::default()).await;
+    // As a client sees it between which and us somebody stands with a certificate of his own.
+    let elsewhere = desk(Some(&certificate().0));
+    let (intercepted, _) = serve(elsewhere.clone(), Rules::default()).await;
+    for (port, user, binding, password, expected) in [
+        (bound, user, "require", "right", Ok("1")),
+        (bound, user, "disable", "right", Ok("1")),
+        (unbound, user, "prefer", "right", Ok("1")),
+        (unbound, user, "require", "right", Err("channel binding")),
+        (bound, user, "require", "wrong", Err("wrong user name or password")),
+        (bound, "x-never", "require", "right", Err("wrong user name or password")),
+        (intercepted, user, "prefer", "right", Err("another channel")),
+    ] {
+        let output =
+            psql(port, &format!("user={user} sslmode=require channel_binding={binding}"), password, "SELECT 1").await;
+        match expected {
+            Ok(answer) => assert_eq!(out(&output), answer, "{user} {binding}: {}", err(&output)),
+            Err(words) => assert!(err(&output).contains(words), "{user} {binding}: {}", err(&output)),
+        }
+    }
+    assert!(elsewhere.turned_away.lock().unwrap().iter().any(|words| words.contains("another channel")));
+}

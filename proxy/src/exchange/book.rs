@@ -37,7 +37,7 @@ pub(crate) enum Failed {
     #[error("clients of {0} can only log in with a token: there is no password to exchange it for")]
     NoPasswords(String),
     /// This identity has too many.
-    #[error("you have {MOST_EACH} credentials already; revoke some, or let them expire")]
+    #[error("you were given {MOST_EACH} credentials that would last now; try again when some of them have ended")]
     YouHaveEnough,
     /// There are too many.
     #[error("there are {MOST} credentials already; try again in a few minutes")]
@@ -153,7 +153,8 @@ impl Book {
         }
         self.forget(now)?;
         let (mut all, mut own) = (0, 0);
-        for credential in self.credentials.read().values().filter(|credential| credential.is_good(now)) {
+        // Revoked ones count until they would have ended, or whoever revokes and asks again could fill the book.
+        for credential in self.credentials.read().values().filter(|credential| now < credential.expires) {
             all += 1;
             own += usize::from(credential.is_of(identity));
         }
@@ -251,9 +252,10 @@ impl Book {
         found
     }
 
-    /// Forgets what ended an hour ago.
+    /// Forgets what ended an hour ago, or all that has ended where that is too much.
     fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
-        let ended = |credential: &Credential| now.0.saturating_sub(credential.expires.0) > REMEMBERED_MICROS;
+        let remembered = if self.credentials.read().len() > 2 * MOST { 0 } else { REMEMBERED_MICROS };
+        let ended = |credential: &Credential| now.0.saturating_sub(credential.expires.0) > remembered;
         let gone: Vec<String> =
             self.credentials.read().values().filter(|one| ended(one)).map(|one| one.user.clone()).collect();
         if gone.is_empty() {
@@ -267,5 +269,5 @@ impl Book {
 }
 
 #[cfg(test)]
-#[path = "book_tests.rs"]
+#[path = "tests.rs"]
 mod tests;

@@ -106,7 +106,8 @@ impl Exchange {
     ) -> Result<Proven, Box<Rejected>> {
         let book = &self.0.book;
         let fits = book.verifier(protocol, user).is_some_and(|verifier| proof.fits(&verifier));
-        let credential = book.get(user).filter(|credential| credential.protocol == protocol && fits);
+        // Looked up again only for who has the password, so that a wrong one takes as long for every name.
+        let credential = fits.then(|| book.get(user)).flatten().filter(|credential| credential.protocol == protocol);
         let Some(credential) = credential else {
             self.login_failed(address);
             let refusal =

@@ -10,6 +10,7 @@
 //! 4. Who has not proven the password learns nothing: neither whether a user name exists nor what became of it.
 //! 5. An entry of the store that was not sealed by us is not believed.
 
+mod api;
 mod attempts;
 mod book;
 pub(crate) mod command;

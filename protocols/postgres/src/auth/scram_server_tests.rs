@@ -1,3 +1,5 @@
+//! The server side of SCRAM against the RFC, our own client side, and whoever cuts, replays or makes messages up.
+
 use super::super::scram::{ChannelBinding, KeyCache, Started};
 use super::*;
 use proptest::prelude::*;

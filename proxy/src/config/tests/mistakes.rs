@@ -19,7 +19,7 @@ fn each_mistake_says_what_where_and_what_to_do() {
         (
             "[policies]",
             "[xyz]\n[policies]",
-            "xyz: is not a known key | known keys here: approvals, console, datasources, issuers",
+            "xyz: is not a known key | known keys here: approvals, console, datasources, exchange, issuers",
         ),
         (
             "age = \"5m\"",
@@ -166,6 +166,21 @@ fn each_mistake_says_what_where_and_what_to_do() {
             "[policies]",
             "[console]\naddress = \"0.0.0.0:8443\"\n[policies]",
             "[console].tls: is missing on an address that others can reach",
+        ),
+        (
+            "[policies]",
+            "[exchange]\naddress = \"0.0.0.0:8444\"\n[policies]",
+            "[exchange].tls: is missing on an address that others can reach: tokens would travel in the clear",
+        ),
+        (
+            "[policies]",
+            "[exchange]\naddress = \"127.0.0.1:8444\"\n[policies]",
+            "or insecure_loopback = true if only this machine connects",
+        ),
+        (
+            "[policies]",
+            "[exchange]\naddress = \"127.0.0.1:8444\"\ninsecure_loopback = true\nvalid_for = \"2d\"\n[policies]",
+            "[exchange].valid_for: is \"2d\", which is not between 1m and",
         ),
         (
             "[policies]",

@@ -36,7 +36,7 @@ fn the_documented_configuration_means_what_it_says() {
     let by_subject = AllowRule { subjects: vec!["repo:clinic/reports:*".to_owned()], ..AllowRule::default() };
     assert_eq!(datasource.allow, [by_group, by_subject]);
     assert_eq!(setup.policies.path, folder.path().join("rules"));
-    assert!(setup.masking.is_none() && setup.console.is_none());
+    assert!(setup.masking.is_none() && setup.console.is_none() && setup.exchange.is_none());
     assert_eq!((setup.approvals.wait, setup.approvals.on_hold), (Duration::from_secs(900), OnHold::Wait));
     assert_eq!((setup.limits.sessions, setup.limits.message_bytes), (10_000, 64 << 20));
     assert_eq!(setup.warnings, []);
@@ -55,6 +55,12 @@ on_hold = "reject"
 [console]
 address = "127.0.0.1:8443"
 tls = { cert = "server.crt", key = "server.key" }
+roles = { operator = ["ops"] }
+[exchange]
+address = "127.0.0.1:8444"
+tls = { cert = "server.crt", key = "server.key" }
+valid_for = "2m"
+operators = ["dba", "ops"]
 [limits]
 sessions = 5
 pending_logins = 6
@@ -86,6 +92,9 @@ threads = 3
     assert_eq!((masking.key.secret.expose(), masking.tenant.as_str()), (SECRETS[2].as_bytes(), "clinic"));
     assert_eq!((setup.approvals.wait.as_secs(), setup.approvals.on_hold), (3600, OnHold::Reject));
     assert!(setup.console.unwrap().tls.is_some());
+    let exchange = setup.exchange.unwrap();
+    assert_eq!((exchange.valid_for.as_secs(), exchange.operators), (120, vec!["dba".to_owned(), "ops".to_owned()]));
+    assert!(exchange.tls.is_some_and(|tls| !tls.certificate.is_empty()));
     let limits = setup.limits;
     assert_eq!((limits.sessions, limits.pending_logins, limits.message_bytes), (5, 6, 9 << 20));
     assert_eq!(limits.threads, 3);

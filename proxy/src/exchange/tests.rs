@@ -305,6 +305,10 @@ fn one_identity_cannot_fill_the_book() {
     let identity = world.identity("agent", 60 * MINUTE);
     assert!(matches!(exchange.issue(&identity, "wards", "mysql", "h"), Err(Failed::YouHaveEnough)));
     assert!(exchange.issue(&world.identity("other", 60 * MINUTE), "wards", "mysql", "h").is_ok());
+    let one = exchange.book().list(|credential| credential.subject == "agent").pop().unwrap();
+    exchange.revoke(&one.user, &identity, None).unwrap();
+    let again = exchange.issue(&identity, "wards", "mysql", "h");
+    assert!(matches!(again, Err(Failed::YouHaveEnough)), "revoking makes no room");
     world.later(16 * MINUTE);
     assert!(exchange.issue(&identity, "wards", "mysql", "h").is_ok(), "what has ended does not count");
 }
