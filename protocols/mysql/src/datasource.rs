@@ -1,5 +1,7 @@
 //! A configured upstream: its catalog, its analysers, and whose connections its threads are.
 
+pub(crate) mod options;
+
 use crate::catalog::Snapshot;
 use crate::dial::{LoggedIn, LoginFailure, dial, unavailable};
 use crate::link::Link;
@@ -91,6 +93,7 @@ impl MysqlDatasource {
         if !spec.address.contains(':') {
             return Err(SpecError(format!("datasource {}: address {:?} lacks its port", spec.name, spec.address)));
         }
+        options::check(&spec)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 spec,
