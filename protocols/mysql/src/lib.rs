@@ -32,6 +32,7 @@ mod handshake;
 mod link;
 mod message;
 mod own_query;
+mod procedure;
 #[cfg(test)]
 mod scripted;
 mod settings;

@@ -164,7 +164,8 @@ impl Due {
         let Kind::Run(run) = &self.kind else { return false };
         run.facts.unparsed.is_some()
             || run.facts.parts.iter().any(|part| {
-                matches!(part.verb, Verb::Ddl | Verb::Call | Verb::Other)
+                matches!(part.verb, Verb::Ddl | Verb::Other)
+                    || part.verb == Verb::Call && !part.opaque.is_empty()
                     || part.tables.iter().any(|table| table.access == Access::Define)
             })
     }
