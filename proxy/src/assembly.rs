@@ -43,6 +43,7 @@ pub(crate) fn known_protocols() -> Vec<KnownProtocol> {
         .map(|protocol| KnownProtocol {
             name: protocol.name().to_owned(),
             datasource_by_database: protocol.datasource_by_database(),
+            options: protocol.options(),
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 """What every client prints: one JSON object a line, the same for the same answers, so that two runs can be compared.
 
 A client reads where to connect from TARGET_HOST, TARGET_PORT, TARGET_USER, TARGET_PASSWORD, TARGET_DATABASE and
-TARGET_CA (a CA file: then it uses TLS and verifies), runs its steps in order and prints {"step", "result"} for each.
+TARGET_CA (a CA file: then it uses TLS and verifies) and TARGET_COMPRESS (then it asks for compression), runs its steps in order and prints {"step", "result"} for each.
 Steps named `masked …` return {"columns", "rows"} over protected tables: there the proxied run may differ, column by
 column. Every other step has to be identical.
 """
@@ -16,6 +16,7 @@ USER = os.environ["TARGET_USER"]
 PASSWORD = os.environ["TARGET_PASSWORD"]
 DATABASE = os.environ["TARGET_DATABASE"]
 CA = os.environ.get("TARGET_CA") or None
+COMPRESS = bool(os.environ.get("TARGET_COMPRESS"))
 
 
 def canonical(value):

@@ -1,7 +1,5 @@
 """Holding a proxied transcript against the direct one: identical, apart from the masks."""
 
-import json
-
 # What the rules of policies/hospital.toml mask, by column name; everything else has to be identical.
 MASKED = {
     "ssn", "mrn", "full_name", "aliases", "dob", "phone", "email", "address", "city", "zip", "mbi", "account_no", "npi",
@@ -35,15 +33,6 @@ def table_differences(direct, proxied):
     return wrong
 
 
-def without_json(value):
-    """The same with JSON objects written as text parsed, so that only how JSON is marked is overlooked."""
-    if isinstance(value, list):
-        return [without_json(item) for item in value]
-    if isinstance(value, str) and value.startswith("{"):
-        return json.loads(value)
-    return value
-
-
 def rightly_different(step, direct, proxied):
     """Where the proxy means to answer something else than the server, and how."""
     text = str(proxied)
@@ -54,11 +43,8 @@ def rightly_different(step, direct, proxied):
         # A relation that the catalog does not know is refused before the server can say that there is none.
         return "analytics.missing" in text and "catalog does not know" in text
     if step == "prepare":
-        # MySQL's PREPARE … FROM runs a text that the analysis does not follow: its rows are redacted, not passed.
-        return "'title', '***'" in text
-    if step in ("types", "types, binary"):
-        # MariaDB marks JSON in extended metadata, which is not passed on yet: drivers that look for it see text.
-        return without_json(direct) == without_json(proxied)
+        # MySQL's PREPARE … FROM runs a text that the analysis does not follow: it is refused where data is protected.
+        return "a statement prepared by SQL" in text
     # SHOW WARNINGS quotes values: what it says is withheld, that there is something is not.
     return step == "warnings" and "'***\\t0\\t***'" in text
 

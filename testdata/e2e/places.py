@@ -22,12 +22,14 @@ class Place:
     password: str
     database: str = "hospital"
     ca: str | None = None
+    compress: bool = False
 
     def variables(self):
         """What the client scripts read. The certificate names localhost and 127.0.0.1."""
         return {
             "TARGET_HOST": "localhost" if self.ca else "127.0.0.1", "TARGET_PORT": str(self.port), "TARGET_USER": self.user,
             "TARGET_PASSWORD": self.password, "TARGET_DATABASE": self.database, "TARGET_CA": str(self.ca or ""),
+            "TARGET_COMPRESS": "1" if self.compress else "",
         }
 
     def psql(self, text, *flags, timeout=60):
@@ -56,6 +58,8 @@ class Place:
 def command(client):
     """The command line of a client script, by its path below clients/."""
     script = CLIENTS / client
+    if not script.suffix:
+        return [script]
     if script.suffix == ".py":
         return [VENV / "bin/python", script]
     if script.suffix == ".mjs":

@@ -120,7 +120,7 @@ class Mysql:
             f"--ssl-cert={inside}/server.crt", f"--ssl-key={inside}/server.key", "--general-log=1",
             f"--general-log-file={inside}/statements.log", "--max-connections=200", "--max-allowed-packet=256M",
             "--innodb-buffer-pool-size=256M", "--innodb-flush-log-at-trx-commit=0", "--character-set-server=utf8mb4",
-            "--default-time-zone=+00:00", "--performance-schema=OFF", "--skip-name-resolve=0", *extra,
+            "--default-time-zone=+00:00", "--performance-schema=OFF", "--skip-name-resolve=0", "--local-infile=1", *extra,
         ]
         if self.tree:
             line += ["--secure-file-priv=NULL", "--mysqlx=OFF", "--skip-log-bin"]

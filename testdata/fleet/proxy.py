@@ -88,7 +88,7 @@ class Proxy:
                     "[[datasources]]", f'name = "{name}{suffix}"', f'protocol = "{protocol}"', f'address = "127.0.0.1:{server["port"]}"',
                     f'database = "{server[database]}"', 'user = "affidavit"', f'password = {{ file = "{password}" }}',
                     f'tls = "{encrypted}"', *([f'ca = "{server["ca_file"]}"'] if encrypted == "verify-full" else []),
-                    f"allow = {ALLOW}", "",
+                    f"allow = {ALLOW}", *self.extra.get(f"{protocol}_datasource_lines", []), "",
                 ]
                 for kind in ("plain", "tls"):
                     port = self.ports[name + suffix + ("_tls" if kind == "tls" else "")] = free_port()

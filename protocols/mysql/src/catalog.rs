@@ -4,6 +4,7 @@
 use crate::link::Link;
 use crate::message::capability::Capabilities;
 use crate::own_query::{QueryError, TextRow, run};
+use crate::procedure::Procedures;
 use model::TableRef;
 use sha2::{Digest as _, Sha256};
 use sql::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
@@ -15,6 +16,11 @@ const TABLES: &str = "SELECT table_schema, table_name, table_type FROM informati
 const VIEWS: &str = "SELECT table_schema, table_name, view_definition FROM information_schema.views";
 const ROUTINES: &str = "SELECT routine_schema, routine_name, routine_body, is_deterministic, sql_data_access, security_type \
     FROM information_schema.routines";
+/// Bodies of procedures, which only those see who may.
+const BODIES: &str = "SELECT routine_schema, routine_name, routine_definition, sql_mode \
+    FROM information_schema.routines WHERE routine_type = 'PROCEDURE' AND routine_definition IS NOT NULL";
+const PARAMETERS: &str = "SELECT specific_schema, specific_name, parameter_name FROM information_schema.parameters \
+    WHERE routine_type = 'PROCEDURE' AND parameter_name IS NOT NULL";
 /// Functions loaded from libraries; few may read this, and who may not learns of none.
 const LOADED: &str = "SELECT name FROM mysql.func";
 
@@ -25,6 +31,8 @@ pub(crate) struct Snapshot {
     views: Vec<TextRow>,
     routines: Vec<TextRow>,
     loaded: Vec<TextRow>,
+    bodies: Vec<TextRow>,
+    parameters: Vec<TextRow>,
     /// SHA-256 over all of it.
     pub(crate) digest: [u8; 32],
 }
@@ -40,8 +48,10 @@ impl Snapshot {
             Err(QueryError::Server(..)) => Vec::new(),
             other => other?,
         };
+        let bodies = run(link, BODIES, capabilities).await?;
+        let parameters = run(link, PARAMETERS, capabilities).await?;
         let mut hash = Sha256::new();
-        for table in [&columns, &tables, &views, &routines, &loaded] {
+        for table in [&columns, &tables, &views, &routines, &loaded, &bodies, &parameters] {
             hash.update((table.len() as u64).to_le_bytes());
             for cell in table.iter().flatten() {
                 let text = cell.as_deref();
@@ -50,7 +60,14 @@ impl Snapshot {
                 hash.update(text.unwrap_or_default());
             }
         }
-        Ok(Self { columns, tables, views, routines, loaded, digest: hash.finalize().into() })
+        let digest = hash.finalize().into();
+        Ok(Self { columns, tables, views, routines, loaded, bodies, parameters, digest })
+    }
+
+    /// The procedures that can be followed.
+    pub(crate) fn procedures(&mut self) -> Procedures {
+        let bodies = std::mem::take(&mut self.bodies).into_iter().filter_map(cells).collect();
+        Procedures::new(bodies, std::mem::take(&mut self.parameters).into_iter().filter_map(cells).collect())
     }
 
     /// As the analysis reads it.
@@ -154,6 +171,8 @@ mod tests {
             views: rows(&[&["ehr", "pv", "select 1"], &["ehr", "hidden", ""]]),
             routines: rows(&[&["ehr", "f", "SQL", "YES", "NO SQL", "DEFINER"]]),
             loaded: rows(&[&["sys_exec"]]),
+            bodies: Vec::new(),
+            parameters: Vec::new(),
             digest: [0; 32],
         };
         let catalog = snapshot.catalog(3);

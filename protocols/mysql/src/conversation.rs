@@ -4,7 +4,9 @@
 //! MySQL has no pipelining: the server reads a command once it has answered the one before. So this adapter looks at a
 //! client's next command only when nothing is due, and every refusal can be answered on the spot.
 
+use crate::client::change_user::Changing;
 use crate::client::prepared::Prepared;
+use crate::credential::OpenedBy;
 use crate::datasource::{MysqlDatasource, Owner, Thread};
 use crate::errors::{self, Code};
 use crate::message::capability::Capabilities;
@@ -24,6 +26,10 @@ pub(crate) struct Parts {
     pub(crate) thread: Thread,
     /// Whose session it is.
     pub(crate) owner: Owner,
+    /// The token that opened the session, if one did.
+    pub(crate) opened_by: Option<OpenedBy>,
+    /// Whether the upstream's connection goes through TLS.
+    pub(crate) upstream_encrypted: bool,
     /// Whether the upstream is a MariaDB.
     pub(crate) mariadb: bool,
     /// What client and upstream have agreed on.
@@ -58,6 +64,8 @@ pub(crate) enum DraftKind {
         number: u32,
         cursor: bool,
     },
+    /// COM_CHANGE_USER, proven.
+    ChangeUser,
     /// It is refused whatever happens.
     Refused,
 }
@@ -66,8 +74,13 @@ pub(crate) enum DraftKind {
 pub(crate) struct MysqlConversation {
     pub(crate) datasource: MysqlDatasource,
     pub(crate) owner: Owner,
+    pub(crate) opened_by: Option<OpenedBy>,
+    pub(crate) upstream_encrypted: bool,
     pub(crate) mariadb: bool,
+    pub(crate) capabilities: Capabilities,
     pub(crate) deprecate_eof: bool,
+    /// MariaDB's extended metadata were agreed on.
+    pub(crate) extended: bool,
     pub(crate) query_attributes: bool,
     pub(crate) settings: Arc<Settings>,
     /// A statement has run that may have changed the settings: they are asked for before the next text is read.
@@ -77,6 +90,10 @@ pub(crate) struct MysqlConversation {
     /// Statements handed out so far.
     pub(crate) numbered: u64,
     pub(crate) draft: Option<Draft>,
+    /// A COM_CHANGE_USER whose token was asked for.
+    pub(crate) changing: Option<Changing>,
+    /// What the upstream is to get next, for an exchange of our own.
+    pub(crate) to_upstream: Option<Vec<u8>>,
     /// Commands whose answers are due, in the order in which they were sent.
     pub(crate) due: VecDeque<Due>,
     /// Statements whose cursor was closed: they end with the next look at the upstream.
@@ -96,7 +113,11 @@ impl MysqlConversation {
         Self {
             datasource: parts.datasource,
             owner: parts.owner,
+            opened_by: parts.opened_by,
+            upstream_encrypted: parts.upstream_encrypted,
             mariadb: parts.mariadb,
+            capabilities: parts.capabilities,
+            extended: parts.capabilities.has(Capabilities::EXTENDED_METADATA),
             deprecate_eof: parts.capabilities.has(Capabilities::DEPRECATE_EOF),
             query_attributes: parts.capabilities.has(Capabilities::QUERY_ATTRIBUTES),
             settings: Arc::new(parts.settings),
@@ -105,6 +126,8 @@ impl MysqlConversation {
             definitions: Definitions::default(),
             numbered: 0,
             draft: None,
+            changing: None,
+            to_upstream: None,
             due: VecDeque::new(),
             closed: VecDeque::new(),
             expected: 0,
@@ -206,7 +229,11 @@ impl Conversation for MysqlConversation {
         // is the answer to the command that it sends next.
         let sequence = match (&self.draft, self.due.front()) {
             (Some(draft), _) => draft.answer_sequence,
-            (None, Some(due)) if due.is_clients() => self.expected.wrapping_add(self.shift),
+            (None, Some(due)) if due.is_clients() => {
+                due.own_sequence().unwrap_or(self.expected.wrapping_add(self.shift))
+            }
+            // The answer to a token that is still to come.
+            (None, None) => self.changing.as_ref().map_or(1, |changing| changing.sequence.wrapping_add(1)),
             (None, _) => 1,
         };
         let mut payload = Vec::new();
@@ -228,7 +255,7 @@ impl Conversation for MysqlConversation {
 
     fn reanalyse(&mut self, statement: &mut Statement) {
         let settings = match self.draft.as_ref().filter(|draft| draft.id == statement.id).map(|draft| &draft.kind) {
-            Some(DraftKind::Kill | DraftKind::Refused) => return,
+            Some(DraftKind::Kill | DraftKind::ChangeUser | DraftKind::Refused) => return,
             Some(DraftKind::Prepare { settings }) => settings.clone(),
             Some(DraftKind::Execute { number, .. }) => {
                 let entry = self.prepared.get(*number);

@@ -1,5 +1,7 @@
 //! A configured upstream: its catalog, its analysers, and whose connections its threads are.
 
+pub(crate) mod options;
+
 use crate::catalog::Snapshot;
 use crate::dial::{LoggedIn, LoginFailure, dial, unavailable};
 use crate::link::Link;
@@ -8,9 +10,10 @@ use crate::message::error::ErrorPacket;
 use crate::message::greeting::Greeting;
 use crate::message::response::HandshakeResponse;
 use crate::own_query::{QueryError, run};
+use crate::procedure::{Analyse, Procedures};
 use crate::survey::{self, Asker};
 use async_trait::async_trait;
-use model::{Facts, Identity, Refusal, TableRef};
+use model::{Facts, Identity, Refusal, TableRef, Verb};
 use sql::{Analyser, Catalog, Dialect, Settings};
 use std::collections::HashMap;
 use std::io;
@@ -37,6 +40,7 @@ struct Shared {
     mysql: Analyser,
     mariadb: Analyser,
     catalog: RwLock<Arc<Catalog>>,
+    procedures: RwLock<Arc<Procedures>>,
     digest: Mutex<Option<[u8; 32]>>,
     /// Held by whoever reads the catalog.
     refreshing: tokio::sync::Mutex<()>,
@@ -91,12 +95,14 @@ impl MysqlDatasource {
         if !spec.address.contains(':') {
             return Err(SpecError(format!("datasource {}: address {:?} lacks its port", spec.name, spec.address)));
         }
+        options::check(&spec)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 spec,
                 mysql: Analyser::new(Dialect::Mysql),
                 mariadb: Analyser::new(Dialect::MariaDb),
                 catalog: RwLock::default(),
+                procedures: RwLock::default(),
                 digest: Mutex::new(None),
                 refreshing: tokio::sync::Mutex::new(()),
                 begun: AtomicU64::new(0),
@@ -115,7 +121,10 @@ impl MysqlDatasource {
     /// What a text does, by the catalog in force.
     pub(crate) fn facts(&self, sql: &[u8], mariadb: bool, settings: &Settings) -> Arc<Facts> {
         let analyser = if mariadb { &self.shared.mariadb } else { &self.shared.mysql };
-        let facts = analyser.analyse(sql, &self.catalog(), settings);
+        let catalog = self.catalog();
+        let facts = analyser.analyse(sql, &catalog, settings);
+        let facts =
+            self.followed(facts, sql, settings, &|sql, settings| analyser.analyse(sql.as_bytes(), &catalog, settings));
         let touches = facts.unparsed.is_some() || facts.parts.iter().any(|part| !part.tables.is_empty());
         if touches && self.is_outdated() {
             // A reason to read the catalog again before this is judged.
@@ -124,6 +133,15 @@ impl MysqlDatasource {
             return Arc::new(facts);
         }
         facts
+    }
+
+    /// A CALL does what its procedure does, where that is known.
+    fn followed(&self, facts: Arc<Facts>, sql: &[u8], settings: &Settings, analyse: Analyse<'_>) -> Arc<Facts> {
+        if !matches!(facts.parts.as_slice(), [part] if part.verb == Verb::Call && !part.opaque.is_empty()) {
+            return facts;
+        }
+        let procedures = self.shared.procedures.read().unwrap_or_else(PoisonError::into_inner).clone();
+        procedures.facts(sql, &facts, settings, analyse).map_or(facts, Arc::new)
     }
 
     /// A definition has run: the catalog in force may be wrong about views and columns.
@@ -220,12 +238,14 @@ impl Datasource for MysqlDatasource {
         shared.begun.fetch_add(1, Ordering::SeqCst);
         let (mut link, _, capabilities) = self.connect().await?;
         let outdated = shared.outdated.swap(false, Ordering::SeqCst);
-        let snapshot = Snapshot::read(&mut link, capabilities).await.map_err(|error| {
+        let mut snapshot = Snapshot::read(&mut link, capabilities).await.map_err(|error| {
             shared.outdated.fetch_or(outdated, Ordering::SeqCst);
             unavailable(&shared.spec, &format!("its catalog cannot be read: {error}"))
         })?;
         let digest = snapshot.digest;
         if *lock(&shared.digest) != Some(digest) {
+            let procedures = Arc::new(snapshot.procedures());
+            *shared.procedures.write().unwrap_or_else(PoisonError::into_inner) = procedures;
             let catalog = Arc::new(snapshot.catalog(self.catalog_epoch() + 1));
             *shared.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
             *lock(&shared.digest) = Some(digest);

@@ -1,6 +1,8 @@
 //! Reaching the upstream: connect, read its greeting, and, once somebody has been admitted, log in as ourselves.
 
-use crate::auth::upstream::{Next, Plugin};
+use crate::auth::upstream::{Means, Next, Plugin};
+use crate::compress::Compressed;
+use crate::datasource::options;
 use crate::link::{Link, LinkError};
 use crate::message::auth::AuthMessage;
 use crate::message::capability::Capabilities;
@@ -87,10 +89,22 @@ impl Dialled {
 
     async fn try_log_in(self, spec: &DatasourceSpec, wish: HandshakeResponse) -> Result<LoggedIn, Failure> {
         let Self { mut link, greeting } = self;
-        let password = spec.password.as_ref().map(wire::Secret::expose).unwrap_or_default();
         let mut plugin = Plugin::named(&greeting.plugin).unwrap_or(Plugin::Native);
+        let mut nonce = greeting.nonce.clone();
         let mut response = wish;
-        response.capabilities = ours(response.capabilities, &greeting);
+        let compression = options::compression(spec);
+        response.capabilities = ours(response.capabilities, &greeting, options::local_infile(spec));
+        if let Some(algorithm) = compression {
+            let flag = algorithm.flag();
+            if !greeting.capabilities.has(flag) {
+                let name = algorithm.name();
+                return Err(Failure::Why(format!(
+                    "it does not offer {name} compression, which this datasource asks for"
+                )));
+            }
+            response.capabilities = response.capabilities.with(flag);
+            response.zstd_level = algorithm.level();
+        }
         if let UpstreamTls::Required(config) = &spec.tls {
             if !greeting.capabilities.has(Capabilities::SSL) {
                 return Err(Failure::Why("it does not offer TLS, which this datasource requires".to_owned()));
@@ -98,13 +112,13 @@ impl Dialled {
             response.capabilities = response.capabilities.with(Capabilities::SSL);
             link = encrypt(link, &response, config.clone(), &spec.address).await?;
         }
-        let encrypted = link.is_encrypted();
+        let means = means(spec, link.is_encrypted());
         response.user = spec.user.clone().into_bytes();
         response.plugin = plugin.name().to_vec();
         // A plugin that wants more than we may send here has its say after the switch.
         response.auth = match plugin {
-            Plugin::Clear | Plugin::Sha256 if !encrypted => Vec::new(),
-            _ => plugin.answer(&greeting.nonce, password, encrypted).map_err(Failure::Why)?,
+            Plugin::Clear | Plugin::Sha256 if !means.encrypted => Vec::new(),
+            _ => plugin.answer(&nonce, &means).map_err(Failure::Why)?,
         };
         let mut payload = Vec::new();
         response.encode(&mut payload);
@@ -113,22 +127,20 @@ impl Dialled {
             let payload = link.read(LOGIN_PACKET).await?;
             match AuthMessage::decode(&payload).map_err(LinkError::from)? {
                 AuthMessage::Ok(_) => {
-                    link.restart_sequence();
-                    return Ok(LoggedIn { link, ok: payload });
+                    let link = match compression {
+                        Some(algorithm) => Link::new(Compressed::towards_upstream(link.into_transport(), algorithm)),
+                        None => link,
+                    };
+                    return Ok(LoggedIn { link: link.restarted(), ok: payload });
                 }
                 AuthMessage::Err(_) => return Err(Failure::Server(payload)),
-                AuthMessage::Switch { plugin: name, nonce } => {
-                    plugin = Plugin::named(name).ok_or_else(|| {
-                        Failure::Why(format!(
-                            "it wants our user to log in by {}, which Affidavit does not speak; give the user \
-                             caching_sha2_password, mysql_native_password or ed25519",
-                            String::from_utf8_lossy(name)
-                        ))
-                    })?;
-                    let answer = plugin.answer(nonce, password, encrypted).map_err(Failure::Why)?;
+                AuthMessage::Switch { plugin: name, nonce: fresh } => {
+                    plugin = Plugin::wanted(name).map_err(Failure::Why)?;
+                    nonce = fresh.to_vec();
+                    let answer = plugin.answer(&nonce, &means).map_err(Failure::Why)?;
                     link.write(&answer).await?;
                 }
-                AuthMessage::More(data) => match plugin.more(data, password, encrypted).map_err(Failure::Why)? {
+                AuthMessage::More(data) => match plugin.more(data, &nonce, &means).map_err(Failure::Why)? {
                     Next::Send(answer) => link.write(&answer).await?,
                     Next::Wait => {}
                 },
@@ -149,9 +161,15 @@ impl From<LinkError> for Failure {
     }
 }
 
+/// What we have to show at this datasource.
+pub(crate) fn means(spec: &DatasourceSpec, encrypted: bool) -> Means<'_> {
+    let password = spec.password.as_ref().map(wire::Secret::expose).unwrap_or_default();
+    Means { password, encrypted, rsa_key: options::rsa_key(spec) }
+}
+
 /// What we ask of the upstream: what was wished for, as far as both can relay it, and what our own login needs.
-fn ours(wish: Capabilities, greeting: &Greeting) -> Capabilities {
-    wish.relayed()
+fn ours(wish: Capabilities, greeting: &Greeting, local_files: bool) -> Capabilities {
+    wish.relayed(local_files)
         .and(greeting.capabilities)
         .with(Capabilities::REQUIRED)
         .with(Capabilities::PLUGIN_AUTH_LENENC.and(greeting.capabilities))
@@ -193,11 +211,13 @@ mod tests {
             status: 2,
             plugin: b"caching_sha2_password".to_vec(),
         };
-        let asked = ours(Capabilities(u64::MAX), &greeting);
+        let asked = ours(Capabilities(u64::MAX), &greeting, false);
         assert!(
             !asked.has(Capabilities::SSL) && !asked.has(Capabilities::ZSTD) && asked.has(Capabilities::DEPRECATE_EOF)
         );
         greeting.capabilities = greeting.capabilities.without(Capabilities::DEPRECATE_EOF);
-        assert!(!ours(Capabilities(u64::MAX), &greeting).has(Capabilities::DEPRECATE_EOF));
+        assert!(!ours(Capabilities(u64::MAX), &greeting, false).has(Capabilities::DEPRECATE_EOF));
+        assert!(!asked.has(Capabilities::LOCAL_FILES));
+        assert!(ours(Capabilities(u64::MAX), &greeting, true).has(Capabilities::LOCAL_FILES));
     }
 }

@@ -10,15 +10,21 @@ use wire::Claim;
 const REASON: [&str; 2] = ["affidavit_reason", "affidavit.reason"];
 const TICKET: [&str; 2] = ["affidavit_ticket", "affidavit.ticket"];
 
-/// What of the upstream's capabilities a client is offered.
-pub(crate) fn offered(greeting: &Greeting, tls: bool) -> Capabilities {
-    let relayed = greeting.capabilities.relayed().with(Capabilities::PLUGIN_AUTH_LENENC);
-    if tls { relayed.with(Capabilities::SSL) } else { relayed }
+/// What of the upstream's capabilities a client is offered. TLS and compression are each hop's own: they are offered
+/// whether the upstream has them or not, zstd only where the engine knows it.
+pub(crate) fn offered(greeting: &Greeting, tls: bool, local_files: bool) -> Capabilities {
+    let relayed = greeting.capabilities.relayed(local_files);
+    let mut ours = relayed.with(Capabilities::PLUGIN_AUTH_LENENC).with(Capabilities::COMPRESS);
+    if !greeting.is_mariadb() {
+        ours = ours.with(Capabilities::ZSTD);
+    }
+    if tls { ours.with(Capabilities::SSL) } else { ours }
 }
 
 /// The upstream's greeting with our own challenge and what we can relay.
-pub(crate) fn our_greeting(greeting: &Greeting, nonce: &[u8], tls: bool) -> Vec<u8> {
-    let ours = Greeting { nonce: nonce.to_vec(), capabilities: offered(greeting, tls), ..greeting.clone() };
+pub(crate) fn our_greeting(greeting: &Greeting, nonce: &[u8], tls: bool, local_files: bool) -> Vec<u8> {
+    let capabilities = offered(greeting, tls, local_files);
+    let ours = Greeting { nonce: nonce.to_vec(), capabilities, ..greeting.clone() };
     let mut payload = Vec::new();
     ours.encode(&mut payload);
     payload
@@ -52,9 +58,9 @@ pub(crate) fn claim(response: &HandshakeResponse) -> Claim {
 }
 
 /// The attributes that are not for us, in their order.
-pub(crate) fn passed_on(response: &HandshakeResponse) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn passed_on(attributes: &[(Vec<u8>, Vec<u8>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let ours = |name: &[u8]| REASON.iter().chain(&TICKET).any(|own| own.as_bytes() == name);
-    response.attributes.iter().filter(|(name, _)| !ours(name)).cloned().collect()
+    attributes.iter().filter(|(name, _)| !ours(name)).cloned().collect()
 }
 
 /// The flag for a database goes with the database, which may be the datasource's although the client named none.
@@ -96,7 +102,7 @@ mod tests {
         let claim = claim(&response);
         assert_eq!((claim.reason.as_deref(), claim.ticket.as_deref()), (Some("audit"), Some("T-1")));
         assert_eq!(claim.application, "mysql");
-        let rest = passed_on(&response);
+        let rest = passed_on(&response.attributes);
         assert_eq!(
             rest.iter().map(|(name, _)| name.as_slice()).collect::<Vec<_>>(),
             [&b"z"[..], b"program_name", b"a"]

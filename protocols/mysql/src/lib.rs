@@ -4,15 +4,17 @@
 //! two sides of a conversation), `values`, `errors`, `catalog`, `datasource`.
 //!
 //! What a client may notice:
-//! - The upstream's greeting is mirrored (version, thread, character set); compression, LOCAL INFILE, metadata caching,
-//!   extended metadata and several factors are not offered. The upstream closes a connection that does not log in within
+//! - The upstream's greeting is mirrored (version, thread, character set); metadata caching and several factors are not
+//!   offered, LOCAL INFILE only where the datasource says so. The upstream closes a connection that does not log in within
 //!   its own `connect_timeout`, so checking a token must be quicker.
-//! - Refused by name: COM_CHANGE_USER, replication, COM_PROCESS_INFO, SHUTDOWN, DEBUG, COM_MULTI, KILL of a connection that
+//! - COM_CHANGE_USER asks for the token again, which must be the one that opened the session; it then resets the
+//!   upstream's session with our own COM_CHANGE_USER.
+//! - Refused by name: replication, COM_PROCESS_INFO, SHUTDOWN, DEBUG, COM_MULTI, KILL of a connection that
 //!   is not the identity's own or that does not stand alone, a CALL with further statements behind it.
 //! - A user name of the form that exchanged credentials have is asked for its password by caching_sha2_password, by the fast
 //!   path only: what the server would need the password itself for (a cold cache) does not happen here.
-//! - caching_sha2_password at the upstream needs TLS unless the server has the password in its cache: there is no
-//!   configuration for a pinned RSA key, and a key that nobody vouches for is not used.
+//! - caching_sha2_password at the upstream needs TLS, a pinned `rsa_key`, or a server that has the password in its cache:
+//!   a key that nobody vouches for is not used.
 //! - After a statement that may have changed `sql_mode`, the character set or the database, the next text is preceded by a
 //!   SELECT of our own. `SHOW WARNINGS`, `SELECT ROW_COUNT()` and four more exact texts go before it; other ways to ask
 //!   for the messages of the statement before find them gone on MySQL.
@@ -22,7 +24,9 @@
 mod auth;
 mod catalog;
 mod client;
+mod compress;
 mod conversation;
+mod credential;
 mod datasource;
 mod dial;
 mod errors;
@@ -30,6 +34,7 @@ mod handshake;
 mod link;
 mod message;
 mod own_query;
+mod procedure;
 #[cfg(test)]
 mod scripted;
 mod settings;
@@ -41,7 +46,7 @@ mod values;
 
 use async_trait::async_trait;
 use std::sync::Arc;
-use wire::{Datasource, DatasourceSpec, Desk, Login, LoginError, Protocol, Secret, SpecError, Transport};
+use wire::{Datasource, DatasourceSpec, Desk, Login, LoginError, OptionSpec, Protocol, Secret, SpecError, Transport};
 
 /// The protocol, for the registry.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,6 +74,10 @@ impl Protocol for Mysql {
 
     fn decoy(&self, _salt: &[u8; 16]) -> Option<Secret> {
         Some(auth::caching_sha2::decoy())
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        datasource::options::KEYS
     }
 
     fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError> {

@@ -54,6 +54,12 @@ impl Link {
         self.sequence = 0;
     }
 
+    /// The same, with a new command beginning.
+    pub(crate) fn restarted(mut self) -> Self {
+        self.restart_sequence();
+        self
+    }
+
     /// The sequence id of the next packet.
     pub(crate) fn sequence(&self) -> u8 {
         self.sequence
@@ -61,7 +67,7 @@ impl Link {
 
     /// Whether the bytes travel through TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
-        !matches!(self.transport, Transport::Plain(_))
+        self.transport.tls_version().is_some()
     }
 
     /// The connection, to look at.

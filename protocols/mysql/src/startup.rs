@@ -3,8 +3,10 @@
 
 use crate::auth::caching_sha2::{self, FAST_AUTH_OK};
 use crate::auth::client::{TokenError, token};
+use crate::compress::{Algorithm, Compressed};
 use crate::conversation::{MysqlConversation, Parts};
-use crate::datasource::{MysqlDatasource, Owner, refused_us};
+use crate::credential::OpenedBy;
+use crate::datasource::{MysqlDatasource, Owner, options, refused_us};
 use crate::dial::{Dialled, LoggedIn, LoginFailure, dial, unavailable};
 use crate::errors::{self, Code};
 use crate::handshake::{claim, nonce, offered, our_greeting, passed_on, with_database_flag};
@@ -38,7 +40,8 @@ pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Logi
     };
     let (datasource, Dialled { link: upstream, greeting }) = dialled;
     let challenge = nonce();
-    link.write(&our_greeting(&greeting, &challenge, desk.tls().is_some())).await.map_err(failed)?;
+    let local_files = options::local_infile(datasource.spec());
+    link.write(&our_greeting(&greeting, &challenge, desk.tls().is_some(), local_files)).await.map_err(failed)?;
     let mut payload = match link.read(RESPONSE_PACKET).await {
         // A probe: somebody looked whether the port is open.
         Err(LinkError::Io(error))
@@ -70,8 +73,8 @@ pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Logi
         }
     };
     let claim = claim(&response);
-    let admission = match prove(&mut link, desk.as_ref(), &response, &claim, challenge).await {
-        Ok(admission) => admission,
+    let (admission, opened_by) = match prove(&mut link, desk.as_ref(), &response, &claim, challenge).await {
+        Ok(proven) => proven,
         Err(Unproven::Unheard(TokenError::Refused(refusal))) => {
             let code = errors::code(refusal.kind);
             return turn_away(link, desk.as_ref(), &claim, refusal, code).await;
@@ -83,7 +86,8 @@ pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Logi
         Err(Unproven::Unheard(TokenError::Link(error))) => return Err(failed(error)),
         Err(Unproven::Refused(refusal)) => return refuse_kind(&mut link, refusal).await,
     };
-    let parties = Parties { datasource, dialled: Dialled { link: upstream, greeting }, response, claim, admission };
+    let dialled = Dialled { link: upstream, greeting };
+    let parties = Parties { datasource, dialled, response, claim, admission, opened_by };
     establish(link, desk.as_ref(), parties).await
 }
 
@@ -103,15 +107,16 @@ async fn prove(
     response: &HandshakeResponse,
     claim: &Claim,
     challenge: Vec<u8>,
-) -> Result<Admission, Unproven> {
+) -> Result<(Admission, Option<OpenedBy>), Unproven> {
     if desk.challenge(claim).map_err(Unproven::Refused)?.is_none() {
         let token = token(link, response).await.map_err(Unproven::Unheard)?;
-        return desk.admit(Credential::Password(&token), claim).await.map_err(Unproven::Refused);
+        let admission = desk.admit(Credential::Password(&token), claim).await.map_err(Unproven::Refused)?;
+        return Ok((admission, Some(OpenedBy::credential(&token))));
     }
     let proof = caching_sha2::prove(link, response, challenge, nonce()).await.map_err(Unproven::Unheard)?;
     let admission = desk.admit(Credential::Proof(&proof), claim).await.map_err(Unproven::Refused)?;
     link.write(&FAST_AUTH_OK).await.map_err(|error| Unproven::Unheard(error.into()))?;
-    Ok(admission)
+    Ok((admission, None))
 }
 
 /// Everybody involved once the client is admitted.
@@ -121,6 +126,8 @@ struct Parties {
     response: HandshakeResponse,
     claim: Claim,
     admission: Admission,
+    /// What recognises the token that opened the session, if a token did.
+    opened_by: Option<OpenedBy>,
 }
 
 /// Finds the listener's datasource and has its upstream greet us.
@@ -141,20 +148,21 @@ fn own(datasource: &Arc<dyn Datasource>) -> Result<MysqlDatasource, Refusal> {
 
 /// Logs in upstream and puts the session together.
 async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<Login, LoginError> {
-    let Parties { datasource, dialled, response, claim, admission } = parties;
+    let Parties { datasource, dialled, response, claim, admission, opened_by } = parties;
     let greeting = dialled.greeting.clone();
     let spec = datasource.spec().clone();
-    let offered = offered(&greeting, false);
+    let local_files = options::local_infile(&spec);
+    let offered = offered(&greeting, false, local_files);
     let wish = HandshakeResponse {
         capabilities: response.capabilities.and(offered),
         max_packet: response.max_packet,
         charset: response.charset,
         database: response.database.clone().or_else(|| spec.database.clone().map(String::into_bytes)),
-        attributes: passed_on(&response),
+        attributes: passed_on(&response.attributes),
         ..HandshakeResponse::default()
     };
     let wish = with_database_flag(wish, &greeting);
-    let agreed = wish.capabilities.relayed().and(greeting.capabilities);
+    let agreed = wish.capabilities.relayed(local_files).and(greeting.capabilities);
     let database = wish.database.as_deref().map(|name| String::from_utf8_lossy(name).into_owned());
     let opened = async {
         if admission.datasource.spec().name != spec.name {
@@ -207,13 +215,20 @@ async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<
     let conversation = MysqlConversation::new(Parts {
         thread: datasource.enter(greeting.thread, owner.clone()),
         owner,
+        opened_by,
+        upstream_encrypted: upstream.is_encrypted(),
         mariadb: greeting.is_mariadb(),
         capabilities: agreed,
         settings: known,
         datasource,
     });
+    let client = link.into_transport();
+    let client = match Algorithm::agreed(response.capabilities.and(offered), response.zstd_level) {
+        Some(algorithm) => Compressed::towards_client(client, algorithm),
+        None => client,
+    };
     Ok(Login::Session(Box::new(Established {
-        client: link.into_transport(),
+        client,
         upstream: upstream.into_transport(),
         conversation: Box::new(conversation),
         info,

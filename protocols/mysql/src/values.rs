@@ -120,6 +120,9 @@ fn kind(definition: &ColumnDefinition<'_>, stored: Option<&str>) -> Kind {
         // A single label is a valid SET as well.
         return Kind::Enum { labels: stored.map(labels).unwrap_or_default() };
     }
+    if definition.json && definition.collation != BINARY {
+        return Kind::Json;
+    }
     scalar(definition.column_type, signed).unwrap_or(if definition.collation == BINARY {
         Kind::Bytes
     } else {
@@ -208,6 +211,7 @@ mod tests {
             length: 80,
             column_type,
             flags,
+            json: false,
         }
     }
 
@@ -250,6 +254,12 @@ mod tests {
                 "{column_type}"
             );
         }
+    }
+
+    #[test]
+    fn a_text_that_is_marked_as_json_is_json() {
+        let marked = ColumnDefinition { json: true, ..definition(BLOB, 0, 45) };
+        assert_eq!(column(&marked, false, &Catalog::default()).repr.kind, Kind::Json);
     }
 
     #[test]

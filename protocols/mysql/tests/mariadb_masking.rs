@@ -66,8 +66,7 @@ async fn masking_refusing_and_the_catalog() {
         assert!(unknown[0].1.starts_with(b"\xff\xdb\x04#HY000Unknown prepared statement"), "{unknown:?}");
 
         for (what, payload, code) in [
-            ("change user", b"\x11ann\0\0ehr\0".to_vec(), 1235_u16),
-            ("binlog", vec![0x12, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], 1235),
+            ("binlog", vec![0x12, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], 1235_u16),
             ("register replica", vec![0x15, 0, 0, 0, 0], 1235),
             ("shutdown", vec![0x08, 0], 1235),
             ("debug", vec![0x0D], 1235),
@@ -83,6 +82,19 @@ async fn masking_refusing_and_the_catalog() {
             assert_eq!(answer.len(), 1, "{what}");
             assert_eq!((answer[0].0, answer[0].1[0]), (1, 0xFF), "{what}");
             assert_eq!(u16::from_le_bytes([answer[0].1[1], answer[0].1[2]]), code, "{what}");
+        }
+
+        // Who changes the user shows the token again; another one changes nothing.
+        for (credential, first) in [("another", 0xFF), (token().as_str(), 0x00)] {
+            through.query("SET @kept = 1");
+            through.send(0, b"\x11ann\0\0ehr\0\x2d\0mysql_native_password\0\0");
+            let (sequence, switch) = through.packet();
+            assert_eq!((sequence, switch.as_slice()), (1, &b"\xfemysql_clear_password\0"[..]));
+            through.send(2, format!("{credential}\0").as_bytes());
+            let (sequence, answer) = through.packet();
+            assert_eq!((sequence, answer[0]), (3, first), "{}", String::from_utf8_lossy(&answer));
+            let kept = through.query("SELECT @kept IS NULL");
+            assert_eq!(kept[2].1, if first == 0 { b"\x011" } else { b"\x010" }, "{kept:?}");
         }
 
         // One's own other session may be ended; its thread is the upstream's.

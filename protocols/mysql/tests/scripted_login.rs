@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
-use wire::UpstreamTls;
+use wire::{Options, UpstreamTls};
 
 const NONCE: &[u8; 20] = b"abcdefghijklmnopqrst";
 
@@ -59,7 +59,14 @@ fn greeting(plugin: &[u8]) -> Vec<u8> {
 /// What comes of a login at an upstream that plays like this, and what it heard.
 async fn probe(play: impl FnOnce(&mut TcpStream) -> Vec<u8> + Send + 'static) -> (Result<String, String>, Vec<u8>) {
     let (port, thread) = upstream(play);
-    let upstream = Upstream { port, user: "affidavit", password: "secret", database: None, tls: UpstreamTls::Disabled };
+    let upstream = Upstream {
+        port,
+        user: "affidavit",
+        password: "secret",
+        database: None,
+        tls: UpstreamTls::Disabled,
+        options: Options::default(),
+    };
     let proxy = Proxy::listen(upstream, None).await;
     let result = proxy.datasource.probe().await.map_err(|refusal| refusal.to_string());
     let heard = tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap();
@@ -231,8 +238,14 @@ async fn clients_that_stall_or_lie_get_nowhere() {
             stream.read_to_end(&mut heard).ok();
             heard
         });
-        let upstream =
-            Upstream { port, user: "affidavit", password: "secret", database: None, tls: UpstreamTls::Disabled };
+        let upstream = Upstream {
+            port,
+            user: "affidavit",
+            password: "secret",
+            database: None,
+            tls: UpstreamTls::Disabled,
+            options: Options::default(),
+        };
         let proxy = Proxy::listen(upstream, None).await;
         let listening = proxy.port;
         let heard = tokio::task::spawn_blocking(move || {

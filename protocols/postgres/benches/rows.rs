@@ -110,6 +110,7 @@ fn conversation() -> Box<dyn Conversation> {
             user: "app".to_owned(),
             password: None,
             tls: UpstreamTls::Disabled,
+            options: wire::Options::default(),
             connect_timeout: Duration::from_secs(5),
         };
         let desk = Arc::new(Open(Postgres.datasource(spec).expect("a datasource")));

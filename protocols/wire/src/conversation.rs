@@ -45,6 +45,9 @@ pub enum Request<'a> {
     Data(&'a [u8]),
     /// Consumed; nothing is sent (frames after a refused one, until Sync).
     Absorb,
+    /// Consumed and answered by the adapter itself: these bytes of its own go to the client. They carry nothing of the
+    /// upstream's rows.
+    Reply(Vec<u8>),
     /// The client says goodbye; these bytes may be sent before closing.
     Terminate(&'a [u8]),
 }

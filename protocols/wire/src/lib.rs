@@ -8,6 +8,7 @@
 mod conversation;
 mod desk;
 mod frame;
+mod options;
 mod protocol;
 mod survey;
 mod transport;
@@ -15,6 +16,7 @@ mod transport;
 pub use conversation::{Answer, CellAnswer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
 pub use desk::{Admission, CancelTarget, Claim, Credential, Desk, Discovery, LoginError, Proof};
 pub use frame::{Cursor, Truncated};
+pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use protocol::{Datasource, DatasourceSpec, Established, Login, Protocol, Secret, SpecError, UpstreamTls};
 pub use survey::{Finding, Sample, SampleOrder, Severity, Survey, SurveyColumn, trace_view};
-pub use transport::Transport;
+pub use transport::{Coded, Transport};

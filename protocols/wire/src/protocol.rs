@@ -1,6 +1,6 @@
 //! A protocol and its datasources, as the registry lists them.
 
-use crate::{Conversation, Desk, LoginError, Sample, SampleOrder, Survey, Transport};
+use crate::{Conversation, Desk, LoginError, OptionSpec, Options, Sample, SampleOrder, Survey, Transport};
 use async_trait::async_trait;
 use model::{Refusal, RefusalKind, SessionInfo};
 use std::fmt;
@@ -56,6 +56,8 @@ pub struct DatasourceSpec {
     pub tls: UpstreamTls,
     /// Seconds after which connecting and logging in is given up.
     pub connect_timeout: std::time::Duration,
+    /// What its protocol adds to the configuration ([`Protocol::options`]).
+    pub options: Options,
 }
 
 /// A datasource cannot be set up as configured.
@@ -179,6 +181,11 @@ pub trait Protocol: Send + Sync {
     fn decoy(&self, salt: &[u8; 16]) -> Option<Secret> {
         let _ = salt;
         None
+    }
+
+    /// Keys that this protocol adds to `[[datasources]]`.
+    fn options(&self) -> &'static [OptionSpec] {
+        &[]
     }
 
     /// Sets up a datasource. Does not connect.

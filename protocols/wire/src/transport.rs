@@ -1,4 +1,4 @@
-//! A connection to a peer: plain TCP, or TLS in either role.
+//! A connection to a peer: plain TCP, or TLS in either role, or a coding of a protocol's own over one of them.
 
 use std::io;
 use std::pin::Pin;
@@ -16,6 +16,14 @@ pub enum Transport {
     Server(Box<server::TlsStream<TcpStream>>),
     /// TLS, we are the client.
     Client(Box<client::TlsStream<TcpStream>>),
+    /// A coding of the protocol's own (compression) over one of the above.
+    Coded(Box<dyn Coded>),
+}
+
+/// A coding that a protocol puts over a connection: what is read and written is the decoded stream.
+pub trait Coded: AsyncRead + AsyncWrite + Send + Sync + Unpin {
+    /// What it lies over.
+    fn under(&self) -> &Transport;
 }
 
 impl Transport {
@@ -36,7 +44,7 @@ impl Transport {
     pub async fn accept_tls(self, config: Arc<rustls::ServerConfig>) -> io::Result<Self> {
         match self {
             Self::Plain(stream) => Ok(Self::Server(Box::new(TlsAcceptor::from(config).accept(stream).await?))),
-            Self::Server(_) | Self::Client(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is on already")),
+            Self::Server(_) | Self::Client(_) | Self::Coded(_) => Err(too_late()),
         }
     }
 
@@ -51,7 +59,7 @@ impl Transport {
     ) -> io::Result<Self> {
         match self {
             Self::Plain(stream) => Ok(Self::Client(Box::new(TlsConnector::from(config).connect(name, stream).await?))),
-            Self::Server(_) | Self::Client(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is on already")),
+            Self::Server(_) | Self::Client(_) | Self::Coded(_) => Err(too_late()),
         }
     }
 
@@ -62,6 +70,7 @@ impl Transport {
             Self::Plain(_) => None,
             Self::Server(stream) => stream.get_ref().1.protocol_version(),
             Self::Client(stream) => stream.get_ref().1.protocol_version(),
+            Self::Coded(coded) => return coded.under().tls_version(),
         };
         version.and_then(|version| version.as_str().map(str::to_owned))
     }
@@ -73,6 +82,7 @@ impl Transport {
             Self::Plain(_) => None,
             Self::Server(stream) => stream.get_ref().1.alpn_protocol(),
             Self::Client(stream) => stream.get_ref().1.alpn_protocol(),
+            Self::Coded(coded) => coded.under().alpn(),
         }
     }
 
@@ -81,6 +91,7 @@ impl Transport {
     pub fn peer_certificate(&self) -> Option<&[u8]> {
         match self {
             Self::Client(stream) => stream.get_ref().1.peer_certificates()?.first().map(AsRef::as_ref),
+            Self::Coded(coded) => coded.under().peer_certificate(),
             Self::Plain(_) | Self::Server(_) => None,
         }
     }
@@ -92,9 +103,13 @@ impl Transport {
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(stream) => stream.peek(buffer).await,
-            Self::Server(_) | Self::Client(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is on already")),
+            Self::Server(_) | Self::Client(_) | Self::Coded(_) => Err(too_late()),
         }
     }
+}
+
+fn too_late() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "TLS, or a coding, is on already")
 }
 
 impl AsyncRead for Transport {
@@ -103,6 +118,7 @@ impl AsyncRead for Transport {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Server(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Client(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Coded(coded) => Pin::new(coded).poll_read(cx, buf),
         }
     }
 }
@@ -113,6 +129,7 @@ impl AsyncWrite for Transport {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Server(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Client(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Coded(coded) => Pin::new(coded).poll_write(cx, buf),
         }
     }
 
@@ -121,6 +138,7 @@ impl AsyncWrite for Transport {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Server(stream) => Pin::new(stream).poll_flush(cx),
             Self::Client(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Coded(coded) => Pin::new(coded).poll_flush(cx),
         }
     }
 
@@ -129,6 +147,7 @@ impl AsyncWrite for Transport {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Server(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Client(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Coded(coded) => Pin::new(coded).poll_shutdown(cx),
         }
     }
 }

@@ -8,7 +8,10 @@ use super::secret::{Exposure, secret};
 use super::tls;
 use std::path::Path;
 use std::time::Duration;
-use wire::UpstreamTls;
+use wire::{OptionKind, OptionSpec, OptionValue, Options, UpstreamTls};
+
+/// The largest file that an option may name.
+const MOST_BYTES: u64 = 64 * 1024;
 
 /// A datasource that the file names, sound or not: what a listener may refer to without a second complaint.
 pub(crate) struct Declared {
@@ -73,6 +76,7 @@ fn datasource(section: &Section<'_>, around: &Surroundings<'_>, issuers: &[Issue
         Duration::from_secs(10),
     );
     let contact = section.text("contact");
+    let options = options(section, around, protocol.as_deref());
     let allow = allow_rules(section, issuers);
     if password_is_wrong {
         return None;
@@ -88,9 +92,66 @@ fn datasource(section: &Section<'_>, around: &Surroundings<'_>, issuers: &[Issue
         ca,
         tls: tls?,
         connect_timeout,
+        options: options?,
         allow,
         contact,
     })
+}
+
+/// The keys that the protocol itself adds; `None` when one of them is wrong.
+fn options(section: &Section<'_>, around: &Surroundings<'_>, protocol: Option<&str>) -> Option<Options> {
+    let mut options = Options::default();
+    let known = around.protocols.iter().find(|known| protocol == Some(known.name.as_str()));
+    let mut sound = true;
+    for OptionSpec { key, kind } in known.map(|known| known.options).unwrap_or_default() {
+        let value = match kind {
+            OptionKind::Flag => section.flag(key).map(OptionValue::Flag),
+            OptionKind::Choice(choices) => section.text(key).and_then(|text| choice(section, key, choices, &text)),
+            OptionKind::File => content(section, key, around),
+        };
+        sound &= value.is_some() || !section.has(key);
+        if let Some(value) = value {
+            options.set(key, value);
+        }
+    }
+    sound.then_some(options)
+}
+
+fn choice(section: &Section<'_>, key: &str, choices: &'static [&'static str], text: &str) -> Option<OptionValue> {
+    let chosen = choices.iter().find(|choice| **choice == text);
+    if chosen.is_none() {
+        let all: Vec<String> = choices.iter().map(|choice| format!("{choice:?}")).collect();
+        section.wrong(key, format!("{text:?} is not one of its values"), format!("write {}", all.join(" or ")));
+    }
+    chosen.map(|chosen| OptionValue::Choice(chosen))
+}
+
+/// The content of `key = { file = "…" }`.
+fn content(section: &Section<'_>, key: &'static str, around: &Surroundings<'_>) -> Option<OptionValue> {
+    if !section.has(key) {
+        section.know(key);
+        return None;
+    }
+    let place = section.section(key);
+    let file = place.text("file");
+    if place.present() && file.is_none() && !place.has("file") {
+        section.wrong(key, "names no file", format!("write {key} = {{ file = \"…\" }}"));
+    }
+    place.finish();
+    let path = around.resolve(&file?);
+    let size = std::fs::metadata(&path).map(|metadata| metadata.len());
+    match size.and_then(|size| if size > MOST_BYTES { Err(too_large()) } else { std::fs::read(&path) }) {
+        Ok(content) => Some(OptionValue::File { path: path.display().to_string(), content: content.into() }),
+        Err(error) => {
+            let what = format!("{} cannot be read: {error}", path.display());
+            section.wrong(key, what, "name a file that this user may read");
+            None
+        }
+    }
+}
+
+fn too_large() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is larger than 64 KiB")
 }
 
 /// `host:port`, where an IPv6 address stands in brackets.

@@ -161,6 +161,7 @@ fn datasource(datasource: &DatasourceSetup) -> Block {
     if let Some(ca) = &datasource.ca {
         values.push(("ca", json!(ca.display().to_string())));
     }
+    values.extend(datasource.options.iter().map(|(key, value)| (key, json!(value.to_string()))));
     if let Some(contact) = &datasource.contact {
         values.push(("contact", json!(contact)));
     }

@@ -44,6 +44,8 @@ pub struct KnownProtocol {
     pub name: String,
     /// Whether a listener may leave the datasource to the client's choice of database.
     pub datasource_by_database: bool,
+    /// Keys that it adds to `[[datasources]]`.
+    pub options: &'static [wire::OptionSpec],
 }
 
 /// What a configuration may refer to beyond its own text.

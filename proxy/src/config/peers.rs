@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use wire::{DatasourceSpec, UpstreamTls};
+use wire::{DatasourceSpec, Options, UpstreamTls};
 
 /// Which claims become which part of an identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +135,8 @@ pub struct DatasourceSetup {
     pub tls: UpstreamTls,
     /// Connecting and logging in is given up after this.
     pub connect_timeout: Duration,
+    /// What its protocol adds.
+    pub options: Options,
     /// Who may use it: any rule suffices; none means nobody.
     pub allow: Vec<AllowRule>,
     /// Whom a refused person should ask.
@@ -153,6 +155,7 @@ impl DatasourceSetup {
             password: self.password.as_ref().map(|password| password.secret.clone()),
             tls: self.tls.clone(),
             connect_timeout: self.connect_timeout,
+            options: self.options.clone(),
         }
     }
 }

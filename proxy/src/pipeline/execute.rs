@@ -62,7 +62,7 @@ pub(crate) fn execute(
     sink.pending.extend_from_slice(&permit.statement.wire);
     sink.pending.extend_from_slice(&sink.extra);
     sink.barrier = Some(lsn);
-    running.started(permit.statement.id, permit.verdict);
+    running.started(&permit.statement, permit.verdict);
     Ok(())
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn refuse(
         // Answered at once: no answer of the upstream will end it.
         recording.refused(statement.id)?;
     } else {
-        running.started(statement.id, verdict);
+        running.started(&statement, verdict);
     }
     match recorded {
         Err(error @ (CannotRecord::Poisoned(_) | CannotRecord::Closed)) => Err(error),

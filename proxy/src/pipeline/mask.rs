@@ -141,7 +141,9 @@ fn plan(
     keys: &Keys,
 ) -> Result<ResultPlan, Violation> {
     let index = usize::try_from(result).unwrap_or(usize::MAX);
-    let masks: Vec<ColumnMask> = match entry.verdict.outputs.get(index) {
+    let outputs = &entry.verdict.outputs;
+    let last = if entry.open_ended { outputs.last() } else { None };
+    let masks: Vec<ColumnMask> = match outputs.get(index).or(last) {
         Some(OutputPlan::Untouched) => columns.iter().map(|column| untouched(column, protection)).collect(),
         Some(OutputPlan::Columns(masks)) if masks.len() == columns.len() => {
             masks.iter().zip(columns.iter()).map(|(mask, column)| cross_check(mask, column, protection)).collect()

@@ -1,6 +1,6 @@
 //! Statements between execute and their last answer: their verdicts and the plans for their results.
 
-use model::{Column, ColumnMask, StatementId, Verdict};
+use model::{Column, ColumnMask, Statement, StatementId, Verb, Verdict};
 use policies::Masker;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(crate) struct Entry {
     pub(super) statement: StatementId,
     pub(super) verdict: Arc<Verdict>,
     pub(super) plan: Option<ResultPlan>,
+    /// Its last part is a CALL, which may have any number of results: all are treated as that part's.
+    pub(super) open_ended: bool,
 }
 
 /// The statements whose answers are due, oldest first.
@@ -32,8 +34,10 @@ pub(crate) struct Running {
 
 impl Running {
     /// A statement was sent.
-    pub(super) fn started(&mut self, statement: StatementId, verdict: Arc<Verdict>) {
-        self.entries.push_back(Entry { statement, verdict, plan: None });
+    pub(super) fn started(&mut self, statement: &Statement, verdict: Arc<Verdict>) {
+        let facts = &statement.facts;
+        let open_ended = facts.unparsed.is_none() && facts.parts.last().is_some_and(|part| part.verb == Verb::Call);
+        self.entries.push_back(Entry { statement: statement.id, verdict, plan: None, open_ended });
     }
 
     /// The entry of a statement. Answers come in order, so it is nearly always the first.

@@ -275,6 +275,10 @@ impl Relay {
                             None
                         }
                         Request::Absorb => None,
+                        Request::Reply(bytes) => {
+                            self.to_client.own_words().extend_from_slice(&bytes);
+                            None
+                        }
                         Request::Terminate(_) => return Err(Ended::Goodbye),
                         Request::Statement(statement) => Some((statement, None)),
                         Request::Refused(statement, refusal) => Some((statement, Some(refusal))),

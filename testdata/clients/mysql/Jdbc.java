@@ -71,6 +71,7 @@ public class Jdbc {
         String ca = env.getOrDefault("TARGET_CA", "");
         String base = "jdbc:mariadb://" + env.get("TARGET_HOST") + ":" + env.get("TARGET_PORT") + "/" + env.get("TARGET_DATABASE")
             + "?connectTimeout=10000&allowMultiQueries=true&useMysqlMetadata=true"
+            + (env.getOrDefault("TARGET_COMPRESS", "").isEmpty() ? "" : "&useCompression=true")
             + (ca.isEmpty() ? "&useSsl=false&allowPublicKeyRetrieval=true" : "&useSsl=true&serverSslCert=" + ca);
         for (String kind : new String[] {"text", "server-side prepared"}) {
             String url = base + (kind.equals("text") ? "" : "&useServerPrepStmts=true");

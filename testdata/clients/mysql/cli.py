@@ -5,13 +5,13 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from transcript import CA, DATABASE, HOST, PASSWORD, PORT, USER, emit, table  # noqa: E402
+from transcript import CA, COMPRESS, DATABASE, HOST, PASSWORD, PORT, USER, emit, table  # noqa: E402
 
 ENVIRONMENT = os.environ | {"MYSQL_PWD": PASSWORD}
 # The client sends a token in the clear (over TLS) only when told to.
 LINE = [
     "/usr/bin/mariadb", "--no-defaults", f"--host={HOST}", f"--port={PORT}", f"--user={USER}", "--protocol=tcp", "--batch",
-    "--default-character-set=utf8mb4", "--connect-timeout=10", *([f"--ssl-ca={CA}", "--ssl-verify-server-cert"] if CA else ["--skip-ssl"]), DATABASE,
+    "--default-character-set=utf8mb4", "--connect-timeout=10", *([f"--ssl-ca={CA}", "--ssl-verify-server-cert"] if CA else ["--skip-ssl"]), *(["--compress"] if COMPRESS else []), DATABASE,
 ]
 STEPS = {
     "select": "SELECT code, title FROM analytics.icd10 ORDER BY code;",

@@ -4,7 +4,7 @@ import contextlib
 
 import mysql.connector
 from python_drivers import script
-from transcript import CA, DATABASE, HOST, PASSWORD, PORT, USER
+from transcript import CA, COMPRESS, DATABASE, HOST, PASSWORD, PORT, USER
 
 
 @contextlib.contextmanager
@@ -17,7 +17,7 @@ def prepared(conn):
 
 script(
     lambda: mysql.connector.connect(
-        host=HOST, port=PORT, user=USER, password=PASSWORD, database=DATABASE, charset="utf8mb4", connection_timeout=10, use_pure=True,
+        host=HOST, port=PORT, user=USER, password=PASSWORD, database=DATABASE, charset="utf8mb4", connection_timeout=10, use_pure=True, compress=COMPRESS,
         **({"ssl_ca": CA, "ssl_verify_cert": True, "ssl_verify_identity": True} if CA else {"ssl_disabled": True}),
     ),
     7000,

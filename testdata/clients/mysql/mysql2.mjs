@@ -6,7 +6,7 @@ const env = process.env;
 const conn = await mysql.createConnection({
   host: env.TARGET_HOST, port: Number(env.TARGET_PORT), user: env.TARGET_USER, password: env.TARGET_PASSWORD,
   database: env.TARGET_DATABASE, charset: 'utf8mb4', connectTimeout: 10000, multipleStatements: true, dateStrings: true,
-  supportBigNumbers: true, bigNumberStrings: true, rowsAsArray: true,
+  supportBigNumbers: true, compress: Boolean(env.TARGET_COMPRESS), bigNumberStrings: true, rowsAsArray: true,
   ssl: env.TARGET_CA ? { ca: readFileSync(env.TARGET_CA) } : undefined,
   // A token is sent as it is, over TLS: the driver asks for this to be said.
   authPlugins: { mysql_clear_password: () => () => Buffer.from(`${env.TARGET_PASSWORD}\0`) },

@@ -111,10 +111,6 @@ impl MysqlConversation {
         let name = command::name(code);
         let refusal = Refusal::new(RefusalKind::NotSupported, format!("{name} is not relayed"));
         let refusal = match code {
-            command::CHANGE_USER => refusal.hint(
-                "a session belongs to the identity that opened it: open another connection, or let the pool reset \
-                 connections instead of changing their user",
-            ),
             0x12 | 0x15 | 0x1E | 0x20 | 0x21 => refusal.hint("replication does not go through Affidavit"),
             0x08 | 0x0D => refusal.hint("administer the server directly"),
             0x0A => refusal.hint("ask your database's operators for its process list"),
@@ -130,7 +126,7 @@ fn truncated(what: &str) -> Violation {
 }
 
 /// A name as an identifier.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 

@@ -1,10 +1,10 @@
 //! KILL: a person may end what they run themselves (it is how `mysql` cancels on Ctrl-C), and nobody else's. All sessions
 //! share one user upstream, so the server would not tell them apart.
 
-use super::{Command, bare_facts};
+use super::{Command, session_facts};
 use crate::conversation::{DraftKind, MysqlConversation};
 use bytes::Bytes;
-use model::{Outputs, Part, Phase, Refusal, RefusalKind, Verb};
+use model::{Phase, Refusal, RefusalKind};
 use std::sync::Arc;
 use wire::{Cursor, Request};
 
@@ -70,20 +70,7 @@ impl MysqlConversation {
                 .hint("you can end your own; an operator of Affidavit can end any session");
             return self.refuse_command(command, &String::from_utf8_lossy(&sql), refusal, None);
         }
-        let mut facts = bare_facts("KILL ?", None);
-        facts.parts.push(Part {
-            verb: Verb::Session,
-            tables: Vec::new(),
-            outputs: Outputs::None,
-            predicates: Vec::new(),
-            writes: Vec::new(),
-            calls: Vec::new(),
-            opaque: Vec::new(),
-            settings: Vec::new(),
-            kin: Vec::new(),
-            filtered: true,
-            limited: false,
-        });
+        let facts = session_facts("KILL ?");
         let wire = Bytes::copy_from_slice(command.frames);
         let statement = self.statement(Phase::Simple, sql, Vec::new(), Arc::new(facts), wire);
         self.hand_out(command, statement, DraftKind::Kill)

@@ -1,7 +1,9 @@
 //! The client's side: what each command wants, and what becomes of it once it is permitted or refused.
 
+pub(crate) mod change_user;
 mod commands;
 mod execute;
+mod infile;
 mod kill;
 pub(crate) mod prepared;
 mod settle;
@@ -12,7 +14,7 @@ use crate::message::packet::{self, Extent, Front, HEADER};
 use crate::message::{command, query};
 use crate::settings;
 use bytes::Bytes;
-use model::{Facts, Param, Phase, Refusal, RefusalKind, Statement, StatementId, Verb};
+use model::{Facts, Outputs, Param, Part, Phase, Refusal, RefusalKind, Statement, StatementId, Verb};
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -46,8 +48,17 @@ impl Command<'_> {
 impl MysqlConversation {
     /// The next command of the client. See [`wire::Conversation::request`].
     pub(crate) fn next_request<'a>(&mut self, input: &'a [u8]) -> Result<Step<Request<'a>>, Violation> {
+        if let Some(frames) = self.to_upstream.take() {
+            return Ok(Step::Got { consumed: 0, item: Request::Forward(Cow::Owned(frames)) });
+        }
+        if self.uploading() {
+            return self.upload(input);
+        }
         if self.draft.is_some() || !self.due.is_empty() || !self.closed.is_empty() {
             return Ok(Step::Need(0));
+        }
+        if self.changing.is_some() {
+            return self.changed(input);
         }
         let extent = match packet::front(input, LONGEST_COMMAND)? {
             Front::Need(more) => return Ok(Step::Need(more)),
@@ -83,6 +94,7 @@ impl MysqlConversation {
             command::INIT_DB => Ok(self.init_db(&command)),
             command::FIELD_LIST => Ok(self.field_list(&command)),
             command::PROCESS_KILL => Ok(self.process_kill(&command)),
+            command::CHANGE_USER => Ok(self.change_user(&command)),
             command::PING | command::STATISTICS | command::RESET_CONNECTION | command::SET_OPTION => {
                 self.housekeeping(code, frames, &command)
             }
@@ -203,6 +215,25 @@ fn not_relayable(sql: &[u8], facts: &Facts) -> Option<Refusal> {
     let ordinary = facts.unparsed.is_none()
         && facts.parts.iter().all(|part| !matches!(part.verb, Verb::Other | Verb::Session | Verb::Call));
     (!ordinary && kill::mentions(sql) && kill::begins(sql)).then(kill::alone)
+}
+
+/// Facts of a command that touches nothing but the session.
+fn session_facts(text: &str) -> Facts {
+    let mut facts = bare_facts(text, None);
+    facts.parts.push(Part {
+        verb: Verb::Session,
+        tables: Vec::new(),
+        outputs: Outputs::None,
+        predicates: Vec::new(),
+        writes: Vec::new(),
+        calls: Vec::new(),
+        opaque: Vec::new(),
+        settings: Vec::new(),
+        kin: Vec::new(),
+        filtered: true,
+        limited: false,
+    });
+    facts
 }
 
 /// Facts of a command that is no SQL.

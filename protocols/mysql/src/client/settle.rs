@@ -13,8 +13,9 @@ impl MysqlConversation {
         let Some(Draft { id, kind, answer_sequence, .. }) = self.draft.take() else { return };
         match kind {
             DraftKind::Query | DraftKind::Kill => {
-                self.sent(Due::run(id, statement.facts.clone(), answer_sequence));
+                self.sent(Due::run(statement, answer_sequence));
             }
+            DraftKind::ChangeUser => self.sent(Due::change_user(id, answer_sequence)),
             DraftKind::FieldList => self.sent(Due::field_list(id, answer_sequence)),
             DraftKind::Prepare { settings } => {
                 let draft = crate::upstream::Preparing {
@@ -33,7 +34,7 @@ impl MysqlConversation {
                         types.upstream_has = true;
                     }
                 }
-                self.sent(Due::execute(id, statement.facts.clone(), number, cursor, answer_sequence));
+                self.sent(Due::execute(statement, number, cursor, answer_sequence));
             }
             DraftKind::Refused => return,
         }

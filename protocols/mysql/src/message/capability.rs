@@ -10,6 +10,9 @@ impl Capabilities {
     /// MySQL `LONG_PASSWORD`; MariaDB `CLIENT_MYSQL`: when unset, the extended flags are there.
     pub(crate) const MYSQL: Self = Self(1);
     pub(crate) const CONNECT_WITH_DB: Self = Self(1 << 3);
+    pub(crate) const COMPRESS: Self = Self(1 << 5);
+    /// The server may ask for a file of the client.
+    pub(crate) const LOCAL_FILES: Self = Self(1 << 7);
     pub(crate) const PROTOCOL_41: Self = Self(1 << 9);
     pub(crate) const SSL: Self = Self(1 << 11);
     pub(crate) const SECURE_CONNECTION: Self = Self(1 << 15);
@@ -18,18 +21,19 @@ impl Capabilities {
     pub(crate) const CONNECT_ATTRS: Self = Self(1 << 20);
     pub(crate) const PLUGIN_AUTH_LENENC: Self = Self(1 << 21);
     pub(crate) const DEPRECATE_EOF: Self = Self(1 << 24);
-    #[cfg(test)]
     pub(crate) const ZSTD: Self = Self(1 << 26);
     pub(crate) const QUERY_ATTRIBUTES: Self = Self(1 << 27);
     /// MariaDB: progress reports as ERR packets of code 0xFFFF.
     #[cfg(test)]
     pub(crate) const PROGRESS: Self = Self(1 << 32);
 
+    /// MariaDB: definitions say more of a type, such as that a text is JSON.
+    pub(crate) const EXTENDED_METADATA: Self = Self(1 << 35);
+
     /// What may be agreed on between a client and an upstream. Everything else is masked from the greeting and from
-    /// what we ask of the upstream. Left out, by name: compression and TLS (each hop's own), `LOCAL_FILES` (an upstream
-    /// that has not been offered it may not ask for a file), `OPTIONAL_RESULTSET_METADATA` and MariaDB's
-    /// `CACHE_METADATA` (rows without columns could not be masked), MariaDB's `EXTENDED_METADATA`, `COM_MULTI`,
-    /// several factors of authentication, and every flag that is not known yet.
+    /// what we ask of the upstream. Left out, by name: compression and TLS (each hop's own), `LOCAL_FILES` (unless the
+    /// datasource allows it), `OPTIONAL_RESULTSET_METADATA` and MariaDB's `CACHE_METADATA` (rows without columns could
+    /// not be masked), `COM_MULTI`, several factors of authentication, and every flag that is not known yet.
     const RELAYED: u64 = 0x1        // LONG_PASSWORD / CLIENT_MYSQL
         | 1 << 1                    // FOUND_ROWS
         | 1 << 2                    // LONG_FLAG
@@ -53,7 +57,8 @@ impl Capabilities {
         | 1 << 24                   // DEPRECATE_EOF
         | 1 << 27                   // QUERY_ATTRIBUTES
         | 1 << 32                   // MariaDB PROGRESS
-        | 1 << 34; // MariaDB STMT_BULK_OPERATIONS
+        | 1 << 34                   // MariaDB STMT_BULK_OPERATIONS
+        | Self::EXTENDED_METADATA.0;
 
     /// Without these a client or upstream is too old to be spoken to.
     pub(crate) const REQUIRED: Self = Self(Self::PROTOCOL_41.0 | Self::SECURE_CONNECTION.0 | Self::PLUGIN_AUTH.0);
@@ -78,9 +83,10 @@ impl Capabilities {
         Self(self.0 & !other.0)
     }
 
-    /// What of this is relayed.
-    pub(crate) fn relayed(self) -> Self {
-        Self(self.0 & Self::RELAYED)
+    /// What of this is relayed; `local_files` says whether the datasource lets files of clients in.
+    pub(crate) fn relayed(self, local_files: bool) -> Self {
+        let relayed = if local_files { Self::RELAYED | Self::LOCAL_FILES.0 } else { Self::RELAYED };
+        Self(self.0 & relayed)
     }
 
     /// From the two halves as they travel: MariaDB's count only if the sender says that it is not a MySQL.
@@ -117,10 +123,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_masked_or_judged_is_not_relayed() {
-        let all = Capabilities(u64::MAX).relayed();
-        for bit in [5, 7, 11, 25, 26, 28, 29, 33, 35, 36, 37, 40] {
+        let all = Capabilities(u64::MAX).relayed(false);
+        for bit in [5, 7, 11, 25, 26, 28, 29, 33, 36, 37, 40] {
             assert_eq!(all.0 & 1 << bit, 0, "bit {bit}");
         }
         assert!(all.has(Capabilities::REQUIRED) && all.has(Capabilities::PROGRESS));
+        let with_files = Capabilities(u64::MAX).relayed(true);
+        assert_eq!(with_files.without(Capabilities::LOCAL_FILES), all);
+        assert!(with_files.has(Capabilities::LOCAL_FILES));
     }
 }

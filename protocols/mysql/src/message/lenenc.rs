@@ -53,6 +53,30 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Connection attributes: names with values, in order.
+pub(crate) type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Reads connection attributes, with the length that goes before them.
+pub(crate) fn attributes(cursor: &mut Cursor<'_>) -> Result<Attributes, Truncated> {
+    let mut list = Cursor::new(bytes(cursor)?);
+    let mut attributes = Vec::new();
+    while !list.is_empty() {
+        let name = bytes(&mut list)?.to_vec();
+        attributes.push((name, bytes(&mut list)?.to_vec()));
+    }
+    Ok(attributes)
+}
+
+/// Appends connection attributes.
+pub(crate) fn put_attributes(out: &mut Vec<u8>, attributes: &[(Vec<u8>, Vec<u8>)]) {
+    let mut list = Vec::new();
+    for (name, value) in attributes {
+        put_bytes(&mut list, name);
+        put_bytes(&mut list, value);
+    }
+    put_bytes(out, &list);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod capability;
+pub(crate) mod change_user;
 pub(crate) mod column;
 pub(crate) mod command;
 pub(crate) mod error;

@@ -143,10 +143,15 @@ pub(crate) fn finish(out: &mut Vec<u8>, start: usize, sequence: u8) -> usize {
 }
 
 fn put_chunk(out: &mut Vec<u8>, chunk: &[u8], sequence: u8) {
+    put_header(out, chunk.len(), sequence);
+    out.extend_from_slice(chunk);
+}
+
+/// Appends a header.
+pub(crate) fn put_header(out: &mut Vec<u8>, length: usize, sequence: u8) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
-    write_header(out, start, chunk.len(), sequence);
-    out.extend_from_slice(chunk);
+    write_header(out, start, length, sequence);
 }
 
 fn write_header(out: &mut [u8], start: usize, length: usize, sequence: u8) {

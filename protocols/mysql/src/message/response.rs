@@ -29,6 +29,8 @@ pub(crate) struct HandshakeResponse {
     pub(crate) plugin: Vec<u8>,
     /// Connection attributes in order.
     pub(crate) attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// How hard zstd should try, if that was agreed on; 0 leaves it to the reader.
+    pub(crate) zstd_level: u8,
 }
 
 /// Whether a first packet is an SSLRequest: the fixed part alone, with the SSL flag.
@@ -75,13 +77,10 @@ impl HandshakeResponse {
         };
         let mut attributes = Vec::new();
         if capabilities.has(Capabilities::CONNECT_ATTRS) && !cursor.is_empty() {
-            let mut list = Cursor::new(lenenc::bytes(&mut cursor).within(WHAT)?);
-            while !list.is_empty() {
-                let name = lenenc::bytes(&mut list).within("connection attributes")?.to_vec();
-                attributes.push((name, lenenc::bytes(&mut list).within("connection attributes")?.to_vec()));
-            }
+            attributes = lenenc::attributes(&mut cursor).within("connection attributes")?;
         }
-        Ok(Self { capabilities, max_packet, charset, user, auth, database, plugin, attributes })
+        let zstd_level = if capabilities.has(Capabilities::ZSTD) { cursor.u8().unwrap_or(0) } else { 0 };
+        Ok(Self { capabilities, max_packet, charset, user, auth, database, plugin, attributes, zstd_level })
     }
 
     /// Writes the fixed part: on its own it is an SSLRequest.
@@ -115,12 +114,10 @@ impl HandshakeResponse {
             out.push(0);
         }
         if self.capabilities.has(Capabilities::CONNECT_ATTRS) {
-            let mut list = Vec::new();
-            for (name, value) in &self.attributes {
-                lenenc::put_bytes(&mut list, name);
-                lenenc::put_bytes(&mut list, value);
-            }
-            lenenc::put_bytes(out, &list);
+            lenenc::put_attributes(out, &self.attributes);
+        }
+        if self.capabilities.has(Capabilities::ZSTD) {
+            out.push(self.zstd_level);
         }
     }
 
@@ -157,6 +154,18 @@ mod tests {
         assert_eq!(response.capabilities.0 >> 32, 4);
         assert_eq!(response.attributes.len(), 3);
         assert_eq!(response.attribute("_os").as_deref(), Some("Linux"));
+        let mut out = Vec::new();
+        response.encode(&mut out);
+        assert_eq!(out, wire);
+    }
+
+    #[test]
+    fn the_level_of_zstd_stands_last() {
+        let mut wire = sample();
+        wire[3] |= 0x04;
+        wire.push(7);
+        let response = HandshakeResponse::decode(&wire).unwrap();
+        assert_eq!(response.zstd_level, 7);
         let mut out = Vec::new();
         response.encode(&mut out);
         assert_eq!(out, wire);

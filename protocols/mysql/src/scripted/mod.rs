@@ -2,7 +2,9 @@
 //! difference how the bytes are cut.
 
 mod answers;
+mod files;
 mod peers;
+mod users;
 
 use crate::conversation::{MysqlConversation, Parts};
 use crate::datasource::{MysqlDatasource, Owner};
@@ -44,6 +46,7 @@ struct Session {
     upstream: Vec<u8>,
     journal: Vec<u8>,
     events: Vec<String>,
+    tags: Vec<String>,
     unread: Vec<u8>,
     cut: usize,
     masked: bool,
@@ -60,6 +63,7 @@ fn session(capabilities: Capabilities) -> Session {
         password: None,
         tls: UpstreamTls::Disabled,
         connect_timeout: Duration::from_secs(1),
+        options: wire::Options::default(),
     };
     let datasource = MysqlDatasource::new(spec).unwrap();
     let owner = Owner::of(&Identity {
@@ -74,6 +78,8 @@ fn session(capabilities: Capabilities) -> Session {
     let parts = Parts {
         thread: datasource.enter(7, owner.clone()),
         owner,
+        opened_by: Some(crate::credential::OpenedBy::credential(b"token")),
+        upstream_encrypted: false,
         mariadb: true,
         capabilities,
         settings: sql::Settings::default(),
@@ -85,6 +91,7 @@ fn session(capabilities: Capabilities) -> Session {
         upstream: Vec::new(),
         journal: Vec::new(),
         events: Vec::new(),
+        tags: Vec::new(),
         unread: Vec::new(),
         cut: usize::MAX,
         masked: false,
@@ -105,7 +112,17 @@ fn frames(first: u8, payloads: &[Vec<u8>]) -> Vec<u8> {
 fn column(name: &'static [u8], column_type: u8) -> Vec<u8> {
     let (schema, org_table): (&[u8], &[u8]) = (b"ehr", b"patients");
     let (collation, length, flags) = (45, 400, 0);
-    definition(&ColumnDefinition { schema, org_table, name, org_name: name, collation, length, column_type, flags })
+    definition(&ColumnDefinition {
+        schema,
+        org_table,
+        name,
+        org_name: name,
+        collation,
+        length,
+        column_type,
+        flags,
+        json: false,
+    })
 }
 
 fn columns() -> [Vec<u8>; 3] {
@@ -167,7 +184,8 @@ impl Session {
             Request::Forward(bytes) => self.upstream.extend_from_slice(&bytes),
             Request::Absorb => self.events.push("absorbed".to_owned()),
             Request::Terminate(_) => self.events.push("bye".to_owned()),
-            Request::Data(_) => panic!("no bulk data here"),
+            Request::Data(bytes) => self.upstream.extend_from_slice(bytes),
+            Request::Reply(bytes) => self.client.extend_from_slice(&bytes),
         }
         Ok(())
     }
@@ -207,6 +225,7 @@ impl Session {
             }
             Answer::Done { statement, outcome, last, wire, .. } => {
                 let affected = outcome.affected;
+                self.tags.push(outcome.tag.clone());
                 self.events.push(format!("done {} {} {affected:?} {last}", statement.0, outcome.status.as_str()));
                 self.client.extend_from_slice(&wire);
             }

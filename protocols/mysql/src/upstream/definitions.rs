@@ -34,6 +34,7 @@ impl Definitions {
         &mut self,
         frames: &[u8],
         binary: bool,
+        extended: bool,
         catalog: &Catalog,
     ) -> Result<Arc<[Column]>, Violation> {
         let epoch = catalog.epoch();
@@ -47,7 +48,7 @@ impl Definitions {
             let Front::Whole(extent) = packet::front(rest, packet::LONGEST)? else {
                 return Err(Violation("definitions cut short".to_owned()));
             };
-            columns.push(values::column(&ColumnDefinition::decode(&extent.payload(rest)?)?, binary, catalog));
+            columns.push(values::column(&ColumnDefinition::decode(&extent.payload(rest)?, extended)?, binary, catalog));
             rest = rest.get(extent.bytes..).unwrap_or_default();
         }
         let columns: Arc<[Column]> = columns.into();
@@ -74,6 +75,7 @@ mod tests {
             length: 4,
             column_type: values::VAR_STRING,
             flags: 0,
+            json: false,
         };
         let mut out = Vec::new();
         packet::put(&mut out, 2, &encode(&definition));
@@ -84,7 +86,7 @@ mod tests {
     fn the_same_definitions_give_the_same_columns_and_others_do_not() {
         let mut definitions = Definitions::default();
         let catalog = Catalog::default();
-        let mut of = |frames: &[u8], binary| definitions.columns(frames, binary, &catalog).unwrap();
+        let mut of = |frames: &[u8], binary| definitions.columns(frames, binary, false, &catalog).unwrap();
         let first = of(&frames(b"a"), false);
         assert!(Arc::ptr_eq(&first, &of(&frames(b"a"), false)));
         assert!(!Arc::ptr_eq(&first, &of(&frames(b"a"), true)), "in the other protocol the cells differ");
@@ -94,9 +96,9 @@ mod tests {
         }
         assert!(!Arc::ptr_eq(&first, &of(&frames(b"a"), false)), "forgotten");
         assert!(definitions.recent.len() <= REMEMBERED);
-        assert!(definitions.columns(&frames(b"a")[..9], false, &catalog).is_err());
+        assert!(definitions.columns(&frames(b"a")[..9], false, false, &catalog).is_err());
         let newer = Catalog::new(1, Vec::new(), Vec::new());
-        let again = definitions.columns(&frames(b"a"), false, &newer).unwrap();
-        assert!(!Arc::ptr_eq(&again, &definitions.columns(&frames(b"a"), false, &catalog).unwrap()));
+        let again = definitions.columns(&frames(b"a"), false, false, &newer).unwrap();
+        assert!(!Arc::ptr_eq(&again, &definitions.columns(&frames(b"a"), false, false, &catalog).unwrap()));
     }
 }

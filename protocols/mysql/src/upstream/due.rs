@@ -1,8 +1,10 @@
 //! What is due: commands that were sent and whose answers are not complete, with how far each has come.
 
+use super::changing::Changed;
+use super::upload::{Received, Upload};
 use crate::client::prepared::Cursor;
 use bytes::Bytes;
-use model::{Access, Column, Facts, StatementId, Verb};
+use model::{Access, Column, Facts, Statement, StatementId, Verb};
 use sql::Settings;
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ pub(super) enum Kind {
     Fetch(Fetch),
     Prepare(Preparing),
     FieldList(StatementId),
+    ChangeUser(Changed),
     Plain(Plain),
     /// Our own question for the session's settings.
     Settings,
@@ -37,6 +40,12 @@ pub(super) struct Run {
     /// The EOF after the columns has said that another result follows. MySQL's EOF after the rows of OUT parameters
     /// forgets to.
     pub(super) more_announced: bool,
+    /// Its text, where it may ask for a file of the client.
+    pub(super) asks_for_file: Option<Bytes>,
+    /// The file that it got.
+    pub(super) received: Option<Received>,
+    /// It asked for a file that it must not have: its answer is replaced.
+    pub(super) unwanted: bool,
 }
 
 /// What a running statement expects.
@@ -45,6 +54,8 @@ pub(super) enum Expect {
     Result,
     /// Rows, and what ends them.
     Rows(Arc<[Column]>),
+    /// The client's file.
+    File(Box<Upload>),
 }
 
 /// More rows from a cursor.
@@ -78,31 +89,36 @@ pub(crate) enum Plain {
 
 impl Due {
     /// COM_QUERY and its like.
-    pub(crate) fn run(statement: StatementId, facts: Arc<Facts>, sequence: u8) -> Self {
-        let run = Run {
-            statement,
-            facts,
-            prepared: None,
-            cursor: false,
-            result: 0,
-            expect: Expect::Result,
-            more_announced: false,
-        };
-        Self { sequence, kind: Kind::Run(run) }
+    pub(crate) fn run(statement: &Statement, sequence: u8) -> Self {
+        Self::running(statement, None, false, sequence)
     }
 
-    /// COM_STMT_EXECUTE.
-    pub(crate) fn execute(statement: StatementId, facts: Arc<Facts>, number: u32, cursor: bool, sequence: u8) -> Self {
+    fn running(statement: &Statement, prepared: Option<u32>, cursor: bool, sequence: u8) -> Self {
+        let fills =
+            statement.facts.unparsed.is_none() && statement.facts.parts.iter().any(|part| part.verb == Verb::CopyIn);
         let run = Run {
-            statement,
-            facts,
-            prepared: Some(number),
+            statement: statement.id,
+            facts: statement.facts.clone(),
+            prepared,
             cursor,
             result: 0,
             expect: Expect::Result,
             more_announced: false,
+            asks_for_file: fills.then(|| statement.sql.clone()),
+            received: None,
+            unwanted: false,
         };
         Self { sequence, kind: Kind::Run(run) }
+    }
+
+    /// COM_CHANGE_USER, of which `answer_sequence` is the id of the packet that ends it for the client.
+    pub(crate) fn change_user(statement: StatementId, answer_sequence: u8) -> Self {
+        Self { sequence: 1, kind: Kind::ChangeUser(Changed::new(statement, answer_sequence)) }
+    }
+
+    /// COM_STMT_EXECUTE.
+    pub(crate) fn execute(statement: &Statement, number: u32, cursor: bool, sequence: u8) -> Self {
+        Self::running(statement, Some(number), cursor, sequence)
     }
 
     /// COM_STMT_FETCH.
@@ -135,12 +151,21 @@ impl Due {
         !matches!(self.kind, Kind::Settings | Kind::Plain(Plain::Unheard))
     }
 
+    /// The sequence id of the client's next packet, where it is not counted along with the upstream's.
+    pub(crate) fn own_sequence(&self) -> Option<u8> {
+        match &self.kind {
+            Kind::ChangeUser(changed) => Some(changed.answer_sequence),
+            _ => None,
+        }
+    }
+
     /// Whether what ran may have changed the catalog.
     pub(crate) fn may_define(&self) -> bool {
         let Kind::Run(run) = &self.kind else { return false };
         run.facts.unparsed.is_some()
             || run.facts.parts.iter().any(|part| {
-                matches!(part.verb, Verb::Ddl | Verb::Call | Verb::Other)
+                matches!(part.verb, Verb::Ddl | Verb::Other)
+                    || part.verb == Verb::Call && !part.opaque.is_empty()
                     || part.tables.iter().any(|table| table.access == Access::Define)
             })
     }
@@ -152,6 +177,7 @@ impl Due {
             Kind::Fetch(fetch) => Some(fetch.cursor.statement),
             Kind::Prepare(preparing) => Some(preparing.statement),
             Kind::FieldList(statement) => Some(*statement),
+            Kind::ChangeUser(changed) => Some(changed.statement),
             Kind::Plain(_) | Kind::Settings => None,
         }
     }

@@ -89,7 +89,7 @@ impl MysqlConversation {
             let item = Answer::Done { statement, outcome: completed(None), message: None, last: true, wire };
             return Ok(Step::Got { consumed: bytes, item });
         }
-        crate::message::column::ColumnDefinition::decode(&packet.payload)?;
+        crate::message::column::ColumnDefinition::decode(&packet.payload, self.extended)?;
         let wire = self.pass(input, bytes, packet.extent.next_sequence());
         Ok(Step::Got { consumed: bytes, item: Answer::Forward(wire) })
     }

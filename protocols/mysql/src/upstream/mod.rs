@@ -1,5 +1,6 @@
 //! The upstream's side: what its packets answer, and what they mean.
 
+mod changing;
 pub(crate) mod definitions;
 mod due;
 mod listing;
@@ -7,6 +8,7 @@ mod result;
 pub(crate) mod rows;
 mod simple;
 pub(crate) mod splice;
+mod upload;
 
 pub(crate) use due::{Due, Plain, Preparing};
 
@@ -45,6 +47,7 @@ impl MysqlConversation {
             Kind::Run(_) | Kind::Fetch(_) => self.next_of_result(input),
             Kind::Prepare(_) => self.prepared_answer(input),
             Kind::FieldList(_) => self.next_definition(input),
+            Kind::ChangeUser(_) => self.change_user_answer(input),
             Kind::Plain(_) => self.plain_answer(input),
             Kind::Settings => self.settings_answer(input),
         }
@@ -70,11 +73,14 @@ impl MysqlConversation {
 
     /// A progress report goes to the client and ends nothing.
     fn progress<'a>(&mut self, input: &'a [u8], packet: &Packet<'_>) -> Option<Step<Answer<'a>>> {
-        let is_progress = ErrorPacket::decode(&packet.payload).is_ok_and(|error| error.code == PROGRESS);
-        is_progress.then(|| {
+        self.is_progress(packet).then(|| {
             let wire = self.pass(input, packet.extent.bytes, packet.extent.next_sequence());
             Step::Got { consumed: packet.extent.bytes, item: Answer::Forward(wire) }
         })
+    }
+
+    fn is_progress(&self, packet: &Packet<'_>) -> bool {
+        ErrorPacket::decode(&packet.payload).is_ok_and(|error| error.code == PROGRESS)
     }
 
     /// Something that nobody asked for: only the reason for which the server is about to close.
@@ -102,12 +108,8 @@ impl MysqlConversation {
     ) -> Result<Step<Answer<'a>>, Violation> {
         let error = ErrorPacket::decode(&packet.payload)?;
         let message = errors::describe(&error, facts);
-        let outcome = Outcome {
-            status: Status::Failed,
-            tag: String::new(),
-            affected: None,
-            error_code: Some(message.code.clone()),
-        };
+        let outcome =
+            Outcome { status: Status::Failed, tag: self.tag(), affected: None, error_code: Some(message.code.clone()) };
         let wire = self.pass(input, packet.extent.bytes, packet.extent.next_sequence());
         self.answered();
         let item = Answer::Done { statement, outcome, message: Some(message), last: true, wire };

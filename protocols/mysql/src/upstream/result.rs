@@ -23,6 +23,7 @@ impl MysqlConversation {
     pub(super) fn next_of_result<'a>(&mut self, input: &'a [u8]) -> Result<Step<Answer<'a>>, Violation> {
         let (statement, result, columns) = match self.due.front().map(|due| &due.kind) {
             Some(Kind::Run(Run { expect: Expect::Result, .. })) => return self.first_of_result(input),
+            Some(Kind::Run(Run { expect: Expect::File(_), .. })) => return self.during_upload(input),
             Some(Kind::Run(Run { statement, result, expect: Expect::Rows(columns), .. })) => {
                 (*statement, *result, columns.clone())
             }
@@ -37,6 +38,9 @@ impl MysqlConversation {
             Ok(packet) => packet,
             Err(more) => return Ok(Step::Need(more)),
         };
+        if self.is_unwanted() && !self.is_progress(&packet) {
+            return self.answer_for_unwanted(&packet);
+        }
         match packet.payload.first() {
             None => Err(Violation("an empty packet where a result was due".to_owned())),
             Some(0x00) => {
@@ -44,9 +48,7 @@ impl MysqlConversation {
                 self.end_of_result(input, &packet, ok, Some(ok.affected))
             }
             Some(0xFF) => self.error_or_progress(input, &packet),
-            Some(&lenenc::NULL) => {
-                Err(Violation("the upstream asks for a file of the client, which was never offered".to_owned()))
-            }
+            Some(&lenenc::NULL) => self.file_asked_for(input, &packet),
             Some(_) => self.columns(input, &packet),
         }
     }
@@ -106,7 +108,7 @@ impl MysqlConversation {
             at += packet.extent.bytes;
             expected = packet.extent.next_sequence();
         }
-        let columns = self.definitions.columns(frames, binary, &catalog)?;
+        let columns = self.definitions.columns(frames, binary, self.extended, &catalog)?;
         let wire = self.pass(input, at, expected);
         let Some(Kind::Run(run)) = self.due.front_mut().map(|due| &mut due.kind) else {
             return Err(Violation("columns of nothing".to_owned()));
@@ -214,10 +216,12 @@ impl MysqlConversation {
         affected: Option<u64>,
     ) -> Result<Step<Answer<'a>>, Violation> {
         let wire = self.pass(input, packet.extent.bytes, packet.extent.next_sequence());
+        let tag = self.tag();
         let Some(Kind::Run(run)) = self.due.front_mut().map(|due| &mut due.kind) else {
             return Err(Violation("the end of nothing".to_owned()));
         };
         let statement = run.statement;
+        run.received = None;
         let announced = std::mem::take(&mut run.more_announced);
         let last = !(announced || end.more_results());
         if last {
@@ -232,7 +236,8 @@ impl MysqlConversation {
                 )));
             }
         }
-        let item = Answer::Done { statement, outcome: completed(affected), message: None, last, wire };
+        let outcome = model::Outcome { tag, ..completed(affected) };
+        let item = Answer::Done { statement, outcome, message: None, last, wire };
         Ok(Step::Got { consumed: packet.extent.bytes, item })
     }
 }

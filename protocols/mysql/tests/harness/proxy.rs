@@ -24,6 +24,7 @@ pub struct Upstream {
     pub password: &'static str,
     pub database: Option<&'static str>,
     pub tls: UpstreamTls,
+    pub options: wire::Options,
 }
 
 /// A listener.
@@ -104,6 +105,7 @@ impl Proxy {
             password: Some(Secret::new(upstream.password.as_bytes())),
             tls: upstream.tls,
             connect_timeout: Duration::from_secs(60),
+            options: upstream.options,
         };
         let datasource = Mysql.datasource(spec).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -162,6 +162,7 @@ pub async fn run(established: Established, plan: Plan, record: Arc<Mutex<Record>
                     Request::Forward(bytes) => to_upstream.extend_from_slice(&bytes),
                     Request::Data(bytes) => to_upstream.extend_from_slice(bytes),
                     Request::Absorb => {}
+                    Request::Reply(bytes) => to_client.extend_from_slice(&bytes),
                     Request::Terminate(bytes) => {
                         to_upstream.extend_from_slice(bytes);
                         drop(record);

@@ -33,7 +33,14 @@ pub fn prepare(sql: &str) -> Vec<u8> {
 
 /// The upstream without TLS.
 pub fn plain(port: u16) -> Upstream {
-    Upstream { port, user: "affidavit", password: "secret", database: Some("ehr"), tls: UpstreamTls::Disabled }
+    Upstream {
+        port,
+        user: "affidavit",
+        password: "secret",
+        database: Some("ehr"),
+        tls: UpstreamTls::Disabled,
+        options: wire::Options::default(),
+    }
 }
 
 /// Everything a session does in its life, in order. Numbers of prepared statements count up from 1.

@@ -76,6 +76,7 @@ pub(super) fn source() -> Arc<Source> {
         user: "app".to_owned(),
         password: None,
         tls: UpstreamTls::Disabled,
+        options: wire::Options::default(),
         connect_timeout: Duration::from_secs(1),
     };
     Arc::new(Source::with_snapshot(spec, Snapshot::of(vec![patients])))
@@ -148,7 +149,7 @@ impl Script {
                     self.to_upstream.extend_from_slice(bytes);
                     continue;
                 }
-                Request::Absorb => continue,
+                Request::Absorb | Request::Reply(_) => continue,
                 Request::Terminate(_) => {
                     self.log.push("terminate".to_owned());
                     continue;

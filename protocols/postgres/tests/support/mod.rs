@@ -133,6 +133,7 @@ pub fn spec(port: u16, user: &str, password: Option<&str>, tls: UpstreamTls) -> 
         user: user.to_owned(),
         password: password.map(|password| Secret::new(password.as_bytes())),
         tls,
+        options: wire::Options::default(),
         connect_timeout: Duration::from_secs(10),
     }
 }

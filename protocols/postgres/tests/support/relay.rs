@@ -144,7 +144,7 @@ fn requests(
                     upstream.extend_from_slice(bytes);
                     (consumed, None)
                 }
-                Request::Absorb => (consumed, None),
+                Request::Absorb | Request::Reply(_) => (consumed, None),
                 Request::Terminate(_) => return (true, moved),
                 Request::Statement(statement) => (consumed, Some((statement, None))),
                 Request::Refused(statement, refusal) => (consumed, Some((statement, Some(refusal)))),

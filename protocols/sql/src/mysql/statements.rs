@@ -58,9 +58,10 @@ pub(super) fn statement(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
             Ended::quiet(Verb::Set)
         }
         ["SET", ..] => set(text, tracer)?,
+        // Its text is not analysed, and it may do more than give rows: store values in variables, fill tables.
         ["PREPARE" | "EXECUTE", ..] => {
             tracer.draft.opaque("a statement prepared by SQL", true);
-            Ended::unknown(Verb::Select, "a statement prepared by SQL")
+            Ended::unknown(Verb::Other, "a statement prepared by SQL")
         }
         ["DEALLOCATE", "PREPARE", _] | ["DROP", "PREPARE", _] | ["UNLOCK", "TABLES"] | ["KILL", ..] => {
             Ended::quiet(Verb::Session)

@@ -2,10 +2,12 @@
 
 mod effective;
 mod mistakes;
+mod options;
 mod sound;
 mod tls;
 
 use super::{Gravity, KnownProtocol, Problem, Problems, Setup, Surroundings, parse};
+use options::OWN_KEYS;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -75,9 +77,12 @@ impl Folder {
     }
 
     fn parse(&self, text: &str) -> Result<Setup, Problems> {
-        let known =
-            |name: &str, by_database| KnownProtocol { name: name.to_owned(), datasource_by_database: by_database };
-        let protocols = [known("postgres", true), known("mysql", false)];
+        let known = |name: &str, datasource_by_database, options| KnownProtocol {
+            name: name.to_owned(),
+            datasource_by_database,
+            options,
+        };
+        let protocols = [known("postgres", true, &[][..]), known("mysql", false, OWN_KEYS)];
         let env = |name: &str| match name {
             "EHR_PASSWORD" => Some(SECRETS[1].to_owned()),
             "EMPTY" => Some(String::new()),

@@ -102,6 +102,7 @@ impl Bench {
             password: None,
             tls: UpstreamTls::Disabled,
             connect_timeout: Duration::from_secs(1),
+            options: wire::Options::default(),
         };
         let datasource: Arc<dyn Datasource> = Arc::new(People(spec));
         let info = session_info();
