@@ -221,6 +221,10 @@ impl Datasource for MysqlDatasource {
         self.catalog().epoch()
     }
 
+    fn is_outdated(&self) -> bool {
+        Self::is_outdated(self)
+    }
+
     fn analyse(&self, sql: &str) -> Arc<Facts> {
         let seen = *lock(&self.shared.seen);
         let settings = Settings {
