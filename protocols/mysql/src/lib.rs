@@ -26,6 +26,7 @@ mod dial;
 mod errors;
 mod handshake;
 mod link;
+mod made;
 mod message;
 mod own_query;
 #[cfg(test)]

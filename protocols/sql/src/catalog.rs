@@ -194,6 +194,11 @@ impl Catalog {
         })
     }
 
+    /// The catalog that all sessions share.
+    pub(crate) fn shared(&self) -> &Self {
+        self.layer.as_ref().map_or(self, |layer| &layer.under)
+    }
+
     /// The search path under which the definition of this view is to be read, where it is not the empty one.
     pub(crate) fn definition_path(&self, view: &TableRef) -> Option<&[String]> {
         let layer = self.layer.as_ref().filter(|_| self.relations.contains_key(view))?;
@@ -229,7 +234,7 @@ impl Catalog {
     }
 
     pub(crate) fn has_user_operator(&self, name: &str) -> bool {
-        self.layer.as_ref().map_or(self, |layer| &layer.under).user_operators.contains(name)
+        self.shared().user_operators.contains(name)
     }
 
     /// A relation by its full name, however it is capitalised.

@@ -38,6 +38,9 @@ impl MysqlConversation {
             DraftKind::Refused => return,
         }
         let runs = statement.phase != model::Phase::Prepare;
+        if runs {
+            self.made.sent(&statement.facts);
+        }
         self.stale |= runs && settings::may_change(&statement.facts);
     }
 

@@ -1,6 +1,7 @@
 //! What is due: commands that were sent and whose answers are not complete, with how far each has come.
 
 use crate::client::prepared::Cursor;
+use crate::made::Question;
 use bytes::Bytes;
 use model::{Access, Column, Facts, StatementId, Verb};
 use sql::Settings;
@@ -21,6 +22,8 @@ pub(super) enum Kind {
     Plain(Plain),
     /// Our own question for the session's settings.
     Settings,
+    /// Our own question about a temporary table.
+    Table(Question),
 }
 
 /// A statement that runs.
@@ -130,9 +133,14 @@ impl Due {
         Self { sequence: 1, kind: Kind::Settings }
     }
 
+    /// Our own question about a temporary table.
+    pub(crate) fn about_table(question: Question) -> Self {
+        Self { sequence: 1, kind: Kind::Table(question) }
+    }
+
     /// Whether the client waits for the answer.
     pub(crate) fn is_clients(&self) -> bool {
-        !matches!(self.kind, Kind::Settings | Kind::Plain(Plain::Unheard))
+        !matches!(self.kind, Kind::Settings | Kind::Table(_) | Kind::Plain(Plain::Unheard))
     }
 
     /// Whether what ran may have changed the catalog.
@@ -152,7 +160,7 @@ impl Due {
             Kind::Fetch(fetch) => Some(fetch.cursor.statement),
             Kind::Prepare(preparing) => Some(preparing.statement),
             Kind::FieldList(statement) => Some(*statement),
-            Kind::Plain(_) | Kind::Settings => None,
+            Kind::Plain(_) | Kind::Settings | Kind::Table(_) => None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod result;
 pub(crate) mod rows;
 mod simple;
 pub(crate) mod splice;
+mod table;
 
 pub(crate) use due::{Due, Plain, Preparing};
 
@@ -47,6 +48,7 @@ impl MysqlConversation {
             Kind::FieldList(_) => self.next_definition(input),
             Kind::Plain(_) => self.plain_answer(input),
             Kind::Settings => self.settings_answer(input),
+            Kind::Table(_) => self.table_answer(input),
         }
     }
 

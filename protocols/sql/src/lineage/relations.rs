@@ -21,7 +21,9 @@ pub(crate) enum Found<'c> {
 impl<'c> Tracer<'c> {
     /// Finds a relation along the search path.
     pub(crate) fn find(&self, name: &Name) -> Found<'c> {
-        let catalog: &'c Catalog = self.catalog;
+        // MySQL's views never mean a temporary table, PostgreSQL's have them qualified.
+        let own_hidden = self.views > 0 && self.dialect != Dialect::Postgres;
+        let catalog: &'c Catalog = if own_hidden { self.catalog.shared() } else { self.catalog };
         let exact = |schema: &str| {
             let table = TableRef { schema: schema.to_owned(), table: name.name.clone() };
             match catalog.relation(&table) {

@@ -9,6 +9,7 @@ mod expressions;
 mod functions;
 mod gate;
 mod queries;
+mod spelling;
 mod statements;
 
 use crate::analyser::{Parsed, complete};
