@@ -9,6 +9,7 @@ use crate::client::prepared::Prepared;
 use crate::credential::OpenedBy;
 use crate::datasource::{MysqlDatasource, Owner, Thread};
 use crate::errors::{self, Code};
+use crate::made::{Made, Question};
 use crate::message::capability::Capabilities;
 use crate::message::{command, packet};
 use crate::upstream::definitions::Definitions;
@@ -86,6 +87,8 @@ pub(crate) struct MysqlConversation {
     /// A statement has run that may have changed the settings: they are asked for before the next text is read.
     pub(crate) stale: bool,
     pub(crate) prepared: Prepared,
+    /// Temporary tables.
+    pub(crate) made: Made,
     pub(crate) definitions: Definitions,
     /// Statements handed out so far.
     pub(crate) numbered: u64,
@@ -123,6 +126,7 @@ impl MysqlConversation {
             settings: Arc::new(parts.settings),
             stale: false,
             prepared: Prepared::default(),
+            made: Made::default(),
             definitions: Definitions::default(),
             numbered: 0,
             draft: None,
@@ -138,8 +142,12 @@ impl MysqlConversation {
     }
 
     /// What a text does under these settings.
-    pub(crate) fn facts(&self, sql: &[u8], settings: &Settings) -> Arc<Facts> {
-        self.datasource.facts(sql, self.mariadb, settings)
+    pub(crate) fn facts(&mut self, sql: &[u8], settings: &Settings) -> Arc<Facts> {
+        let catalog = self.datasource.catalog();
+        match self.made.view(&catalog, self.mariadb) {
+            Some((own, analyser)) => self.datasource.facts_by(analyser, own, sql, settings),
+            None => self.datasource.facts(sql, self.mariadb, settings),
+        }
     }
 
     /// A command was sent: its answer is due.
@@ -168,15 +176,29 @@ impl MysqlConversation {
 
     /// Our own question for the settings.
     pub(crate) fn ask_settings(&mut self) -> Vec<u8> {
+        self.ask(crate::settings::QUERY, Due::settings())
+    }
+
+    /// The next question about temporary tables, if there is one that can be asked.
+    pub(crate) fn ask_about_tables(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let question: Question = self.made.question()?;
+            if let Some(sql) = question.sql() {
+                return Some(self.ask(&sql, Due::about_table(question)));
+            }
+        }
+    }
+
+    fn ask(&mut self, sql: &str, due: Due) -> Vec<u8> {
         let mut out = Vec::new();
         let start = packet::begin(&mut out);
         out.push(command::QUERY);
         if self.query_attributes {
             out.extend_from_slice(&[0, 1]);
         }
-        out.extend_from_slice(crate::settings::QUERY.as_bytes());
+        out.extend_from_slice(sql.as_bytes());
         packet::finish(&mut out, start, 0);
-        self.sent(Due::settings());
+        self.sent(due);
         out
     }
 }

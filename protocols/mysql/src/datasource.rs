@@ -121,10 +121,20 @@ impl MysqlDatasource {
     /// What a text does, by the catalog in force.
     pub(crate) fn facts(&self, sql: &[u8], mariadb: bool, settings: &Settings) -> Arc<Facts> {
         let analyser = if mariadb { &self.shared.mariadb } else { &self.shared.mysql };
-        let catalog = self.catalog();
-        let facts = analyser.analyse(sql, &catalog, settings);
+        self.facts_by(analyser, &self.catalog(), sql, settings)
+    }
+
+    /// What a text does, by the catalog as a session sees it.
+    pub(crate) fn facts_by(
+        &self,
+        analyser: &Analyser,
+        catalog: &Catalog,
+        sql: &[u8],
+        settings: &Settings,
+    ) -> Arc<Facts> {
+        let facts = analyser.analyse(sql, catalog, settings);
         let facts =
-            self.followed(facts, sql, settings, &|sql, settings| analyser.analyse(sql.as_bytes(), &catalog, settings));
+            self.followed(facts, sql, settings, &|sql, settings| analyser.analyse(sql.as_bytes(), catalog, settings));
         let touches = facts.unparsed.is_some() || facts.parts.iter().any(|part| !part.tables.is_empty());
         if touches && self.is_outdated() {
             // A reason to read the catalog again before this is judged.
@@ -255,6 +265,10 @@ impl Datasource for MysqlDatasource {
 
     fn catalog_epoch(&self) -> u64 {
         self.catalog().epoch()
+    }
+
+    fn is_outdated(&self) -> bool {
+        Self::is_outdated(self)
     }
 
     fn analyse(&self, sql: &str) -> Arc<Facts> {

@@ -32,6 +32,7 @@ mod dial;
 mod errors;
 mod handshake;
 mod link;
+mod made;
 mod message;
 mod own_query;
 mod procedure;

@@ -8,12 +8,13 @@ use model::{Kind, TableRef};
 use sql::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 
 /// What is known of an upstream's database at one time.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     /// For the analysis.
-    pub(crate) catalog: Catalog,
+    pub(crate) catalog: Arc<Catalog>,
     /// For values.
     pub(crate) types: Types,
     /// Whether a column may hold NULL, by relation OID and column number.
@@ -24,7 +25,7 @@ impl Snapshot {
     /// Of these relations.
     #[cfg(test)]
     pub(crate) fn of(relations: Vec<Relation>) -> Self {
-        Self { catalog: Catalog::new(1, relations, Vec::new()), ..Self::default() }
+        Self { catalog: Arc::new(Catalog::new(1, relations, Vec::new())), ..Self::default() }
     }
 
     /// Whether the column may hold NULL, where that is known.
@@ -49,11 +50,48 @@ const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format
 
 const PARENTS: &str = "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno";
 
-const ROUTINES: &str = "SELECT n.nspname, p.proname, l.lanname, p.provolatile, p.oid < 16384, p.prosecdef, p.proretset \
-     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+/// Extensions whose routines and operators compute from their operands alone, whatever language they are written in: a list of
+/// literals. Who may add members to an extension may change anything.
+const WELL_KNOWN: &str = "'btree_gin', 'btree_gist', 'citext', 'cube', 'earthdistance', 'fuzzystrmatch', 'hstore', \
+     'intarray', 'isn', 'ltree', 'pg_trgm', 'pgcrypto', 'seg', 'unaccent', 'uuid-ossp', 'vector'";
+
+/// A routine of a well-known extension counts as one in C.
+fn routines() -> String {
+    format!(
+        "SELECT n.nspname, p.proname, CASE WHEN {} THEN 'c' ELSE l.lanname END, p.provolatile, p.oid < 16384, \
+         p.prosecdef, p.proretset {ROUTINES}",
+        member("pg_proc", "p.oid")
+    )
+}
+
+/// Whether an object is of a well-known extension.
+fn member(catalog: &str, oid: &str) -> String {
+    format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid \
+         WHERE d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass AND d.objid = {oid} \
+         AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e' \
+         AND e.extname IN ({WELL_KNOWN}))"
+    )
+}
+
+const ROUTINES: &str = "FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
      JOIN pg_catalog.pg_language l ON l.oid = p.prolang";
 
-const OPERATORS: &str = "SELECT DISTINCT oprname FROM pg_catalog.pg_operator WHERE oid >= 16384";
+/// Operators that may do more than compute from their operands.
+fn operators() -> String {
+    format!(
+        "SELECT DISTINCT o.oprname FROM pg_catalog.pg_operator o LEFT JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode \
+         WHERE o.oid >= 16384 AND NOT (p.provolatile <> 'v' AND NOT p.prosecdef AND {})",
+        member("pg_operator", "o.oid")
+    )
+}
+
+/// Whether a routine of users sets a custom setting (one with a dot in its name), as far as its text tells. Languages whose texts
+/// are elsewhere count as doing so, C apart: extensions keep their own settings.
+const SETTERS: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+     WHERE p.oid >= 16384 AND l.lanname NOT IN ('internal', 'c') \
+     AND (l.lanname NOT IN ('sql', 'plpgsql') OR p.prosrc ~* \
+     '(set_config|execute|set\\s+((local|session)\\s+)?\"?\\w+\"?\\s*\\.)'))";
 
 const TYPES: &str = "SELECT oid, pg_catalog.format_type(oid, NULL), typtype, typbasetype, typelem, typcategory \
      FROM pg_catalog.pg_type WHERE typtype IN ('b', 'c', 'd', 'e', 'r', 'm')";
@@ -66,8 +104,9 @@ pub(crate) async fn read(link: &mut Link, epoch: u64) -> io::Result<Snapshot> {
     let relations = link.query(RELATIONS).await?;
     let columns = link.query(COLUMNS).await?;
     let parents = link.query(PARENTS).await?;
-    let routines = link.query(ROUTINES).await?;
-    let operators = link.query(OPERATORS).await?;
+    let routines = link.query(&routines()).await?;
+    let operators = link.query(&operators()).await?;
+    let setters = link.query(SETTERS).await?;
     let types = link.query(TYPES).await?;
     let labels = link.query(LABELS).await?;
     link.query("ROLLBACK").await?;
@@ -76,10 +115,12 @@ pub(crate) async fn read(link: &mut Link, epoch: u64) -> io::Result<Snapshot> {
     let routines = routines.iter().filter_map(|row| routine(row)).collect();
     let operators = operators.iter().map(|row| text(row, 0).to_owned());
     let catalog = Catalog::new(epoch, relations, routines).with_user_operators(operators);
-    Ok(Snapshot { catalog, types: build_types(&types, &labels), nullable })
+    let catalog = catalog.with_code_that_sets_settings(setters.first().is_none_or(|row| text(row, 0) != "f"));
+    Ok(Snapshot { catalog: Arc::new(catalog), types: build_types(&types, &labels), nullable })
 }
 
-fn text(row: &[Option<String>], at: usize) -> &str {
+/// A cell of a row; empty where there is none.
+pub(crate) fn text(row: &[Option<String>], at: usize) -> &str {
     row.get(at).and_then(|cell| cell.as_deref()).unwrap_or_default()
 }
 
@@ -111,23 +152,27 @@ fn build_relations(relations: &Rows, columns: &Rows, parents: &Rows) -> Vec<Rela
     }
     let build = |row: &Vec<Option<String>>| {
         let id = number(row, 0)?;
-        let kind = match text(row, 3) {
-            "v" => RelationKind::View,
-            "m" => RelationKind::MaterializedView,
-            "f" => RelationKind::Foreign,
-            "S" => RelationKind::Sequence,
-            _ => RelationKind::Table,
-        };
         Some(Relation {
             name: name(row),
             id,
-            kind,
+            kind: relation_kind(text(row, 3)),
             columns: columns_of.remove(&id).unwrap_or_default(),
             definition: row.get(4).cloned().flatten(),
             parents: parents_of.remove(&id).unwrap_or_default(),
         })
     };
     relations.iter().filter_map(build).collect()
+}
+
+/// The kind that a letter of `pg_class.relkind` stands for.
+pub(crate) fn relation_kind(letter: &str) -> RelationKind {
+    match letter {
+        "v" => RelationKind::View,
+        "m" => RelationKind::MaterializedView,
+        "f" => RelationKind::Foreign,
+        "S" => RelationKind::Sequence,
+        _ => RelationKind::Table,
+    }
 }
 
 fn routine(row: &[Option<String>]) -> Option<Routine> {

@@ -7,12 +7,13 @@
 
 use crate::datasource::Source;
 use crate::errors::{Reply, put_notice, put_template};
+use crate::made::Made;
 use crate::message::session::{Transaction, put_bare_notification};
 use crate::message::{Frame, frame};
 use crate::names::Names;
 use crate::objects::Objects;
 use crate::session::Session;
-use crate::state::{Live, Op, PortalName, Prepared, Proposal};
+use crate::state::{Live, Op, PortalName, Prepared, Proposal, Proposed};
 use model::{Phase, Refusal, ServerMessage, Statement, StatementId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -62,8 +63,14 @@ pub(crate) struct PostgresConversation {
     /// Bytes of the upstream's current row frame that are not here yet.
     pub(crate) cut: usize,
     pub(crate) batch: BatchShape,
-    /// The values of our own question's answer.
-    pub(crate) refresh: Vec<String>,
+    /// The rows of our own questions' answers, their bytes, and whether relations were asked for.
+    pub(crate) refresh: Vec<Vec<Option<String>>>,
+    pub(crate) refresh_bytes: usize,
+    pub(crate) asked_relations: bool,
+    /// Relations that this session sees otherwise than others.
+    pub(crate) made: Made,
+    /// Something ran since the last end of a transaction that may have changed the catalog for all.
+    pub(crate) redefined: bool,
     pub(crate) masked: Vec<bool>,
     pub(crate) scratch: Scratch,
 }
@@ -102,6 +109,10 @@ impl PostgresConversation {
             cut: 0,
             batch: BatchShape::default(),
             refresh: Vec::new(),
+            refresh_bytes: 0,
+            asked_relations: false,
+            made: Made::default(),
+            redefined: false,
             masked: Vec::new(),
             scratch: Scratch::default(),
         }
@@ -207,8 +218,20 @@ impl Conversation for PostgresConversation {
     }
 
     fn reanalyse(&mut self, statement: &mut Statement) {
-        let conforming = self.proposal.as_ref().and_then(|p| p.live.prepared.as_ref()).map(|p| p.conforming);
-        let (facts, uses) = self.facts(&statement.sql, conforming);
+        let prepared = self.proposal.as_ref().and_then(|proposal| proposal.live.prepared.clone());
+        let (facts, uses) = match prepared {
+            Some(prepared) => self.facts_of(&prepared),
+            None => self.facts(&statement.sql, None),
+        };
+        let preparing = match self.proposal.as_ref().map(|proposal| &proposal.kind) {
+            Some(Proposed::Parse { prepared, .. }) => Some(prepared.clone()),
+            _ => None,
+        };
+        if let Some(prepared) = preparing {
+            // Nothing of it was sent yet: the server will look its names up as they are now.
+            prepared.learnt.lock().meant = None;
+            let _ = self.steadied(&prepared, facts.clone());
+        }
         statement.facts = facts;
         let doubtful = self.session.may_change(&statement.facts, &statement.sql);
         if let Some(proposal) = self.proposal.as_mut().filter(|proposal| proposal.live.id == statement.id) {
@@ -217,6 +240,7 @@ impl Conversation for PostgresConversation {
             live.uses = uses;
             if live.phase != Phase::Prepare {
                 (live.doubtful, live.moves) = (doubtful, crate::objects::moves(&statement.facts));
+                live.defines = crate::made::defines(&statement.facts);
             }
         }
     }

@@ -13,7 +13,7 @@ use sql::{Analyser, Dialect};
 use std::any::Any;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 use tokio::sync::Mutex;
 use wire::{Datasource, DatasourceSpec, Sample, SampleOrder, Survey, trace_view};
@@ -32,6 +32,8 @@ pub(crate) struct Source {
     snapshot: ArcSwap<Snapshot>,
     /// The server's version as a number, once it was seen.
     version: AtomicU32,
+    /// A definition has run since the catalog was read.
+    outdated: AtomicBool,
     /// Held while the catalog is read, so that many sessions that miss a relation cause one reading.
     /// When the last reading began.
     refreshing: Mutex<Option<Instant>>,
@@ -45,6 +47,7 @@ impl Source {
             analyser: Analyser::new(Dialect::Postgres),
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             version: AtomicU32::new(0),
+            outdated: AtomicBool::new(false),
             refreshing: Mutex::new(None),
         }
     }
@@ -60,6 +63,27 @@ impl Source {
     /// The snapshot in force.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// A definition has run: the catalog in force may be wrong.
+    pub(crate) fn outdate(&self) {
+        self.outdated.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a definition has run since the catalog was read.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::SeqCst)
+    }
+
+    /// The facts, with a reason to read the catalog again before they are judged, where that is due and matters.
+    pub(crate) fn mark_outdated(&self, facts: Arc<Facts>) -> Arc<Facts> {
+        let matters = |part: &model::Part| part.tables.iter().any(|used| used.access != model::Access::Define);
+        if !self.is_outdated() || !facts.parts.iter().any(matters) {
+            return facts;
+        }
+        let mut facts = Facts::clone(&facts);
+        facts.unknown_relations.push("(whatever has been defined since the catalog was read)".to_owned());
+        Arc::new(facts)
     }
 
     /// What it was built from.
@@ -123,7 +147,11 @@ impl Datasource for PostgresDatasource {
         let began = Instant::now();
         let (mut link, _) = source.connect(&source.own_params()).await.map_err(|failure| failure.refusal().clone())?;
         let epoch = self.catalog_epoch().saturating_add(1);
-        let snapshot = read(&mut link, epoch).await.map_err(|error| source.unreadable(&error))?;
+        let outdated = source.outdated.swap(false, Ordering::SeqCst);
+        let snapshot = read(&mut link, epoch).await.map_err(|error| {
+            source.outdated.fetch_or(outdated, Ordering::SeqCst);
+            source.unreadable(&error)
+        })?;
         let _ = link.send(&TERMINATE).await;
         source.snapshot.store(Arc::new(snapshot));
         *last = Some(began);
@@ -132,6 +160,10 @@ impl Datasource for PostgresDatasource {
 
     fn catalog_epoch(&self) -> u64 {
         self.0.snapshot.load().catalog.epoch()
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.0.is_outdated()
     }
 
     fn analyse(&self, sql: &str) -> Arc<Facts> {

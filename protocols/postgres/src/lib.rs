@@ -15,6 +15,7 @@ mod errors;
 mod lexer;
 mod link;
 mod login;
+mod made;
 mod message;
 mod names;
 mod objects;

@@ -237,7 +237,7 @@ async fn settings(source: &Source, link: &mut Link, welcome: &Welcome) -> Result
     for (name, value) in &welcome.params {
         session.report(name, value);
     }
-    session.asked();
+    session.asked(false);
     let question = QUESTIONS.join("; ");
     let asked = tokio::time::timeout(source.spec().connect_timeout, link.query(&question)).await;
     match asked.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {

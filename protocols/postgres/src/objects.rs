@@ -36,8 +36,8 @@ pub(crate) struct Made {
 #[derive(Clone, Debug)]
 pub(crate) struct Behind {
     pub(crate) query: Bytes,
-    /// A cursor's query was analysed when it was declared; a prepared statement's names are looked up when it runs.
-    pub(crate) facts: Option<Arc<Facts>>,
+    /// What it did when it was declared or prepared.
+    pub(crate) facts: Arc<Facts>,
 }
 
 /// The names of a session.

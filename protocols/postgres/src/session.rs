@@ -30,6 +30,10 @@ pub(crate) struct Session {
     unanswerable: bool,
     /// Whether a change since a transaction's begin may be undone by its end.
     undoable: bool,
+    /// Something has run that may have made relations which only this session sees.
+    defines: bool,
+    /// Whether such relations are in doubt.
+    unsure: bool,
 }
 
 /// Version as a number: `15.18 (Debian…)` is 150018, `18beta1` is 180000.
@@ -107,7 +111,7 @@ impl Session {
     /// A session of which nothing was reported yet.
     pub(crate) fn new(user: &str) -> Self {
         Self {
-            settings: Settings { search_path: Vec::new(), ..Settings::default() },
+            settings: Settings { search_path: Vec::new(), plain_settings: true, ..Settings::default() },
             path: String::new(),
             role: String::new(),
             user: user.to_owned(),
@@ -116,6 +120,8 @@ impl Session {
             doubted: true,
             unanswerable: false,
             undoable: false,
+            defines: false,
+            unsure: false,
         }
     }
 
@@ -165,6 +171,7 @@ impl Session {
             search_path: Vec::new(),
             standard_conforming_strings: false,
             ascii_safe_encoding: false,
+            plain_settings: false,
             ..self.settings.clone()
         }
     }
@@ -179,6 +186,34 @@ impl Session {
         (self.doubted || !self.known) && !self.unanswerable
     }
 
+    /// Whether the session's own relations must be asked for before the next text that names any.
+    pub(crate) fn must_ask_relations(&self) -> bool {
+        self.unsure && !self.unanswerable
+    }
+
+    /// Whether it is known which relations the session sees.
+    pub(crate) fn is_sure(&self) -> bool {
+        !self.unsure
+    }
+
+    /// Something is on its way that may make, change or drop relations.
+    pub(crate) fn define(&mut self) {
+        (self.defines, self.unsure, self.undoable, self.unanswerable) = (true, true, true, false);
+    }
+
+    /// The session's own relations are others than before.
+    pub(crate) fn relations_changed(&mut self) {
+        self.version = self.version.saturating_add(1);
+    }
+
+    /// Something has run that may have stored anything in a custom setting.
+    pub(crate) fn settings_hold_anything(&mut self) {
+        if self.settings.plain_settings {
+            self.settings.plain_settings = false;
+            self.version = self.version.saturating_add(1);
+        }
+    }
+
     /// The question failed (the transaction is in a failed state, say).
     pub(crate) fn unanswered(&mut self) {
         self.unanswerable = true;
@@ -189,12 +224,14 @@ impl Session {
         self.doubted = true;
         self.undoable = true;
         self.unanswerable = false;
+        self.unsure |= self.defines;
     }
 
-    /// The question is on its way.
-    pub(crate) fn asked(&mut self) {
+    /// The question is on its way, the one for relations too if `relations`.
+    pub(crate) fn asked(&mut self, relations: bool) {
         self.doubted = false;
         self.known = false;
+        self.unsure &= !relations;
     }
 
     /// Whether a statement may change the settings.
@@ -215,7 +252,7 @@ impl Session {
 
     /// A transaction is over: nothing is left that its end could undo.
     pub(crate) fn transaction_over(&mut self) {
-        if !self.doubted {
+        if !self.doubted && !self.unsure {
             self.undoable = false;
         }
         self.unanswerable = false;
@@ -245,12 +282,12 @@ mod tests {
     fn settings_are_unknown_until_asked_for_and_while_in_doubt() {
         let mut session = Session::new("ann");
         assert!(session.settings().is_none());
-        session.asked();
+        session.asked(false);
         session.refreshed("public", "none");
         assert_eq!(session.settings().map(|s| s.search_path.len()), Some(3));
         session.doubt();
         assert!(session.settings().is_none());
-        session.asked();
+        session.asked(false);
         assert!(session.settings().is_none(), "asked is not answered");
         session.refreshed("\"$user\"", "bob");
         assert_eq!(session.settings().map(|s| s.search_path.clone()).unwrap(), ["pg_temp", "pg_catalog", "bob"]);

@@ -102,6 +102,10 @@ pub(crate) struct Learnt {
     pub(crate) described_in: Option<u64>,
     /// The columns in the formats of the last Bind.
     pub(crate) shaped: Option<(Formats, Arc<[Column]>)>,
+    /// What it did when it was looked at last, and the search path then; nothing if that was not known.
+    pub(crate) meant: Option<(Arc<Facts>, Vec<String>)>,
+    /// Its names may mean other relations to the server than they do now: under the same path it does not look again.
+    pub(crate) unsettled: bool,
 }
 
 /// A prepared statement.
@@ -162,6 +166,8 @@ pub(crate) struct Live {
     pub(crate) doubtful: bool,
     /// It may change what names of cursors and SQL's prepared statements mean.
     pub(crate) moves: bool,
+    /// It may make, change or drop relations.
+    pub(crate) defines: bool,
     /// It has the plan of a name that was looked up when this many moves had been made.
     pub(crate) uses: Option<u64>,
     /// The name that it makes, and how many moves had been made when it was sent.
@@ -191,6 +197,7 @@ impl Live {
             copy: None,
             doubtful: false,
             moves: false,
+            defines: false,
             uses: None,
             makes: None,
             drops: None,
@@ -204,6 +211,14 @@ impl Live {
     pub(crate) fn is_sent(&mut self, session: &mut Session, objects: &mut Objects) {
         if self.doubtful {
             session.doubt();
+        }
+        if self.defines {
+            session.define();
+        }
+        let unseen =
+            |part: &model::Part| !part.opaque.is_empty() || matches!(part.verb, model::Verb::Call | model::Verb::Other);
+        if self.facts.unparsed.is_some() || self.facts.parts.iter().any(unseen) {
+            session.settings_hold_anything();
         }
         if self.doubtful || (self.moves && self.facts.parts.len() != 1) {
             objects.forget();

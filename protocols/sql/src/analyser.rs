@@ -49,6 +49,12 @@ impl Analyser {
         Self { dialect, memory: Mutex::new(Memory::default()) }
     }
 
+    /// An analyser for one session that sees other relations than all others: it remembers less.
+    #[must_use]
+    pub fn for_session(dialect: Dialect) -> Self {
+        Self { dialect, memory: Mutex::new(Memory::small()) }
+    }
+
     /// What `sql` does. Never fails: what cannot be understood is said in [`Facts::unparsed`] or as opaque.
     ///
     /// Facts are shared between texts that differ only in literals which decide nothing.

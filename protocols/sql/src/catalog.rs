@@ -2,6 +2,7 @@
 
 use model::{ColumnRef, TableRef};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// What a relation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,7 +90,22 @@ pub struct Catalog {
     children: HashMap<TableRef, Vec<TableRef>>,
     folded: HashMap<(String, String), TableRef>,
     user_operators: HashSet<String>,
+    code_sets_settings: bool,
+    layer: Option<Layer>,
 }
+
+/// What one session sees otherwise than all others.
+#[derive(Clone, Debug)]
+struct Layer {
+    under: Arc<Catalog>,
+    /// Relations of the catalog below that are not there for this session.
+    gone: HashSet<TableRef>,
+    /// The search path under which the definitions of this layer's views are printed.
+    path: Vec<String>,
+}
+
+/// First OID that is not the engine's own (PostgreSQL).
+const FIRST_USER_ID: u32 = 16_384;
 
 impl Catalog {
     /// Builds a snapshot. `epoch` grows with every snapshot of a datasource.
@@ -114,6 +130,8 @@ impl Catalog {
             children,
             folded,
             user_operators: HashSet::new(),
+            code_sets_settings: true,
+            layer: None,
             epoch,
             relations: relations.into_iter().map(|relation| (relation.name.clone(), relation)).collect(),
             names_by_id,
@@ -129,6 +147,38 @@ impl Catalog {
         self
     }
 
+    /// The same catalog as one session sees it that made relations which no other sees: temporary ones (in schema `pg_temp`;
+    /// MySQL: in their database) and those of its open transaction, both in `own`. `alive` holds the ids of every relation
+    /// that the session still sees, where it may have dropped some; `path` is the search path under which the definitions
+    /// of views in `own` are printed.
+    #[must_use]
+    pub fn for_session(self: &Arc<Self>, own: Vec<Relation>, alive: Option<&HashSet<u32>>, path: Vec<String>) -> Self {
+        let mut layer = Self::new(self.epoch, own, Vec::new());
+        let dropped = |relation: &Relation| {
+            relation.id >= FIRST_USER_ID && alive.is_some_and(|alive| !alive.contains(&relation.id))
+        };
+        let renamed =
+            |relation: &Relation| layer.names_by_id.get(&relation.id).is_some_and(|name| *name != relation.name);
+        let gone = self.relations.values().filter(|relation| dropped(relation) || renamed(relation));
+        let gone = gone.map(|relation| relation.name.clone()).collect();
+        layer.code_sets_settings = self.code_sets_settings;
+        layer.layer = Some(Layer { under: Arc::clone(self), gone, path });
+        layer
+    }
+
+    /// Says that no routine of the database sets a session setting by itself (see [`crate::Settings::plain_settings`]).
+    #[must_use]
+    pub fn with_code_that_sets_settings(mut self, sets: bool) -> Self {
+        self.code_sets_settings = sets;
+        self
+    }
+
+    /// Whether code of the database (a trigger's function, say) may set a session setting. True where that is not known.
+    #[must_use]
+    pub fn code_sets_settings(&self) -> bool {
+        self.code_sets_settings
+    }
+
     /// Its epoch.
     #[must_use]
     pub fn epoch(&self) -> u64 {
@@ -138,62 +188,106 @@ impl Catalog {
     /// A relation by its full name.
     #[must_use]
     pub fn relation(&self, name: &TableRef) -> Option<&Relation> {
-        self.relations.get(name)
+        self.relations.get(name).or_else(|| {
+            let layer = self.layer.as_ref().filter(|layer| !layer.gone.contains(name))?;
+            layer.under.relation(name)
+        })
+    }
+
+    /// The catalog that all sessions share.
+    pub(crate) fn shared(&self) -> &Self {
+        self.layer.as_ref().map_or(self, |layer| &layer.under)
+    }
+
+    /// The search path under which the definition of this view is to be read, where it is not the empty one.
+    pub(crate) fn definition_path(&self, view: &TableRef) -> Option<&[String]> {
+        let layer = self.layer.as_ref().filter(|_| self.relations.contains_key(view))?;
+        Some(&layer.path)
     }
 
     /// All relations, in no order.
     pub fn relations(&self) -> impl Iterator<Item = &Relation> {
-        self.relations.values()
+        let below = self.layer.iter().flat_map(|layer| {
+            let hidden = |name: &TableRef| layer.gone.contains(name) || self.relations.contains_key(name);
+            layer.under.relations.values().filter(move |relation| !hidden(&relation.name))
+        });
+        self.relations.values().chain(below)
     }
 
     /// All routines of that name, in any schema.
     #[must_use]
     pub fn routines(&self, name: &str) -> &[Routine] {
-        self.routines.get(name).map_or(&[], Vec::as_slice)
+        match &self.layer {
+            Some(layer) => layer.under.routines(name),
+            None => self.routines.get(name).map_or(&[], Vec::as_slice),
+        }
     }
 
     /// The column that a result's metadata names by relation id and column number.
     #[must_use]
     pub fn column_by_id(&self, relation: u32, number: i16) -> Option<ColumnRef> {
-        let name = self.names_by_id.get(&relation)?;
-        let column = self.relations.get(name)?.columns.iter().find(|column| column.number == number)?;
+        let Some(name) = self.names_by_id.get(&relation) else {
+            return self.layer.as_ref()?.under.column_by_id(relation, number);
+        };
+        let column = self.relation(name)?.columns.iter().find(|column| column.number == number)?;
         Some(ColumnRef { schema: name.schema.clone(), table: name.table.clone(), column: column.name.clone() })
     }
 
     pub(crate) fn has_user_operator(&self, name: &str) -> bool {
-        self.user_operators.contains(name)
+        self.shared().user_operators.contains(name)
     }
 
     /// A relation by its full name, however it is capitalised.
     pub(crate) fn relation_ignoring_case(&self, name: &TableRef) -> Option<&Relation> {
         let key = (name.schema.to_lowercase(), name.table.to_lowercase());
-        self.relations.get(self.folded.get(&key)?)
+        match (self.folded.get(&key), &self.layer) {
+            (Some(own), _) => self.relations.get(own),
+            (None, Some(layer)) => {
+                layer.under.relation_ignoring_case(name).filter(|found| !layer.gone.contains(&found.name))
+            }
+            (None, None) => None,
+        }
     }
 
     /// A column's type.
     pub(crate) fn type_of(&self, column: &ColumnRef) -> Option<&str> {
-        let relation = self.relations.get(&column.table())?;
+        let relation = self.relation(&column.table())?;
         relation.columns.iter().find(|own| own.name == column.column).map(|own| own.type_name.as_str())
     }
 
     /// Every table that this one inherits from, directly or not.
     pub(crate) fn ancestors(&self, table: &TableRef) -> Vec<TableRef> {
-        self.closure(table, |name| self.relations.get(name).map_or(&[], |relation| relation.parents.as_slice()))
+        self.closure(table, Self::parents)
     }
 
     /// Every table that inherits from this one, directly or not.
     pub(crate) fn descendants(&self, table: &TableRef) -> Vec<TableRef> {
-        self.closure(table, |name| self.children.get(name).map_or(&[], Vec::as_slice))
+        self.closure(table, Self::children)
     }
 
-    fn closure<'a>(&'a self, table: &TableRef, next: impl Fn(&TableRef) -> &'a [TableRef]) -> Vec<TableRef> {
+    /// A table keeps the parents that all others know: whether the session has taken it out is not followed.
+    fn parents(&self, table: &TableRef) -> Vec<&TableRef> {
+        let own = self.relations.get(table).into_iter().flat_map(|relation| &relation.parents);
+        own.chain(self.layer.iter().flat_map(|layer| layer.under.parents(table))).collect()
+    }
+
+    fn children(&self, table: &TableRef) -> Vec<&TableRef> {
+        let own = self.children.get(table).into_iter().flatten();
+        own.chain(self.layer.iter().flat_map(|layer| layer.under.children(table))).collect()
+    }
+
+    fn closure<'a>(
+        &'a self,
+        table: &TableRef,
+        next: impl Fn(&'a Self, &TableRef) -> Vec<&'a TableRef>,
+    ) -> Vec<TableRef> {
         let mut found: Vec<TableRef> = Vec::new();
         let mut seen: HashSet<&TableRef> = HashSet::new();
-        let mut pending: Vec<&TableRef> = next(table).iter().collect();
+        let mut pending = next(self, table);
         while let Some(name) = pending.pop() {
             if name != table && seen.insert(name) {
                 found.push(name.clone());
-                pending.extend(next(name));
+                pending.extend(next(self, name));
             }
         }
         found
@@ -205,7 +299,7 @@ impl Catalog {
         let mut related = self.ancestors(&table);
         related.extend(self.descendants(&table));
         let has = |name: &TableRef| {
-            self.relations.get(name).is_some_and(|r| r.columns.iter().any(|own| own.name == column.column))
+            self.relation(name).is_some_and(|r| r.columns.iter().any(|own| own.name == column.column))
         };
         related
             .into_iter()

@@ -15,6 +15,7 @@ mod lineage;
 mod memory;
 mod mysql;
 mod postgres;
+mod sequence;
 mod session;
 mod settings;
 mod systems;

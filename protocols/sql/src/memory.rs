@@ -15,6 +15,8 @@ const LONGEST: usize = 64 << 10;
 /// Two generations: what is asked for moves to the young one; when that is full, the old one goes.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
+    /// Holds a sixteenth of what it may.
+    small: bool,
     epoch: u64,
     young: Generation,
     old: Generation,
@@ -38,6 +40,11 @@ impl Generation {
 }
 
 impl Memory {
+    /// For one session.
+    pub(crate) fn small() -> Self {
+        Self { small: true, ..Self::default() }
+    }
+
     pub(crate) fn find(&mut self, key: &[u8], epoch: u64, settings: &Settings) -> Option<Arc<Facts>> {
         if epoch != self.epoch {
             return None;
@@ -55,9 +62,10 @@ impl Memory {
             return;
         }
         if epoch > self.epoch {
-            *self = Self { epoch, ..Self::default() };
+            *self = Self { epoch, small: self.small, ..Self::default() };
         }
-        if self.young.entries >= ENTRIES / 2 || self.young.bytes + key.len() > BYTES / 2 {
+        let share = if self.small { 32 } else { 2 };
+        if self.young.entries >= ENTRIES / share || self.young.bytes + key.len() > BYTES / share {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.entries += 1;

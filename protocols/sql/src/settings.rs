@@ -42,6 +42,9 @@ pub struct Settings {
     pub server_version: u32,
     /// Several statements in one text are allowed.
     pub multi_statements: bool,
+    /// Custom settings (PostgreSQL, `my.tenant`) hold what configuration and the client put there: nothing has run in the
+    /// session that could have stored data of tables in one.
+    pub plain_settings: bool,
 }
 
 impl Default for Settings {
@@ -53,6 +56,7 @@ impl Default for Settings {
             sql_mode: SqlMode::default(),
             server_version: 0,
             multi_statements: true,
+            plain_settings: false,
         }
     }
 }

@@ -47,7 +47,7 @@ fn postgres(table: &TableRef, column: Option<&str>) -> Option<&'static str> {
     }
     let (carriers, why): (&[&str], _) = match table.table.as_str() {
         "pg_statistic" => {
-            let harmless = ["starelid", "staattnum", "stainherit", "stanullfrac", "stawidth", "stadistinct"];
+            let harmless = ["starelid", "staattnum", "stainherit"];
             return column.is_none_or(|column| !harmless.contains(&column)).then_some(STATISTICS);
         }
         "pg_statistic_ext_data" => return Some(STATISTICS),
@@ -57,9 +57,6 @@ fn postgres(table: &TableRef, column: Option<&str>) -> Option<&'static str> {
                 "tablename",
                 "attname",
                 "inherited",
-                "null_frac",
-                "avg_width",
-                "n_distinct",
                 "statistics_schemaname",
                 "statistics_name",
                 "statistics_owner",

@@ -77,6 +77,12 @@ pub trait Datasource: Send + Sync + std::any::Any {
     /// Epoch of the snapshot in force; 0 before the first.
     fn catalog_epoch(&self) -> u64;
 
+    /// Whether a definition has run through the proxy since the snapshot in force was read: then it is to be read again
+    /// before a statement that depends on it is judged.
+    fn is_outdated(&self) -> bool {
+        false
+    }
+
     /// What `sql` does, by the catalog in force and default session settings. For `explain` and the console.
     fn analyse(&self, sql: &str) -> Arc<model::Facts>;
 

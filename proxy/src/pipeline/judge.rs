@@ -135,7 +135,7 @@ impl Judge {
     /// misspelt names do not make every statement wait for the upstream.
     pub(crate) fn may_refresh(&mut self, facts: &Facts) -> bool {
         let epoch = self.datasource.catalog_epoch();
-        if facts.catalog_epoch < epoch {
+        if facts.catalog_epoch < epoch || self.datasource.is_outdated() {
             return true;
         }
         let first = self.refreshed <= epoch;

@@ -16,7 +16,7 @@ impl MysqlConversation {
             return self.malformed(command, "malformed COM_INIT_DB: the name is not UTF-8");
         };
         let sql = format!("USE {}", quoted(name));
-        let facts = self.facts(sql.as_bytes(), &self.settings);
+        let facts = self.facts(sql.as_bytes(), &self.settings.clone());
         let wire = Bytes::copy_from_slice(command.frames);
         let statement = self.statement(Phase::Simple, Bytes::from(sql), Vec::new(), facts, wire);
         self.hand_out(command, statement, DraftKind::Query)
@@ -29,7 +29,7 @@ impl MysqlConversation {
             return self.malformed(command, "malformed COM_FIELD_LIST");
         };
         let sql = format!("SHOW COLUMNS FROM {}", quoted(table));
-        let facts = self.facts(sql.as_bytes(), &self.settings);
+        let facts = self.facts(sql.as_bytes(), &self.settings.clone());
         let wire = Bytes::copy_from_slice(command.frames);
         let statement = self.statement(Phase::Simple, Bytes::from(sql), Vec::new(), facts, wire);
         self.hand_out(command, statement, DraftKind::FieldList)
@@ -55,6 +55,9 @@ impl MysqlConversation {
         };
         // It resets the settings with everything else.
         self.stale |= plain == Plain::ResetConnection;
+        if plain == Plain::ResetConnection {
+            self.made.clear();
+        }
         self.sent(Due::plain(plain, sequence));
         Ok(Request::Forward(Cow::Borrowed(frames)))
     }

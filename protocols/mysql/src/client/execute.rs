@@ -93,12 +93,20 @@ impl MysqlConversation {
     ) -> Request<'a> {
         self.closed.extend(self.prepared.close_cursor(number));
         let epoch = self.datasource.catalog().epoch();
-        let Some(entry) = self.prepared.get_mut(number) else {
+        let Some(entry) = self.prepared.get(number) else {
             return self.unknown_statement(command, "COM_STMT_EXECUTE");
         };
-        if entry.facts.catalog_epoch != epoch || self.datasource.is_outdated() {
-            entry.facts = self.datasource.facts(&entry.sql, self.mariadb, &entry.settings);
+        // The server looks names up each time it runs.
+        if entry.facts.catalog_epoch != epoch || self.datasource.is_outdated() || self.made.is_used() {
+            let (sql, settings) = (entry.sql.clone(), entry.settings.clone());
+            let facts = self.facts(&sql, &settings);
+            if let Some(entry) = self.prepared.get_mut(number) {
+                entry.facts = facts;
+            }
         }
+        let Some(entry) = self.prepared.get(number) else {
+            return self.unknown_statement(command, "COM_STMT_EXECUTE");
+        };
         let (sql, facts, prepared_by) = (entry.sql.clone(), entry.facts.clone(), entry.prepared_by);
         let mut statement = self.statement(Phase::Execute, sql, params, facts, wire);
         statement.prepared = Some(prepared_by);

@@ -76,6 +76,13 @@ impl MysqlConversation {
             // The command stays where it is until the answer is there.
             return Ok(Step::Got { consumed: 0, item: Request::Forward(Cow::Owned(self.ask_settings())) });
         }
+        let diagnostic = *code == command::QUERY && settings::is_diagnostic(body);
+        if (reads_text(*code) || runs(*code))
+            && !diagnostic
+            && let Some(question) = self.ask_about_tables()
+        {
+            return Ok(Step::Got { consumed: 0, item: Request::Forward(Cow::Owned(question)) });
+        }
         let item = self.command(*code, frames, Command { frames, body, extent })?;
         Ok(Step::Got { consumed: extent.bytes, item })
     }
@@ -113,7 +120,7 @@ impl MysqlConversation {
         if let Some(number) = kill::parse(&sql) {
             return self.kill(command, sql, number);
         }
-        let facts = self.facts(&sql, &self.settings);
+        let facts = self.facts(&sql, &self.settings.clone());
         if let Some(refusal) = not_relayable(&sql, &facts) {
             let statement = self.statement(Phase::Simple, sql, query.attributes, facts, wire);
             return self.refuse_by_ourselves(command, statement, refusal, None);
@@ -126,7 +133,7 @@ impl MysqlConversation {
     fn prepare<'a>(&mut self, command: &Command<'_>) -> Request<'a> {
         let wire = Bytes::copy_from_slice(command.frames);
         let sql = command.tail(0, &wire);
-        let facts = self.facts(&sql, &self.settings);
+        let facts = self.facts(&sql, &self.settings.clone());
         let mut refusal = not_relayable(&sql, &facts);
         if kill::mentions(&sql) && kill::parse(&sql).is_some() {
             refusal = Some(kill::alone());
@@ -201,6 +208,11 @@ impl MysqlConversation {
 /// Whether a command holds a text or a name whose meaning depends on the settings.
 fn reads_text(code: u8) -> bool {
     matches!(code, command::QUERY | command::STMT_PREPARE | command::INIT_DB | command::FIELD_LIST)
+}
+
+/// Whether a command runs what was prepared.
+fn runs(code: u8) -> bool {
+    matches!(code, command::STMT_EXECUTE | command::STMT_BULK_EXECUTE)
 }
 
 /// What a text must not hold although a policy may allow it: results that could not be told apart, other people's

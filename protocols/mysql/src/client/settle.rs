@@ -39,6 +39,9 @@ impl MysqlConversation {
             DraftKind::Refused => return,
         }
         let runs = statement.phase != model::Phase::Prepare;
+        if runs {
+            self.made.sent(&statement.facts);
+        }
         self.stale |= runs && settings::may_change(&statement.facts);
     }
 

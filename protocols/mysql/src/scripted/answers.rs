@@ -142,8 +142,9 @@ fn an_ok_follows_out_parameters_also_where_their_end_forgets_to_say_so() {
 
 #[test]
 fn what_the_analysis_says_decides_when_the_settings_are_asked_for() {
-    let session = session(Capabilities(0));
-    let facts = |sql: &str| session.conversation.facts(sql.as_bytes(), &session.conversation.settings);
+    let mut session = session(Capabilities(0));
+    let settings = session.conversation.settings.clone();
+    let mut facts = |sql: &str| session.conversation.facts(sql.as_bytes(), &settings);
     for sql in ["USE `ehr`", "SHOW COLUMNS FROM `patients`", "SELECT 1", "SHOW WARNINGS", "SET NAMES utf8mb4"] {
         assert_eq!(facts(sql).unparsed, None, "{sql}");
     }

@@ -102,6 +102,8 @@ impl MysqlConversation {
     fn user_changed<'a>(&mut self, statement: StatementId, wire: Vec<u8>) -> Answer<'a> {
         let cursors = self.prepared.clear();
         self.closed.extend(cursors);
+        // Its temporary tables went with the session: a name that one of them hid means the protected table again.
+        self.made.clear();
         self.stale = true;
         self.answered();
         Answer::Done { statement, outcome: completed(None), message: None, last: true, wire: Cow::Owned(wire) }

@@ -3,6 +3,7 @@
 use super::changing::Changed;
 use super::upload::{Received, Upload};
 use crate::client::prepared::Cursor;
+use crate::made::Question;
 use bytes::Bytes;
 use model::{Access, Column, Facts, Statement, StatementId, Verb};
 use sql::Settings;
@@ -24,6 +25,8 @@ pub(super) enum Kind {
     Plain(Plain),
     /// Our own question for the session's settings.
     Settings,
+    /// Our own question about a temporary table.
+    Table(Question),
 }
 
 /// A statement that runs.
@@ -146,9 +149,14 @@ impl Due {
         Self { sequence: 1, kind: Kind::Settings }
     }
 
+    /// Our own question about a temporary table.
+    pub(crate) fn about_table(question: Question) -> Self {
+        Self { sequence: 1, kind: Kind::Table(question) }
+    }
+
     /// Whether the client waits for the answer.
     pub(crate) fn is_clients(&self) -> bool {
-        !matches!(self.kind, Kind::Settings | Kind::Plain(Plain::Unheard))
+        !matches!(self.kind, Kind::Settings | Kind::Table(_) | Kind::Plain(Plain::Unheard))
     }
 
     /// The sequence id of the client's next packet, where it is not counted along with the upstream's.
@@ -178,7 +186,7 @@ impl Due {
             Kind::Prepare(preparing) => Some(preparing.statement),
             Kind::FieldList(statement) => Some(*statement),
             Kind::ChangeUser(changed) => Some(changed.statement),
-            Kind::Plain(_) | Kind::Settings => None,
+            Kind::Plain(_) | Kind::Settings | Kind::Table(_) => None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod result;
 pub(crate) mod rows;
 mod simple;
 pub(crate) mod splice;
+mod table;
 mod upload;
 
 pub(crate) use due::{Due, Plain, Preparing};
@@ -50,6 +51,7 @@ impl MysqlConversation {
             Kind::ChangeUser(_) => self.change_user_answer(input),
             Kind::Plain(_) => self.plain_answer(input),
             Kind::Settings => self.settings_answer(input),
+            Kind::Table(_) => self.table_answer(input),
         }
     }
 

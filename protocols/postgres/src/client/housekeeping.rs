@@ -80,6 +80,7 @@ impl PostgresConversation {
                 return Ok(Step::Got { consumed, item });
             }
             live.is_sent(&mut self.session, &mut self.objects);
+            self.redefined |= live.defines;
         }
         self.push_extended(Op::Execute { id: portal.id, copy_in });
         let wire = if name.is_empty() {
@@ -105,6 +106,8 @@ impl PostgresConversation {
                     }
                     learnt.described_in = Some(self.segment);
                     drop(learnt);
+                    // Describing looks the statement's names up.
+                    let _ = self.facts_of(&prepared);
                     put_target(b'D', Target::Statement(&prepared.server_name), &mut wire)?;
                     self.push_extended(Op::DescribeStatement(prepared));
                     Request::Forward(Cow::Owned(wire))

@@ -9,6 +9,7 @@ mod statements;
 
 use crate::conversation::PostgresConversation;
 use crate::copy::check_options;
+use crate::made;
 use crate::message::extended::{Target, put_bind, put_execute, put_parse, put_target};
 use crate::message::{HEAD, frame, head, put};
 use crate::objects;
@@ -67,7 +68,7 @@ impl PostgresConversation {
             _ => {}
         }
         if matches!(tag, b'Q' | b'P' | b'B') {
-            match self.gate()? {
+            match self.gate(tag, frame.body)? {
                 Gate::Open => {}
                 Gate::Wait => return Ok(Step::Need(0)),
                 Gate::Ask(question) => {
@@ -93,8 +94,11 @@ impl PostgresConversation {
     /// A text means something only under known settings (`search_path` …). If something on its way may change them, the
     /// text waits until that is answered, then until a question of ours is. Inside a segment there is no waiting, since
     /// the upstream may answer only at Sync: the text is then analysed under unknown settings, which proves nothing.
-    fn gate(&mut self) -> Result<Gate, Violation> {
-        if !self.session.must_ask() || self.segment_open {
+    fn gate(&mut self, tag: u8, body: &[u8]) -> Result<Gate, Violation> {
+        let wants = |conversation: &Self| {
+            conversation.session.must_ask_relations() && !conversation.may_do_without_relations(tag, body)
+        };
+        if self.segment_open || !(self.session.must_ask() || wants(self)) {
             return Ok(Gate::Open);
         }
         if self.front().is_some() {
@@ -104,11 +108,26 @@ impl PostgresConversation {
             return Ok(Gate::Open);
         }
         let mut question = Vec::new();
-        self.put_questions(&mut question)?;
+        let relations = wants(self);
+        self.put_questions(relations, &mut question)?;
         self.push(Op::Refresh);
         self.refresh.clear();
-        self.session.asked();
+        self.refresh_bytes = 0;
+        self.asked_relations = relations;
+        self.session.asked(relations);
         Ok(Gate::Ask(question))
+    }
+
+    /// Whether a text in an open transaction names no relation and may be about to configure the snapshot that a question
+    /// for relations would take.
+    fn may_do_without_relations(&self, tag: u8, body: &[u8]) -> bool {
+        use crate::message::extended::{bind, parse, query};
+        let text = match tag {
+            b'Q' => query(body).ok(),
+            b'P' => parse(body).ok().map(|parse| parse.sql),
+            _ => bind(body).ok().and_then(|bound| Some(&*self.statements.get(bound.statement)?.sql)),
+        };
+        self.transaction == crate::message::session::Transaction::Open && text.is_some_and(made::configures)
     }
 
     /// Whether something on its way may give names of cursors and SQL's prepared statements another meaning.
@@ -130,11 +149,22 @@ impl PostgresConversation {
 
     /// What a text does, with the plan of the name that it uses. Beside the facts: how many moves had been made when the
     /// name was looked up.
-    pub(crate) fn facts(&self, sql: &[u8], conforming: Option<bool>) -> (Arc<Facts>, Option<u64>) {
+    pub(crate) fn facts(&mut self, sql: &[u8], conforming: Option<bool>) -> (Arc<Facts>, Option<u64>) {
         let facts = check_options(self.analyse(sql, conforming), sql);
         let Some(name) = objects::used(sql) else { return (facts, None) };
-        let Some(behind) = self.objects.behind(&name).filter(|_| !self.names_move()) else { return (facts, None) };
-        let inner = behind.facts.clone().unwrap_or_else(|| self.analyse(&behind.query, None));
+        let known = self.objects.behind(&name).filter(|_| !self.names_move()).cloned();
+        let Some(behind) = known else { return (facts, None) };
+        let inner = match name.0 {
+            objects::Kind::Cursor => behind.facts,
+            // It may run with the relations that its names meant when it was prepared, or with those of now.
+            objects::Kind::Prepared => {
+                let now = self.analyse(&behind.query, None);
+                if !made::names_the_same(&behind.facts, &now) {
+                    return (facts, None);
+                }
+                now
+            }
+        };
         match objects::with_plan(&facts, &inner) {
             Some(facts) => (Arc::new(facts), Some(self.objects.moves())),
             None => (facts, None),
@@ -143,9 +173,9 @@ impl PostgresConversation {
 
     /// Our own question for the settings. In the extended protocol and under names of ours: a Query would end the client's
     /// unnamed statement and portal.
-    fn put_questions(&self, out: &mut Vec<u8>) -> Result<(), Violation> {
+    fn put_questions(&self, relations: bool, out: &mut Vec<u8>) -> Result<(), Violation> {
         let name = self.names.own();
-        for text in QUESTIONS {
+        for text in QUESTIONS.into_iter().chain(relations.then_some(made::QUESTION)) {
             put_parse(&name, text.as_bytes(), out)?;
             put_bind(&name, &name, out)?;
             put_execute(&name, 0, out)?;
@@ -163,10 +193,17 @@ impl PostgresConversation {
 
     /// What a text does, under the settings and catalog of now. `conforming` is how its strings were read when it was
     /// prepared, if it was prepared before.
-    pub(crate) fn analyse(&self, sql: &[u8], conforming: Option<bool>) -> Arc<Facts> {
+    pub(crate) fn analyse(&mut self, sql: &[u8], conforming: Option<bool>) -> Arc<Facts> {
         let snapshot = self.source.snapshot();
         let unknown;
+        let sure = self.session.is_sure() || made::configures(sql);
+        let own = if self.session.is_sure() { self.made.view(&snapshot.catalog) } else { None };
         let settings = match self.session.settings() {
+            Some(settings) if !sure => {
+                let _ = settings;
+                unknown = self.session.unknown();
+                &unknown
+            }
             Some(settings) if conforming.is_none_or(|then| then == settings.standard_conforming_strings) => settings,
             Some(settings) => {
                 unknown = Settings { standard_conforming_strings: conforming.unwrap_or(false), ..settings.clone() };
@@ -177,6 +214,7 @@ impl PostgresConversation {
                 &unknown
             }
         };
-        self.source.analyser().analyse(sql, &snapshot.catalog, settings)
+        let (catalog, analyser) = own.unwrap_or((&snapshot.catalog, self.source.analyser()));
+        self.source.mark_outdated(analyser.analyse(sql, catalog, settings))
     }
 }

@@ -39,6 +39,7 @@ impl PostgresConversation {
         let copy_in = copies_in(&live.facts);
         if matches!(kind, Proposed::Query) {
             live.is_sent(&mut self.session, &mut self.objects);
+            self.redefined |= live.defines;
         }
         match kind {
             Proposed::Query => self.ops.push_back(Op::Query { id, refused: None, copy_in }),

@@ -3,11 +3,12 @@
 use super::housekeeping::no_statement;
 use crate::conversation::PostgresConversation;
 use crate::errors::Reply;
+use crate::made;
 use crate::message::extended::{Bind, Target, bind, parse, put_query, query, target};
 use crate::message::{Frame, frame};
 use crate::names::deallocated;
-use crate::objects::{self, made};
-use crate::state::{Live, Op, Portal, Prepared, Proposal, Proposed, Shape};
+use crate::objects;
+use crate::state::{Learnt, Live, Op, Portal, Prepared, Proposal, Proposed, Shape};
 use crate::values::encoding;
 use bytes::Bytes;
 use model::{Column, Facts, Outputs, Param, Part, Phase, Refusal, RefusalKind, Repr, Statement, StatementId, Verb};
@@ -53,7 +54,8 @@ impl PostgresConversation {
         let mut live = Live::new(statement.id, statement.phase, statement.facts.clone(), statement.sql.clone());
         live.doubtful = self.session.may_change(&statement.facts, &statement.sql);
         live.moves = objects::moves(&statement.facts);
-        live.makes = made(&statement.sql).map(|made| (made, 0));
+        live.defines = made::defines(&statement.facts);
+        live.makes = objects::made(&statement.sql).map(|made| (made, 0));
         live.drops = deallocated(&statement.sql);
         live
     }
@@ -105,16 +107,21 @@ impl PostgresConversation {
             Some(text) => crate::message::extended::put_parse(&server_name, &text, &mut wire)?,
         }
         let settings = self.session.settings();
+        let known = settings.is_some() && self.session.is_sure();
         let prepared = Arc::new(Prepared {
             id,
             server_name,
             segment: self.segment,
             sql: sql.clone(),
             facts: facts.clone(),
-            settings: settings.map_or(0, |_| self.session.version()),
+            settings: if known { self.session.version() } else { 0 },
             conforming: settings.is_some_and(|settings| settings.standard_conforming_strings),
             declared: parse.types.clone(),
-            learnt: parking_lot::Mutex::default(),
+            learnt: parking_lot::Mutex::new(Learnt {
+                unsettled: !known,
+                meant: settings.filter(|_| known).map(|settings| (facts.clone(), settings.search_path.clone())),
+                ..Learnt::default()
+            }),
         });
         let statement = Statement {
             id,
@@ -127,7 +134,8 @@ impl PostgresConversation {
         };
         let mut live = self.live_for(&statement);
         // Preparing changes nothing; running does.
-        (live.doubtful, live.moves, live.makes, live.drops) = (false, false, None, None);
+        (live.doubtful, live.moves, live.defines) = (false, false, false);
+        (live.makes, live.drops) = (None, None);
         let kind = Proposed::Parse { name: parse.name.to_vec(), prepared };
         self.proposal = Some(Box::new(Proposal { live, kind }));
         let full = self.statements.len() >= MAX_PREPARED
@@ -211,12 +219,39 @@ impl PostgresConversation {
     }
 
     /// What a prepared statement does when it runs now: names are looked up again if the path or the catalog changed.
-    fn facts_of(&self, prepared: &Prepared) -> (Arc<Facts>, Option<u64>) {
+    pub(crate) fn facts_of(&mut self, prepared: &Prepared) -> (Arc<Facts>, Option<u64>) {
         let current = self.session.settings().is_some()
+            && self.session.is_sure()
             && prepared.settings == self.session.version()
             && prepared.facts.catalog_epoch == self.source.snapshot().catalog.epoch()
+            && !self.source.is_outdated()
             && objects::used(&prepared.sql).is_none();
-        if current { (prepared.facts.clone(), None) } else { self.facts(&prepared.sql, Some(prepared.conforming)) }
+        if current {
+            return (prepared.facts.clone(), None);
+        }
+        let (facts, uses) = self.facts(&prepared.sql, Some(prepared.conforming));
+        (self.steadied(prepared, facts), uses)
+    }
+
+    /// The server looks a prepared statement's names up when it prepares it, and again when the search path is another or
+    /// something that they mean has changed, but not when a new relation comes to stand before one that they mean. So
+    /// where the names mean other relations than the last time under the same path, either may be read.
+    pub(crate) fn steadied(&self, prepared: &Prepared, now: Arc<Facts>) -> Arc<Facts> {
+        let mut learnt = prepared.learnt.lock();
+        let path = self.session.settings().filter(|_| self.session.is_sure()).map(|settings| &settings.search_path);
+        let Some(path) = path else {
+            (learnt.meant, learnt.unsettled) = (None, true);
+            return now;
+        };
+        match &learnt.meant {
+            Some((before, then)) if then == path => {
+                learnt.unsettled |= !made::names_the_same(before, &now);
+            }
+            Some(_) => learnt.unsettled = false,
+            None => {}
+        }
+        learnt.meant = Some((now.clone(), path.clone()));
+        if learnt.unsettled { Arc::new(made::unsettled(&now)) } else { now }
     }
 
     fn params(&self, prepared: &Prepared, bound: &Bind<'_>) -> Vec<Param> {

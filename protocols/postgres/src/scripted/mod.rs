@@ -87,7 +87,7 @@ impl Script {
         let mut session = Session::new("app");
         session.report("standard_conforming_strings", "on");
         session.report("client_encoding", "UTF8");
-        session.asked();
+        session.asked(false);
         session.refreshed("public", "none");
         Self {
             conversation: PostgresConversation::new(source(), session),

@@ -8,7 +8,7 @@ use crate::copy::CopyOut;
 use crate::message::Frame;
 use crate::message::copy::copy_response;
 use crate::message::session::command_complete;
-use crate::objects::{Behind, Kind};
+use crate::objects::Behind;
 use crate::state::{Live, Op, Portal, Shape};
 use model::{StatementId, Status, Verb};
 use std::borrow::Cow;
@@ -82,8 +82,7 @@ impl PostgresConversation {
                 if let Some((made, moves)) = live.and_then(|live| live.makes.clone())
                     && moves == self.objects.moves()
                 {
-                    let cursor = made.name.0 == Kind::Cursor;
-                    let facts = cursor.then(|| self.analyse(&made.query, None));
+                    let facts = self.analyse(&made.query, None);
                     self.objects.learn(made.name, Behind { query: made.query, facts });
                 }
             }

@@ -3,6 +3,7 @@
 use super::Outcome::{self, Consumed, First};
 use super::complete::{outcome, silent_end};
 use super::unexpected;
+use crate::catalog::text;
 use crate::conversation::PostgresConversation;
 use crate::message::Frame;
 use crate::message::session::{Transaction, ready_for_query};
@@ -10,6 +11,9 @@ use crate::state::{Live, Op, Portal};
 use model::Status;
 use std::borrow::Cow;
 use wire::{Answer, Violation};
+
+/// Bytes of the answers to our own questions that are kept: a session with more relations of its own has unknown ones.
+pub(super) const MOST_REFRESHED: usize = 64 << 20;
 
 impl PostgresConversation {
     pub(super) fn ready_for_query<'a>(&mut self, frame: Frame<'a>) -> Result<Outcome<'a>, Violation> {
@@ -48,6 +52,11 @@ impl PostgresConversation {
         if transaction == Transaction::Idle {
             self.portals.retain(|_, portal| !portal.acknowledged);
             self.session.transaction_over();
+            if self.redefined {
+                // What others see may be another now.
+                self.source.outdate();
+                self.redefined = self.live.iter().any(|live| live.defines);
+            }
         }
         match self.ops.pop_front() {
             Some(Op::Refresh) => {
@@ -98,11 +107,17 @@ impl PostgresConversation {
     }
 
     fn take_refresh(&mut self) {
-        match self.refresh.as_slice() {
-            [path, role] => self.session.refreshed(&path.clone(), &role.clone()),
+        let rows = std::mem::take(&mut self.refresh);
+        match rows.as_slice() {
+            [path, role, made @ ..] if self.refresh_bytes <= MOST_REFRESHED => {
+                self.session.refreshed(text(path, 0), text(role, 0));
+                let path = self.session.settings().map(|settings| settings.search_path.clone()).unwrap_or_default();
+                if self.asked_relations && self.made.told(made, &path) {
+                    self.session.relations_changed();
+                }
+            }
             _ => self.session.unanswered(),
         }
-        self.refresh.clear();
     }
 }
 

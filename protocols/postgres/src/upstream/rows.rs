@@ -1,8 +1,10 @@
 //! Rows: how many frames of the input go out as one batch. Only their heads are looked at.
 
+use super::ready::MOST_REFRESHED;
 use super::unexpected;
 use crate::conversation::{BatchShape, PostgresConversation};
 use crate::copy::Aligned;
+use crate::made::CELLS;
 use crate::message::{Frame, HEAD, head};
 use crate::state::{Live, Op, Shape};
 use model::{RowLayout, StatementId};
@@ -110,17 +112,25 @@ impl PostgresConversation {
         Ok(Step::Got { consumed: walk.taken, item: Answer::Rows(batch) })
     }
 
-    /// A row of the answer to our own question: one value.
+    /// A row of the answer to a question of ours: one value each of the settings, then the session's own relations.
     pub(super) fn refresh_row<'a>(&mut self, frame: Frame<'a>) -> Result<Answer<'a>, Violation> {
         let bad = |_| Violation("a malformed row".to_owned());
         let mut cursor = Cursor::new(frame.body);
-        let count = cursor.u16_be().map_err(bad)?;
-        let length = usize::try_from(cursor.i32_be().map_err(bad)?).unwrap_or(0);
-        let value = cursor.take(length).map_err(bad)?;
-        if count != 1 || self.refresh.len() >= 2 {
-            return Err(Violation("an answer to SHOW has more than one value".to_owned()));
+        let count = usize::from(cursor.u16_be().map_err(bad)?);
+        if count != if self.refresh.len() < 2 { 1 } else { CELLS } {
+            return Err(Violation("an answer to a question of ours has another number of values".to_owned()));
         }
-        self.refresh.push(String::from_utf8_lossy(value).into_owned());
+        self.refresh_bytes = self.refresh_bytes.saturating_add(frame.wire.len());
+        let mut row = Vec::with_capacity(count);
+        for _ in 0..count {
+            row.push(match usize::try_from(cursor.i32_be().map_err(bad)?) {
+                Ok(length) => Some(String::from_utf8_lossy(cursor.take(length).map_err(bad)?).into_owned()),
+                Err(_) => None,
+            });
+        }
+        if self.refresh_bytes <= MOST_REFRESHED {
+            self.refresh.push(row);
+        }
         Ok(Answer::Absorb)
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Tracer<'c> {
     pub(crate) catalog: &'c Catalog,
     /// Schemas searched, in order.
     pub(crate) path: Vec<String>,
+    /// Custom settings hold nothing of tables.
+    pub(crate) plain_settings: bool,
     pub(crate) draft: Draft,
     /// How many views deep.
     views: usize,
@@ -52,6 +54,7 @@ impl<'c> Tracer<'c> {
             dialect,
             catalog,
             path: settings.search_path.clone(),
+            plain_settings: settings.plain_settings && !catalog.code_sets_settings(),
             draft: Draft::default(),
             views: 0,
             items: 0,

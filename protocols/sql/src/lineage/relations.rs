@@ -21,7 +21,9 @@ pub(crate) enum Found<'c> {
 impl<'c> Tracer<'c> {
     /// Finds a relation along the search path.
     pub(crate) fn find(&self, name: &Name) -> Found<'c> {
-        let catalog: &'c Catalog = self.catalog;
+        // MySQL's views never mean a temporary table, PostgreSQL's have them qualified.
+        let own_hidden = self.views > 0 && self.dialect != Dialect::Postgres;
+        let catalog: &'c Catalog = if own_hidden { self.catalog.shared() } else { self.catalog };
         let exact = |schema: &str| {
             let table = TableRef { schema: schema.to_owned(), table: name.name.clone() };
             match catalog.relation(&table) {
@@ -212,10 +214,12 @@ impl<'c> Tracer<'c> {
             self.draft.opaque(&why, true);
             why
         })?;
-        // Adapters read definitions with an empty search path; what is still unqualified is in the default path.
-        let path = match self.dialect {
-            Dialect::Postgres => vec!["pg_catalog".to_owned(), "public".to_owned()],
-            Dialect::Mysql | Dialect::MariaDb => vec![name.schema.clone()],
+        // Adapters read definitions with an empty search path; what is still unqualified is in the default path. A view that
+        // others see too never means a temporary relation, whatever its name.
+        let path = match (self.dialect, self.catalog.definition_path(name)) {
+            (Dialect::Postgres, Some(own)) => own.to_vec(),
+            (Dialect::Postgres, None) => ["pg_catalog", "public", "pg_temp"].map(str::to_owned).to_vec(),
+            (Dialect::Mysql | Dialect::MariaDb, _) => vec![name.schema.clone()],
         };
         let path = std::mem::replace(&mut self.path, path);
         self.views += 1;
@@ -259,7 +263,7 @@ impl<'c> Tracer<'c> {
     pub(crate) fn make(&mut self, name: &Name, temporary: bool) -> TableRef {
         let schema = match &name.schema {
             Some(schema) => schema.clone(),
-            None if temporary => "pg_temp".to_owned(),
+            None if temporary && self.dialect == Dialect::Postgres => "pg_temp".to_owned(),
             None => {
                 let own = self.path.iter().find(|schema| !matches!(schema.as_str(), "pg_temp" | "pg_catalog"));
                 own.cloned().unwrap_or_else(|| "public".to_owned())

@@ -109,10 +109,11 @@ impl Tracer<'_> {
         }
     }
 
-    /// A setting with a dot in its name may hold anything that was put there.
+    /// A setting with a dot in its name may hold anything that was put there by what ran in the session.
     fn reads_setting(&mut self, texts: &[Option<String>]) -> Option<String> {
         match texts.first() {
             Some(Some(name)) if !name.contains('.') => None,
+            _ if self.plain_settings => None,
             _ => Some("a custom setting, which may hold any value".to_owned()),
         }
     }

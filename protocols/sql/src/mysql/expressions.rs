@@ -7,6 +7,9 @@ use sqlparser::ast::{
     FunctionArguments, Ident, OrderByExpr, Query, UnaryOperator, Value, WindowSpec, WindowType,
 };
 
+/// Units of TIMESTAMPADD and TIMESTAMPDIFF.
+const UNITS: [&str; 9] = ["microsecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year"];
+
 impl Lower {
     fn boxed(&mut self, expr: &Ast) -> Lowered<Box<Expr>> {
         Ok(Box::new(self.expr(expr)?))
@@ -181,12 +184,26 @@ impl Lower {
         }
         let mut arguments = Vec::new();
         let mut order = Vec::new();
+        // A unit or a format's kind stands where a column could.
+        let mut keyword: &[&str] = match name.to_ascii_lowercase().as_str() {
+            "timestampdiff" | "timestampadd" => &UNITS,
+            "get_format" => &["date", "time", "datetime", "timestamp"],
+            _ => &[],
+        };
         match &function.args {
             FunctionArguments::None => {}
             FunctionArguments::Subquery(query) => arguments.push(self.subquery(Sub::Scalar, query, None)?),
             FunctionArguments::List(list) => {
                 for argument in &list.args {
                     match argument {
+                        FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Identifier(word))) if !keyword.is_empty() => {
+                            let spelled = word.value.to_ascii_lowercase();
+                            let spelled = spelled.strip_prefix("sql_tsi_").unwrap_or(&spelled);
+                            if word.quote_style.is_some() || !keyword.contains(&spelled) {
+                                return unsupported("a unit", word);
+                            }
+                            keyword = &[];
+                        }
                         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => arguments.push(self.expr(expr)?),
                         FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => arguments.push(Expr::Star(Vec::new())),
                         other => return unsupported("an argument", other),

@@ -38,7 +38,8 @@ pub(super) fn statements(text: &str, dialect: Dialect, settings: &Settings) -> R
 
 /// Parses one canonical statement.
 pub(super) fn parse(text: &str) -> Result<Statement, String> {
-    let wanted = words(text);
+    let text = super::spelling::respelled(text);
+    let wanted = words(&text);
     for (word, why) in DENIED {
         if wanted.contains_key(word) {
             return Err(why.to_owned());
@@ -46,7 +47,7 @@ pub(super) fn parse(text: &str) -> Result<Statement, String> {
     }
     let mut parser = Parser::new(&MySqlDialect {})
         .with_recursion_limit(DEPTH)
-        .try_with_sql(text)
+        .try_with_sql(&text)
         .map_err(|error| error.to_string())?;
     let mut parsed = parser.parse_statements().map_err(|error| error.to_string())?;
     let statement = match (parsed.pop(), parsed.is_empty()) {

@@ -9,13 +9,16 @@ mod expressions;
 mod functions;
 mod gate;
 mod queries;
+mod spelling;
 mod statements;
 
 use crate::analyser::{Parsed, complete};
 use crate::ir::Query;
 use crate::lineage::Tracer;
+use crate::sequence::{Moved, Sequence, defined, runs_unseen};
 use crate::{Catalog, Dialect, Settings};
 pub(crate) use functions::{nature, never_fails};
+use model::{Part, SettingChange};
 use sqlparser::ast::Statement;
 
 /// What a text does.
@@ -24,13 +27,40 @@ pub(crate) fn analyse(dialect: Dialect, text: &str, catalog: &Catalog, settings:
         return Err("sql_mode selects another database's grammar: set it back".to_owned());
     }
     let mut parsed = Parsed { parts: Vec::new(), unknown_relations: Vec::new() };
+    let (mut sequence, mut path, mut relexed) = (Sequence::default(), None, false);
     for text in gate::statements(text, dialect, settings)? {
+        if relexed {
+            return Err("a SET in the same text changes how what follows it is read: send them one by one".to_owned());
+        }
         let mut tracer = Tracer::new(dialect, catalog, settings);
+        if let Some(path) = &path {
+            Vec::clone_from(&mut tracer.path, path);
+        }
         let ended = statements::statement(&text, &mut tracer)?;
-        let finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
+        let mut finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
+        sequence.unsettle(&mut finished.part, catalog);
+        relexed = finished.part.settings.iter().any(|change| changes_reading(&change.name));
+        path = sequence.note(moved(&finished.part)).or(path);
         complete(finished, catalog, &mut parsed);
     }
     Ok(parsed)
+}
+
+/// Whether a setting decides where tokens of a text end.
+fn changes_reading(setting: &str) -> bool {
+    ["sql_mode", "character_set", "charset", "names", "collation"].iter().any(|word| setting.contains(word))
+}
+
+/// What a part may do to the meaning of names in those after it.
+fn moved(part: &Part) -> Moved {
+    if runs_unseen(part) || !part.opaque.is_empty() {
+        return Moved::All;
+    }
+    match part.settings.iter().find(|change| change.name == "database") {
+        Some(SettingChange { value: Some(name), .. }) => Moved::Path(vec![name.clone()]),
+        Some(_) => Moved::All,
+        None => defined(part),
+    }
 }
 
 /// The query of a view's definition.

@@ -85,6 +85,7 @@ pub(super) fn statement(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
         ["SELECT" | "WITH" | "INSERT" | "REPLACE" | "UPDATE" | "DELETE" | "VALUES", ..] | ["", ..] => {
             parsed(text, tracer)?
         }
+        ["LOCK", "TABLES" | "TABLE", ..] => lock(&tokens, tracer),
         ["CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" | "GRANT" | "REVOKE" | "OPTIMIZE" | "LOCK", ..] => {
             define(text, tracer)
         }
@@ -145,6 +146,26 @@ fn show(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended 
         return Ended::unknown(Verb::Show, &what);
     }
     Ended::unknown(Verb::Show, "structure, whose columns depend on the server's version")
+}
+
+/// `LOCK TABLES [db.]t [AS alias] READ|WRITE, …`
+fn lock(tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended {
+    for item in tokens.get(2..).unwrap_or_default().split(|token| *token == Token::Symbol(",")) {
+        let name = |at: usize| match item.get(at) {
+            Some(Token::Word(name) | Token::Quoted(name)) => Some((*name).to_owned()),
+            _ => None,
+        };
+        let table = match (name(0), item.get(1), name(2)) {
+            (Some(schema), Some(Token::Symbol(".")), Some(name)) => Name { schema: Some(schema), name },
+            (Some(name), _, _) => Name { schema: None, name },
+            _ => {
+                tracer.draft.opaque("a LOCK TABLES that is not analysed", true);
+                continue;
+            }
+        };
+        tracer.touch(&table, Access::Write);
+    }
+    Ended::quiet(Verb::Session)
 }
 
 fn load(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended {
@@ -359,9 +380,14 @@ fn defined(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Verb> {
             stored_as(&view.name, &names, &view.query, tracer)?;
         }
         Statement::CreateTable(create) => {
+            let named = relation(&create.name)?;
+            if let Some(like) = &create.like {
+                let (ast::CreateTableLikeKind::Parenthesized(like) | ast::CreateTableLikeKind::Plain(like)) = like;
+                tracer.touch(&relation(&like.name)?, Access::Define);
+            }
             match (&create.query, &create.like) {
                 (Some(query), None) => stored_as(&create.name, &[], query, tracer)?,
-                (None, None) => drop(tracer.make(&relation(&create.name)?, create.temporary)),
+                (None, _) => drop(tracer.make(&named, create.temporary)),
                 _ => return unsupported("a CREATE TABLE", create),
             }
             if create.columns.iter().any(|column| {
@@ -407,13 +433,6 @@ fn defined(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Verb> {
         Statement::Drop { .. } | Statement::Grant(_) | Statement::Revoke(_) | Statement::CreateDatabase { .. } => {}
         Statement::CreateIndex(index) => tracer.touch(&relation(&index.table_name)?, Access::Define),
         Statement::OptimizeTable { name, .. } => tracer.touch(&relation(name)?, Access::Define),
-        Statement::LockTables { tables } => {
-            for table in tables {
-                let name = Name { schema: None, name: table.table.value.clone() };
-                tracer.touch(&name, Access::Write);
-            }
-            return Ok(Verb::Session);
-        }
         other => return unsupported("a definition", other),
     }
     Ok(Verb::Ddl)

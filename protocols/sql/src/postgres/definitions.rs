@@ -74,6 +74,11 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
         }
         NodeEnum::AlterOwnerStmt(alter) => define(alter.relation.as_ref(), tracer),
         NodeEnum::DropStmt(drop) => {
+            if drop.remove_type == ObjectType::ObjectSchema as i32
+                && strings(&drop.objects).iter().any(|name| name.starts_with("pg_"))
+            {
+                tracer.draft.opaque("a schema of the engine", true);
+            }
             let relations = [
                 ObjectType::ObjectTable,
                 ObjectType::ObjectView,
@@ -86,6 +91,9 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
                     && relations.iter().any(|kind| *kind as i32 == drop.remove_type)
                 {
                     let name = qualified(&list.items);
+                    if name.schema.as_deref().is_some_and(|schema| schema.starts_with("pg_temp_")) {
+                        tracer.draft.opaque("a temporary relation that may be of another session", true);
+                    }
                     // IF EXISTS of a table that is not there does nothing.
                     if !matches!(tracer.find(&name), crate::lineage::Found::Missing) {
                         tracer.touch(&name, Access::Define);

@@ -3,6 +3,7 @@
 mod changes;
 mod definitions;
 mod expressions;
+mod moves;
 mod names;
 mod queries;
 mod sessions;
@@ -11,16 +12,23 @@ mod statements;
 use crate::analyser::{Parsed, complete};
 use crate::ir::Query;
 use crate::lineage::Tracer;
+use crate::sequence::Sequence;
 use crate::{Catalog, Dialect, Settings};
 use queries::Lower;
 
 /// What a text does.
 pub(crate) fn analyse(text: &str, catalog: &Catalog, settings: &Settings) -> Result<Parsed, String> {
     let mut parsed = Parsed { parts: Vec::new(), unknown_relations: Vec::new() };
+    let (mut sequence, mut path) = (Sequence::default(), None);
     for statement in parse(text)? {
         let mut tracer = Tracer::new(Dialect::Postgres, catalog, settings);
+        if let Some(path) = &path {
+            Vec::clone_from(&mut tracer.path, path);
+        }
         let ended = statements::statement(&statement, &mut tracer);
-        let finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
+        let mut finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
+        sequence.unsettle(&mut finished.part, catalog);
+        path = sequence.note(moves::moved(&statement, &finished.part)).or(path);
         complete(finished, catalog, &mut parsed);
     }
     Ok(parsed)

@@ -100,9 +100,13 @@ impl Lower {
         let distinct = (!select.distinct_clause.is_empty()).then(|| {
             select.distinct_clause.iter().filter(|node| node.node.is_some()).map(|node| self.expr(node)).collect()
         });
+        let mut targets = self.targets(&select.target_list);
+        if let Some(name) = pinned_setting(select) {
+            targets.iter_mut().for_each(|target| names_setting(&mut target.expr, &name));
+        }
         Select {
             distinct,
-            targets: self.targets(&select.target_list),
+            targets,
             from: select.from_clause.iter().map(|node| self.from(node)).collect(),
             filter: self.optional(&select.where_clause),
             group: self.groups(&select.group_clause),
@@ -245,6 +249,34 @@ impl Lower {
             alias: alias(join.alias.as_ref()),
             using_alias: join.join_using_alias.as_ref().map(|alias| alias.aliasname.clone()),
         }
+    }
+}
+
+/// The setting that `FROM pg_settings WHERE name = 'x'` is about: pg_dump sets one only where it is there.
+fn pinned_setting(select: &SelectStmt) -> Option<String> {
+    let [from] = select.from_clause.as_slice() else { return None };
+    let Some(NodeEnum::RangeVar(table)) = &from.node else { return None };
+    let of_engine = table.relname == "pg_settings" && matches!(table.schemaname.as_str(), "" | "pg_catalog");
+    let Some(NodeEnum::AExpr(equal)) = select.where_clause.as_deref().and_then(|node| node.node.as_ref()) else {
+        return None;
+    };
+    let is_equal = equal.kind == protobuf::AExprKind::AexprOp as i32 && strings(&equal.name) == ["="];
+    let Some(NodeEnum::ColumnRef(column)) = equal.lexpr.as_deref().and_then(|node| node.node.as_ref()) else {
+        return None;
+    };
+    let Some(NodeEnum::AConst(_)) = equal.rexpr.as_deref().and_then(|node| node.node.as_ref()) else { return None };
+    let plain = of_engine && table.alias.is_none() && is_equal && strings(&column.fields) == ["name"];
+    equal.rexpr.as_deref().filter(|_| plain).and_then(super::names::constant)
+}
+
+/// Lets `set_config(name, …)` over that row know the name.
+fn names_setting(expr: &mut Expr, setting: &str) {
+    if let Expr::Call(call) = expr
+        && call.name.name == "set_config"
+        && matches!(call.arguments.first(), Some(Expr::Column(path)) if path.as_slice() == ["name"])
+        && let Some(text) = call.texts.first_mut()
+    {
+        *text = Some(setting.to_owned());
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn statement(node: &Node, tracer: &mut Tracer<'_>) -> Ended {
             setting(set, tracer);
             Ended::quiet(Verb::Set)
         }
-        NodeEnum::VariableShowStmt(show) => Ended { outputs: shown(&show.name), ..Ended::quiet(Verb::Show) },
+        NodeEnum::VariableShowStmt(show) => Ended { outputs: shown(&show.name, tracer), ..Ended::quiet(Verb::Show) },
         NodeEnum::TransactionStmt(transaction) => {
             for option in &transaction.options {
                 if let Some(NodeEnum::DefElem(option)) = &option.node {
@@ -237,13 +237,13 @@ fn setting_value(node: &Node) -> Option<String> {
 }
 
 /// What SHOW returns.
-fn shown(name: &str) -> Outputs {
+fn shown(name: &str, tracer: &Tracer<'_>) -> Outputs {
     let column = |name: &str, lineage: Lineage| OutputColumn { name: Some(name.to_owned()), lineage };
     let constant = || Lineage::Derived(Vec::new());
     if name.eq_ignore_ascii_case("all") {
         return Outputs::Known(["name", "setting", "description"].map(|name| column(name, constant())).to_vec());
     }
-    if name.contains('.') {
+    if name.contains('.') && !tracer.plain_settings {
         let why = "a custom setting, which may hold any value".to_owned();
         return Outputs::Known(vec![column(name, Lineage::Unknown(why))]);
     }

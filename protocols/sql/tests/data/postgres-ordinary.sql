@@ -90,7 +90,7 @@ SELECT similarity('a', item) FROM orders;;;
 SELECT id FROM orders WHERE item = ANY ($1) AND (id, total) = (1, 2) AND item IS DISTINCT FROM 'x' AND total IS NOT NULL;;;
 SELECT ctid, xmin, tableoid::regclass FROM orders;;;
 SELECT relname, n_live_tup FROM pg_stat_user_tables;;;
-SELECT schemaname, tablename, attname, null_frac, n_distinct FROM pg_stats;;;
+SELECT schemaname, tablename, attname, inherited FROM pg_stats;;;
 SELECT pid, usename, state FROM pg_stat_activity;;;
 SELECT name, setting FROM pg_settings WHERE name = 'server_version';;;
 SELECT pg_size_pretty(pg_total_relation_size('orders'))
