@@ -1,6 +1,6 @@
 # What one does with this repository. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt unit e2e bench build clean-servers
+.PHONY: help demo test lint fmt unit e2e console bench build clean-servers
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
@@ -10,7 +10,7 @@ help: ## List the targets.
 demo: build ## Real servers, an agent's masked report, its evidence, a tampered store. ONCE=1 exits at the end.
 	@testdata/demo $(if $(filter 1,$(ONCE)),--once)
 
-test: lint unit e2e ## Everything that CI runs.
+test: lint unit e2e console ## Everything that CI runs.
 
 lint: ## Formatting and clippy, warnings denied.
 	@testdata/toolchain
@@ -30,6 +30,9 @@ unit: ## The tests of the crates.
 
 e2e: build ## Real clients against real servers through the built proxy.
 	@testdata/run-tests
+
+console: build ## The console in Debian's Chromium: hold, decide, replay. SHOTS=DIR keeps screenshots.
+	@testdata/console/run $(if $(SHOTS),--shots $(SHOTS))
 
 bench: ## Direct, HAProxy, PgBouncer and Affidavit, interleaved; prints ratios and CPU per query. JSON=FILE keeps the figures.
 	@testdata/toolchain

@@ -40,6 +40,17 @@ export function psql(token, sql, { reason = '', variables = [] } = {}) {
   return run;
 }
 
+/** The mariadb client in the background, over TLS: what it printed, and when it ended. */
+export function mariadb(token, sql) {
+  const line = ['--no-defaults', '--host=localhost', `--port=${world.mariadb}`, '--user=agent', '--protocol=tcp', `--ssl-ca=${world.ca}`, '--batch', 'hospital', '-e', sql];
+  const child = spawn('mariadb', line, { env: { ...process.env, MYSQL_PWD: token } });
+  const run = { out: '', err: '', code: null, child };
+  child.stdout.on('data', (data) => { run.out += data; });
+  child.stderr.on('data', (data) => { run.err += data; });
+  run.ended = new Promise((resolve) => child.on('close', (code) => { run.code = code; resolve(run); }));
+  return run;
+}
+
 export async function until(what, look, patience = 10_000) {
   const end = Date.now() + patience;
   while (Date.now() < end) {
@@ -65,7 +76,7 @@ export async function close() {
 export async function person(name, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(15_000);
   await page.goto(options.to ?? world.console);
   await page.getByRole('link', { name: 'Log in' }).click();
   await page.getByLabel('User').fill(name);

@@ -1,9 +1,9 @@
 //! From a judged statement to a request: what binds a grant, and what an approver is shown.
 
-use super::request::{ApprovalId, Binding, Person, Picture, Request, ShownColumn, Terms, TouchedTable};
+use super::request::{ApprovalId, Binding, ConditionOn, Person, Picture, Request, ShownColumn, Terms, TouchedTable};
 use model::{
     Access, ApprovalNeed, Lineage, MaskSpec, OutputPlan, Outputs, Param, Part, Reach, Refusal, RefusalKind,
-    SessionInfo, Statement, Timestamp, Verdict,
+    SessionInfo, Statement, Timestamp, Usage, Verdict,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -15,6 +15,8 @@ const MOST_SQL: usize = 128 * 1024;
 const MOST_PARAM: usize = 2048;
 /// Parameters shown one by one; the rest is counted.
 const MOST_PARAMS: usize = 200;
+/// Columns in conditions that are shown; a person does not read more.
+const MOST_CONDITIONS: usize = 100;
 
 /// A statement that a rule holds, with everything known about it.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +132,12 @@ fn describe(part: &Part, plan: Option<&OutputPlan>, picture: &mut Picture) {
             picture.tables.push(table);
         }
     }
+    for used in &part.predicates {
+        let condition = ConditionOn { column: used.column.to_string(), usage: usage_word(used.usage).to_owned() };
+        if !picture.conditions.contains(&condition) && picture.conditions.len() < MOST_CONDITIONS {
+            picture.conditions.push(condition);
+        }
+    }
     if !part.tables.is_empty() && !part.filtered {
         let words = if part.limited {
             "it has no condition: only its limit bounds which rows it reaches"
@@ -166,6 +174,16 @@ fn describe(part: &Part, plan: Option<&OutputPlan>, picture: &mut Picture) {
         }
         (Outputs::Unknown(why), _) => picture.warnings.push(format!("its columns are not known beforehand: {why}")),
         (Outputs::None, _) => {}
+    }
+}
+
+fn usage_word(usage: Usage) -> &'static str {
+    match usage {
+        Usage::Equality => "equals",
+        Usage::Join => "joins",
+        Usage::Comparison => "compares",
+        Usage::Order => "orders",
+        Usage::Group => "groups",
     }
 }
 

@@ -29,6 +29,8 @@ pub use event::{Event, Objection, Review, State, Vote};
 pub use grant::{Grant, Scope};
 pub use hold::{Approvals, ApprovalsConfig, Held, Listener, Now, Opened, Ticket};
 pub use log::{ApprovalLog, Logged, Unlogged};
-pub use request::{ApprovalId, Approver, Binding, Person, Picture, Request, ShownColumn, Terms, TouchedTable};
+pub use request::{
+    ApprovalId, Approver, Binding, ConditionOn, Person, Picture, Request, ShownColumn, Terms, TouchedTable,
+};
 pub use state::Approval;
 pub use store::{Store, StoreError};

@@ -223,6 +223,15 @@ pub struct ShownColumn {
     pub rule: Option<String>,
 }
 
+/// A column that decides which rows come, or in what order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConditionOn {
+    /// `schema.table.column`.
+    pub column: String,
+    /// `equals`, `joins`, `compares`, `orders` or `groups`.
+    pub usage: String,
+}
+
 /// What an approver sees of the statement beside its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
@@ -232,6 +241,9 @@ pub struct Picture {
     pub tables: Vec<TouchedTable>,
     /// Columns returned, where they are known.
     pub columns: Vec<ShownColumn>,
+    /// Columns used in its conditions, joins and orders, returned or not.
+    #[serde(default)]
+    pub conditions: Vec<ConditionOn>,
     /// What deserves a second look: no condition, a construct that could not be bounded.
     pub warnings: Vec<String>,
     /// The planner's estimate, if one was asked for.
