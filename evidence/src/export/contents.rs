@@ -4,7 +4,8 @@ use super::scope::Scope;
 use super::{Content, proofs, report};
 use crate::cli::csv_field;
 use crate::error::{At, StoreError};
-use crate::log::{entries, files};
+use crate::log::{Leaf, entries, files};
+use crate::retention::Ledger;
 use crate::search::{Archive, Condition, Query};
 use crate::sign::parse_checkpoint;
 use crate::store::Layout;
@@ -25,6 +26,17 @@ impl Snapshot {
         let head = parse_checkpoint(&checkpoint).map_err(|what| StoreError::damaged(path.display(), what))?;
         let entries = entries(&layout.log(), 0, head.size)?.into_iter().map(|(_, entry)| entry).collect();
         Ok(Self { checkpoint, size: head.size, entries })
+    }
+
+    /// What its leaves say of retention.
+    fn ledger(&self, origin: &str) -> Ledger {
+        let mut ledger = Ledger::new(origin);
+        for (index, entry) in (0..).zip(&self.entries) {
+            if let Ok((_, _, leaf)) = Leaf::parse(entry) {
+                ledger.take(index, &leaf);
+            }
+        }
+        ledger
     }
 }
 
@@ -89,7 +101,8 @@ pub(super) fn payload(
         }
     }
     // Everything that is derived is derived from what the package holds, and from nothing else.
-    let part = archive.limited(range.clone(), from_the_beginning, with_bodies);
+    let mut part = archive.limited(range.clone(), from_the_beginning, with_bodies);
+    part.ledger = snapshot.ledger(&scope.origin);
     for table in Table::ALL {
         if let Some(csv) = csv_of(&part, scope, table)? {
             all.insert(format!("data/csv/{}.csv", table.name()), Content::Bytes(csv));

@@ -2,6 +2,9 @@
 //! spreadsheets, the original files for proof, and a program that checks them without ours.
 
 mod contents;
+mod controls;
+mod figures;
+mod page;
 mod proofs;
 mod report;
 mod scope;
