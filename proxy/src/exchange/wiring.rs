@@ -7,7 +7,7 @@ use super::seal::Keys;
 use super::store::Store;
 use crate::assembly::Failure;
 use crate::clock;
-use crate::config::{Setup, StorePlace};
+use crate::config::{Setup, SigningKey, StorePlace};
 use crate::console::headers;
 use crate::console::tls::TlsListener;
 use crate::proxy::Proxy;
@@ -27,7 +27,19 @@ pub(crate) fn open(setup: &Setup, recorder: &Recorder, sessions: &Arc<Sessions>)
         what: format!("exchanged credentials cannot be opened: {what}"),
         fix: "is another proxy running on this store?".to_owned(),
     };
-    let keys = Keys::derive(setup.store.signing_key.secret.expose()).ok_or_else(|| cannot("no key".to_owned()))?;
+    // Where a program signs the log there is no secret of it here; the masking key is the other one that this proxy holds.
+    let secret = match (&setup.store.signing_key, &setup.masking) {
+        (SigningKey::Key(key), _) => &key.secret,
+        (SigningKey::Command(_), Some(masking)) => &masking.key.secret,
+        (SigningKey::Command(_), None) => {
+            return Err(Failure {
+                what: "the token exchange has no secret to seal its credentials with: a program signs the log"
+                    .to_owned(),
+                fix: "give [masking] a key".to_owned(),
+            });
+        }
+    };
+    let keys = Keys::derive(secret.expose()).ok_or_else(|| cannot("no key".to_owned()))?;
     let store = Store::open(folder, keys).map_err(|error| cannot(error.to_string()))?;
     let ledger = Arc::new(recorder.clone());
     let book = Book::open(store, ledger, registry::protocols(), exchange.valid_for, Arc::new(clock::now))

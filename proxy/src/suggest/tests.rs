@@ -32,6 +32,7 @@ fn clinic() -> Clinic {
         password: None,
         tls: UpstreamTls::Disabled,
         connect_timeout: std::time::Duration::from_secs(1),
+        options: wire::Options::default(),
     };
     let mut view = column(["public", "pv", "ssn"], "text", None);
     view.of_view = true;

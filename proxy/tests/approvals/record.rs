@@ -33,7 +33,7 @@ impl Whole {
     fn new(reject: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = LogKey::generate(ORIGIN).unwrap();
-        let source = SigningKeySource { text: key.to_text(), origin: "test".into() };
+        let source = SigningKeySource::Text { text: key.to_text(), origin: "test".into() };
         let mut config = StoreConfig::new(folder.path(), ORIGIN, source);
         config.journal.soft_free_bytes = 0;
         config.journal.hard_free_bytes = 0;
@@ -76,8 +76,7 @@ impl Whole {
         drop(self.approvals);
         self.recorder.close().unwrap();
         let events = events(self.folder.path());
-        let options =
-            evidence::verify::Options { key: self.key.verifier(), checkpoint: None, max_age: None, body_key: None };
+        let options = evidence::verify::Options::new(self.key.verifier());
         let report = evidence::verify::verify(self.folder.path(), &options).unwrap();
         let wrong = report.failed().map(|check| format!("{}: {:?}", check.name, check.findings)).collect();
         (events, wrong)

@@ -25,7 +25,8 @@ impl Archive {
     fn new(body_key: Option<Vec<u8>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = LogKey::generate(ORIGIN).unwrap().to_text();
-        let mut config = StoreConfig::new(folder.path(), ORIGIN, SigningKeySource { text, origin: "test".into() });
+        let mut config =
+            StoreConfig::new(folder.path(), ORIGIN, SigningKeySource::Text { text, origin: "test".into() });
         config.journal.soft_free_bytes = 0;
         config.journal.hard_free_bytes = 0;
         config.body_key = body_key.map(Into::into);

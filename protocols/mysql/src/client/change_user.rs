@@ -75,7 +75,7 @@ impl MysqlConversation {
         let facts = match &named {
             Some(name) => {
                 text.push_str(&format!(", database {name}"));
-                self.facts(format!("USE {}", quoted(name)).as_bytes(), &self.settings)
+                self.facts(format!("USE {}", quoted(name)).as_bytes(), &self.settings.clone())
             }
             None => Arc::new(session_facts("COM_CHANGE_USER")),
         };
