@@ -171,7 +171,7 @@ fn approvals_and_policies() -> Vec<Attack> {
         approval("self-approval", MACHINE, |event| event.approver = event.approver.is_some().then(|| "agent".into())),
         approval("approval without a reason", MACHINE, |event| event.justification = None),
         approval("approval that had expired", MACHINE, |event| event.valid_until = Some(Timestamp(1))),
-        approval("approval of another session", &["approval state machine", "approvals"], elsewhere),
+        approval("approval of another session", &["approvals"], elsewhere),
         approval("approval of another scope", MACHINE, |event| {
             if event.step == ApprovalStep::Used {
                 event.scope = "everything".into();
