@@ -165,9 +165,62 @@ fn positive(kind: &str, draw: &mut Draw) -> String {
     }
 }
 
+/// The same kinds as people write them in a hurry: without labels, without separators, in words. Patterns miss some of
+/// these, and the figures should say so.
+fn careless(kind: &str, draw: &mut Draw) -> String {
+    match kind {
+        "ssn" => match draw.from(0, 2) {
+            0 => format!("{{ssn|{}}} per daughter", ssn(draw, "")),
+            1 => format!("social is {{ssn|{}}}", ssn(draw, ".")),
+            _ => format!("SSN{{ssn|{}}}", ssn(draw, "")),
+        },
+        "mrn" => match draw.from(0, 2) {
+            0 => format!("record {{mrn|{}}} merged", draw.digits(8)),
+            1 => format!("Hosp no {{mrn|H{}}}", draw.digits(7)),
+            _ => format!("{{mrn|MRN is {}}}", draw.digits(7)),
+        },
+        "phone" => match draw.from(0, 3) {
+            0 => format!("ring {{phone|{}}} tonight", draw.from(2_012_010_000, 9_899_980_000)),
+            1 => format!("ext {{phone|{}}}", draw.from(1_000, 9_999)),
+            2 => format!("{{phone|{} {}}} is the neighbour", draw.from(201, 989), draw.from(2_010_000, 9_989_999)),
+            _ => format!("cell {{phone|{}-{:04}}}", draw.from(201, 989), draw.from(0, 9_999)),
+        },
+        "email" => format!("mail: {{email|{} at mail dot example}}", draw.pick(&["okafor", "jtaylor"])),
+        "url" => format!("see {{url|portal.clinic.example/visit/{}}}", draw.from(1, 99_999)),
+        "date" => match draw.from(0, 4) {
+            0 => format!("back on the {{date|{}th of March}}", draw.from(4, 20)),
+            1 => format!("seen {{date|{}/{}}} and stable", draw.from(1, 12), draw.from(13, 28)),
+            2 => format!("born {{date|{:02}{:02}{}}}", draw.from(1, 12), draw.from(1, 28), draw.from(1_930, 2_010)),
+            3 => format!("since {{date|Nov '{}}}", draw.from(10, 26)),
+            _ => format!("on {{date|{}-Mar-{}}}", draw.from(1, 28), draw.from(2_001, 2_026)),
+        },
+        "age" => match draw.from(0, 1) {
+            0 => "a {age|ninety-four} year old".to_owned(),
+            _ => format!("{{age|{}}}F with a fall", draw.from(90, 103)),
+        },
+        "zip" => format!("moved to {{zip|{:05}}} last year", draw.from(501, 99_950)),
+        "address" => match draw.from(0, 2) {
+            0 => format!("{{address|PO Box {}}}", draw.from(1, 9_999)),
+            1 => format!("{{address|Apt {}B, {} elm street}}", draw.from(1, 20), draw.from(1, 999)),
+            _ => format!("{{address|{}bis rue de la Paix}}", draw.from(1, 99)),
+        },
+        "account" => format!("billed to {{account|{}}}", draw.digits(11)),
+        "name" => {
+            let (given, family) = (draw.pick(&GIVEN), draw.pick(&FAMILY));
+            match draw.from(0, 3) {
+                0 => format!("{{name|{family}}} reports less pain."),
+                1 => format!("{{name|{given}}} called twice."),
+                2 => format!("{{name|{given} {family}}} slept well."),
+                _ => format!("pt {{name|{}}} stable", family.to_lowercase()),
+            }
+        }
+        other => positive(other, draw),
+    }
+}
+
 /// A line in which nothing identifies anybody, though it looks so.
 fn negative(draw: &mut Draw) -> String {
-    match draw.from(0, 27) {
+    match draw.from(0, 31) {
         0 => format!("Order {} for supplies placed.", draw.digits(9)),
         1 => format!("Lab accession {}{} received at 14:05.", draw.from(1, 2), draw.digits(9)),
         2 => format!("Study arm 666-{:02}-{:04} is a test code.", draw.from(1, 99), draw.from(1, 9_999)),
@@ -274,7 +327,10 @@ pub(crate) fn made(kinds: &[&str], each: usize) -> Vec<Labelled> {
     let mut draw = Draw::new(0x1996);
     let mut lines = Vec::new();
     for kind in kinds {
-        lines.extend((0..each).map(|_| read(&positive(kind, &mut draw))));
+        // Every eighth line is a careless one.
+        lines.extend(
+            (0..each).map(|at| read(&if at % 8 == 7 { careless(kind, &mut draw) } else { positive(kind, &mut draw) })),
+        );
     }
     lines.extend((0..kinds.len() * each).map(|_| read(&negative(&mut draw))));
     lines
