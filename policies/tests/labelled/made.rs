@@ -323,14 +323,15 @@ fn negative(draw: &mut Draw) -> String {
 }
 
 /// `each` lines for every kind, and as many without any identifier as all of these together. The same on every run.
-pub(crate) fn made(kinds: &[&str], each: usize) -> Vec<Labelled> {
+/// Every `careless_every`th line of a kind is a careless one; 0 for none.
+pub(crate) fn made(kinds: &[&str], each: usize, careless_every: usize) -> Vec<Labelled> {
     let mut draw = Draw::new(0x1996);
     let mut lines = Vec::new();
     for kind in kinds {
-        // Every eighth line is a careless one.
-        lines.extend(
-            (0..each).map(|at| read(&if at % 8 == 7 { careless(kind, &mut draw) } else { positive(kind, &mut draw) })),
-        );
+        lines.extend((0..each).map(|at| {
+            let now = careless_every > 0 && at % careless_every == careless_every - 1;
+            read(&if now { careless(kind, &mut draw) } else { positive(kind, &mut draw) })
+        }));
     }
     lines.extend((0..kinds.len() * each).map(|_| read(&negative(&mut draw))));
     lines
