@@ -5,10 +5,10 @@ import subprocess
 
 import psycopg
 import pytest
-from conftest import MYSQL_SERVERS
+from conftest import MYSQL_SERVERS, SERVERS
 
 from fleet.mysql import MARIADB, MYSQL
-from fleet.postgres import POSTGRES15
+from fleet.postgres import POSTGRES15, POSTGRES18
 
 RULES = """
 [[mask]]
@@ -109,12 +109,13 @@ def configured(make, fleet, server, password, database, rules, tmp_path):
     return proxy
 
 
-def test_a_sick_postgres_user_is_found_mended_and_fit_for_work(fleet, fresh_proxy, agent_token, tmp_path):
-    entry, password = fleet["servers"]["postgres15"], "a sick role"
-    POSTGRES15.sql(entry, "postgres", SICK_POSTGRES)
-    POSTGRES15.sql(entry, "doctored", SICK_POSTGRES_ROLE.format(password=password))
-    proxy = configured(fresh_proxy, fleet, "postgres15", password, "doctored", RULES, tmp_path)
-    only = ("--datasource", "postgres15")
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_sick_postgres_user_is_found_mended_and_fit_for_work(server, fleet, fresh_proxy, agent_token, tmp_path):
+    engine, entry, password = {"postgres15": POSTGRES15, "postgres18": POSTGRES18}[server], fleet["servers"][server], "a sick role"
+    engine.sql(entry, "postgres", SICK_POSTGRES)
+    engine.sql(entry, "doctored", SICK_POSTGRES_ROLE.format(password=password))
+    proxy = configured(fresh_proxy, fleet, server, password, "doctored", RULES, tmp_path)
+    only = ("--datasource", server)
     code, report = examine(proxy)
     assert code == 1
     wanted = {
@@ -133,8 +134,8 @@ def test_a_sick_postgres_user_is_found_mended_and_fit_for_work(fleet, fresh_prox
 
     written = proxy.affidavit("doctor", "--config", proxy.config, *only, "--sql")
     assert written.returncode == 0, written.stderr
-    POSTGRES15.sql(entry, "doctored", written.stdout)
-    POSTGRES15.sql(entry, "doctored", written.stdout)  # it may be run again
+    engine.sql(entry, "doctored", written.stdout)
+    engine.sql(entry, "doctored", written.stdout)  # it may be run again
 
     rules = RULES.replace('"*.*.patients.fullname"', '"*.*.patients.phone"')
     (proxy.policies / "rules.toml").write_text(rules)
@@ -145,7 +146,7 @@ def test_a_sick_postgres_user_is_found_mended_and_fit_for_work(fleet, fresh_prox
     assert not left, left
 
     proxy.start()
-    with psycopg.connect(host="127.0.0.1", port=proxy.ports["postgres15"], user="x", password=agent_token, dbname="doctored", autocommit=True) as conn:
+    with psycopg.connect(host="127.0.0.1", port=proxy.ports[server], user="x", password=agent_token, dbname="doctored", autocommit=True) as conn:
         ssn, name, mrn = conn.execute("SELECT ssn, full_name, mrn FROM patients WHERE id = 1").fetchone()
         assert (name, mrn) == ("***", "M1") and ssn != "219-09-9999" and len(ssn) == 11
         conn.execute("INSERT INTO patients (id, note_count) VALUES (2, 0)")
