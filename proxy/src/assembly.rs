@@ -79,7 +79,13 @@ pub(crate) fn datasource(setup: &DatasourceSetup) -> Result<Arc<dyn Datasource>,
 /// stable key will notice; [`check_keys`] has made sure that there are no others.
 pub(crate) fn keys(setup: &Setup) -> Result<Arc<Keys>, Failure> {
     match &setup.masking {
-        Some(masking) => Ok(Arc::new(Keys::new(masking.key.secret.expose(), &masking.tenant).at(clock::now()))),
+        Some(masking) => {
+            let keys = Keys::new(masking.key.secret.expose(), &masking.tenant).at(clock::now());
+            Ok(Arc::new(match &masking.small_zip_areas {
+                Some(areas) => keys.small_zip_areas(areas.clone()),
+                None => keys,
+            }))
+        }
         None => {
             let mut secret = zeroize::Zeroizing::new([0_u8; 32]);
             ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), secret.as_mut_slice())

@@ -38,6 +38,12 @@ enum Command {
     Explain(crate::explain::ExplainArguments),
     /// Statements that wait for a person: list them, decide about them.
     Approvals(crate::console::command::ApprovalsArguments),
+    /// Show it at work: real databases, a masked answer, its record. Runs from the source tree.
+    Demo {
+        /// Exit when everything has been shown.
+        #[arg(long)]
+        once: bool,
+    },
     /// What around the proxy would let protected values past it: rights, settings, rules that no longer fit.
     Doctor(crate::doctor::DoctorArguments),
     /// User names and passwords that tokens are exchanged for: get one, list them, take them back.
@@ -68,6 +74,7 @@ pub fn run() -> ExitCode {
         Command::Approvals(arguments) => crate::console::command::approvals(&arguments),
         Command::Credentials(arguments) => crate::exchange::command::credentials(&arguments),
         Command::Explain(arguments) => crate::explain::explain(&arguments),
+        Command::Demo { once } => crate::demo::demo(once),
         Command::Doctor(arguments) => crate::doctor::doctor(&arguments),
         Command::Policy { command } => crate::policy_commands::run(&command),
     }

@@ -8,6 +8,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod console;
+mod demo;
 mod desk;
 mod doctor;
 mod exchange;

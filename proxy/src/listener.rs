@@ -109,7 +109,8 @@ impl Listener {
         let judge = Judge::new(&self.proxy.policies, &info, established.datasource.clone());
         let parts = Parts {
             judge,
-            keys: self.proxy.keys.clone(),
+            // What years are those of people over 89 moves with the calendar, and a proxy runs for years.
+            keys: Arc::new(self.proxy.keys.as_ref().clone().at(clock::now())),
             recording,
             holds: self.proxy.approvals.holds(&info),
             stop: stop(&info, killed, activity.clone(), self.proxy.limits.idle_timeout),

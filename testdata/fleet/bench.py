@@ -200,6 +200,16 @@ def recorded(proxy):
     return {"recorded": size, "returned": returned} if size and returned else None
 
 
+def detectors():
+    """Precision, recall and throughput of the detectors, printed by their own benchmark."""
+    done = subprocess.run(
+        ["cargo", "bench", "--locked", "-p", "affidavit-policies", "--bench", "detectors"], cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise Failed(f"the detectors' benchmark failed: {done.stderr[-2000:]}")
+    print(f"\n{done.stdout.rstrip()}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="testdata/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE", help="keep the figures")
@@ -236,6 +246,7 @@ def main():
         for what, wanted, got, held in targets(results, kept, idle):
             verdicts.append({"what": what, "wanted": wanted, "got": got, "held": held(got)})
             print(f"  {'met   ' if held(got) else 'MISSED'} {what}: {got:.2f} (wanted {wanted})")
+        detectors()
         if args.json:
             Path(args.json).write_text(json.dumps({"loads": results, "recorded": kept, "bytes_per_idle_session": idle, "targets": verdicts, "arguments": vars(args)}, indent=1))
     finally:

@@ -41,8 +41,8 @@ pub(super) struct Kind {
     pub(super) patterns: &'static [(&'static str, Check)],
 }
 
-const SSN: &[&str] = &["ssn", "ss#", "social security", "soc sec", "itin", "tin"];
-const PHONE: &[&str] = &["phone", "tel", "call", "cell", "mobile", "fax", "pager", "contact", "ph"];
+const SSN: &[&str] = &["ssn", "ss#", "social", "soc sec", "itin", "tin"];
+const PHONE: &[&str] = &["phone", "tel", "call", "ring", "cell", "mobile", "fax", "pager", "contact", "ph"];
 
 pub(super) const KINDS: [Kind; 18] = [
     Kind {
@@ -50,14 +50,19 @@ pub(super) const KINDS: [Kind; 18] = [
         patterns: &[
             (r"(?-u:\b)[0-9]{3}(?:-[0-9]{2}-| [0-9]{2} )[0-9]{4}(?-u:\b)", Check::Either(checks::ssn, SSN)),
             (r"(?-u:\b)[0-9]{9}(?-u:\b)", Check::Near(SSN)),
+            (r"(?-u:\b)[0-9]{3}\.[0-9]{2}\.[0-9]{4}(?-u:\b)", Check::Near(SSN)),
+            (r"(?i-u:\b)(?i:SSN)([0-9]{3}-?[0-9]{2}-?[0-9]{4})(?-u:\b)", Check::None),
         ],
     },
     Kind {
         name: "mrn",
-        patterns: &[(
-            r"(?i-u:\b)(?i:MRN|medical record(?: number| no\.?)?|chart(?: number| no\.?)?)[-:#\s]{0,3}[A-Za-z]{0,3}-?[0-9]{4,12}(?-u:\b)",
-            Check::None,
-        )],
+        patterns: &[
+            (
+                r"(?i-u:\b)(?i:MRN(?: is)?|medical record(?: number| no\.?)?|chart(?: number| no\.?)?|hosp(?:ital)?(?: number| no\.?| #))[-:#\s]{0,3}[A-Za-z]{0,3}-?[0-9]{4,12}(?-u:\b)",
+                Check::None,
+            ),
+            (r"(?i-u:\b)(?i:record)(?i: number| no\.?)?[-:#\s]{1,2}([0-9]{6,12})(?-u:\b)", Check::None),
+        ],
     },
     Kind { name: "npi", patterns: &[(r"(?-u:\b)[12][0-9]{9}(?-u:\b)", Check::Holds(checks::npi))] },
     Kind {
@@ -83,9 +88,22 @@ pub(super) const KINDS: [Kind; 18] = [
     },
     Kind {
         name: "email",
-        patterns: &[(r"[A-Za-z0-9._%+'-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?-u:\b)", Check::None)],
+        patterns: &[
+            (r"[A-Za-z0-9._%+'-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?-u:\b)", Check::None),
+            (r"(?-u:\b)[A-Za-z0-9._%+'-]+ at [A-Za-z0-9-]+(?: dot [A-Za-z0-9-]{2,24})+(?-u:\b)", Check::None),
+        ],
     },
-    Kind { name: "url", patterns: &[(r#"(?i-u:\b)(?i:https?://|ftp://|www\.)[^\s<>"'\])}]{2,}"#, Check::None)] },
+    Kind {
+        name: "url",
+        patterns: &[
+            (r#"(?i-u:\b)(?i:https?://|ftp://|www\.)[^\s<>"'\])}]{2,}"#, Check::None),
+            // Without a scheme, a host that ends as hosts do and a path.
+            (
+                r#"(?-u:\b)(?:[A-Za-z0-9-]+\.)+(?i:com|org|net|edu|gov|health|info|io|example)/[^\s<>"'\])}]+"#,
+                Check::None,
+            ),
+        ],
+    },
     Kind {
         name: "ip",
         patterns: &[
@@ -119,11 +137,24 @@ pub(super) const KINDS: [Kind; 18] = [
                 r"(?-u:\b)[0-9]{1,2}(?:st|nd|rd|th)?\.? (?i:of )?(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?(?:,? [12][0-9]{3})?(?-u:\b)",
                 Check::None,
             ),
+            (
+                r"(?-u:\b)[0-9]{1,2}[-/](?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)[-/](?:[0-9]{4}|[0-9]{2})(?-u:\b)",
+                Check::None,
+            ),
+            (
+                r"(?-u:\b)(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.? ['’][0-9]{2}(?-u:\b)",
+                Check::None,
+            ),
+            (r"(?i-u:\b)(?i:born|dob)[: ]{1,2}([0-9]{8})(?-u:\b)", Check::None),
         ],
     },
     Kind {
         name: "age",
         patterns: &[
+            (
+                r"(?-u:\b)(?i:ninety(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|(?:a|one) hundred(?: and [a-z]+)?)(?i:[- ]years?[- ]old)(?-u:\b)",
+                Check::None,
+            ),
             (r"(?-u:\b)([0-9]{2,3})[- ]?(?i:years?|yrs?|y)[-./ ]?(?i:old|o)(?-u:\b)", Check::Holds(checks::age)),
             (r"(?i-u:\b)(?i:aged?|age:|age is) ([0-9]{2,3})(?-u:\b)", Check::Holds(checks::age)),
         ],
@@ -141,10 +172,14 @@ pub(super) const KINDS: [Kind; 18] = [
     },
     Kind {
         name: "address",
-        patterns: &[(
-            r"(?-u:\b)[1-9][0-9]{0,5} (?:[NSEW]\.? )?(?:[A-Z][A-Za-z'.-]* ){1,3}(?:Street|St|Avenue|Ave|Lane|Ln|Court|Ct|Road|Rd|Drive|Dr|Boulevard|Blvd|Place|Pl|Way|Terrace|Ter|Highway|Hwy|Circle|Cir|Square|Sq)(?-u:\b)\.?(?:,? (?:[A-Z][a-z]+ ){1,2}[0-9]{5}(?-u:\b))?",
-            Check::None,
-        )],
+        patterns: &[
+            (r"(?i-u:\b)(?i:p\.? ?o\.? box) [0-9]{1,6}(?-u:\b)", Check::None),
+            (r"(?i-u:\b)(?i:apt|apartment)\.? #?[0-9]{1,5}[A-Za-z]?(?-u:\b)", Check::None),
+            (
+                r"(?-u:\b)[1-9][0-9]{0,5} (?:[NSEW]\.? )?(?:[A-Z][A-Za-z'.-]* ){1,3}(?:Street|St|Avenue|Ave|Lane|Ln|Court|Ct|Road|Rd|Drive|Dr|Boulevard|Blvd|Place|Pl|Way|Terrace|Ter|Highway|Hwy|Circle|Cir|Square|Sq)(?-u:\b)\.?(?:,? (?:[A-Z][a-z]+ ){1,2}[0-9]{5}(?-u:\b))?",
+                Check::None,
+            ),
+        ],
     },
     Kind { name: "vin", patterns: &[(r"(?-u:\b)[A-HJ-NPR-Za-hj-npr-z0-9]{17}(?-u:\b)", Check::Holds(checks::vin))] },
     Kind {

@@ -130,6 +130,11 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
+/// Whether a word is in a list.
+fn among(list: &str, word: &str) -> bool {
+    list.split_whitespace().any(|known| known == word)
+}
+
 /// Whether the words of `phrase` stand in a row.
 fn holds_phrase(words: &[String], phrase: &str) -> bool {
     let wanted: Vec<&str> = phrase.split(' ').collect();
@@ -144,17 +149,17 @@ pub fn recognise(table: &str, column: &str, type_name: &str) -> Option<Recognise
     let last = name.last()?;
     // A lone number at the end numbers columns: address 2, line 1.
     let closing = name.iter().rev().find(|word| !word.chars().all(char::is_numeric)).unwrap_or(last);
-    if holds == Holds::Nothing || CLOSING.contains(&closing.as_str()) {
+    if holds == Holds::Nothing || among(CLOSING, closing) {
         return None;
     }
     let whole = name.concat();
     for class in CLASSES {
         let phrase =
-            class.phrases.iter().find(|phrase| holds_phrase(&name, phrase) || whole == phrase.replace(' ', ""));
+            class.phrases.split(", ").find(|phrase| holds_phrase(&name, phrase) || whole == phrase.replace(' ', ""));
         if let Some(phrase) = phrase.filter(|_| class.likeness.fits(holds)) {
             return found(class.likeness, phrase, class.sure);
         }
-        if class.alone.contains(&whole.as_str()) && class.likeness.fits(holds) {
+        if among(class.alone, &whole) && class.likeness.fits(holds) {
             return found(class.likeness, &whole, class.sure);
         }
     }
@@ -168,8 +173,8 @@ fn found(likeness: Likeness, because: &str, sure: bool) -> Option<Recognised> {
 /// Names that say something only in company: `name` in a table of people, `identifier` in one of patients, a moment of
 /// something that happens to people.
 fn by_company(name: &[String], whole: &str, place: &[String], holds: Holds) -> Option<Recognised> {
-    let of_people = place.iter().any(|word| PEOPLE.contains(&word.as_str()));
-    let elsewhere = place.iter().chain(name).any(|word| NOT_OF_PEOPLE.contains(&word.as_str()));
+    let of_people = place.iter().any(|word| among(PEOPLE, word));
+    let elsewhere = place.iter().chain(name).any(|word| among(NOT_OF_PEOPLE, word));
     if of_people && !elsewhere && holds == Holds::Text {
         match whole {
             "name" | "title" if whole == "name" => return found(Likeness::Name, "name of a person", true),
@@ -177,15 +182,16 @@ fn by_company(name: &[String], whole: &str, place: &[String], holds: Holds) -> O
             _ => {}
         }
     }
-    let notes = ["note", "notes", "document", "documents", "message", "messages", "letter", "letters"];
-    if place.iter().any(|word| notes.contains(&word.as_str())) && matches!(whole, "body" | "text" | "content" | "data")
+    let notes = ["note", "document", "documents", "message", "messages", "letter", "letters"];
+    if place.iter().any(|word| notes.contains(&word.as_str()) || word.ends_with("notes"))
+        && matches!(whole, "body" | "text" | "content" | "data")
     {
         return found(Likeness::FreeText, "text of a note", true);
     }
-    let moment = name.iter().any(|word| MOMENTS.contains(&word.as_str())) || holds == Holds::Moment;
-    let event = name.iter().chain(place).find(|word| EVENTS.contains(&word.as_str()) || ACTS.contains(&word.as_str()));
-    let own = name.iter().any(|word| EVENTS.contains(&word.as_str()) || MOMENTS.contains(&word.as_str()))
-        || name.iter().any(|word| ACTS.contains(&word.as_str()));
+    let moment = name.iter().any(|word| among(MOMENTS, word)) || holds == Holds::Moment;
+    let event = name.iter().chain(place).find(|word| among(EVENTS, word) || among(ACTS, word));
+    let own = name.iter().any(|word| among(EVENTS, word) || among(MOMENTS, word))
+        || name.iter().any(|word| among(ACTS, word));
     match event {
         Some(event) if moment && own && !elsewhere && Likeness::Date.fits(holds) => {
             found(Likeness::Date, &format!("moment of {event}"), false)

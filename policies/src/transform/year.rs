@@ -26,7 +26,9 @@ pub(super) fn text(value: &str, oldest: i32, out: &mut Vec<u8>) -> bool {
     let value = value.trim();
     if value.len() <= 8 && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return match value.parse().ok().and_then(|number| int(number, oldest)) {
-            Some(number) => write!(out, "{number:0width$}", width = value.len().min(4)).is_ok(),
+            // An age is written as people write ages; years and dates keep their four digits.
+            Some(age @ 0..=150) => write!(out, "{age}").is_ok(),
+            Some(number) => write!(out, "{number:04}").is_ok(),
             None => false,
         };
     }

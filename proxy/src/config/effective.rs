@@ -22,7 +22,17 @@ pub(crate) fn blocks(setup: &Setup) -> Vec<Block> {
     if let Some(masking) = &setup.masking {
         blocks.push(block(
             "masking",
-            vec![("key", json!(masking.key.source.to_string())), ("tenant", json!(masking.tenant))],
+            vec![
+                ("key", json!(masking.key.source.to_string())),
+                ("tenant", json!(masking.tenant)),
+                (
+                    "small_zip_areas",
+                    match &masking.small_zip_areas {
+                        Some(areas) => json!(areas.iter().map(|area| format!("{area:03}")).collect::<Vec<_>>()),
+                        None => json!("those of the 2000 census"),
+                    },
+                ),
+            ],
         ));
     }
     let on_hold = match setup.approvals.on_hold {

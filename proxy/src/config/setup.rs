@@ -141,6 +141,8 @@ pub struct MaskingSetup {
     pub key: Sourced,
     /// Tokens of different tenants are unrelated.
     pub tenant: String,
+    /// Three-digit ZIP areas of 20,000 people or fewer; `None` for those of the 2000 census.
+    pub small_zip_areas: Option<Vec<u16>>,
 }
 
 /// What a client sees while its statement waits for people.

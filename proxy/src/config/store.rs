@@ -267,6 +267,21 @@ pub(crate) fn masking(root: &Section<'_>, around: &Surroundings<'_>) -> Option<M
         long_enough
     });
     let tenant = section.text("tenant").unwrap_or_else(|| "default".to_owned());
+    let small_zip_areas = section.texts("small_zip_areas").map(|areas| {
+        let number = |area: &String| {
+            let digits = area.len() == 3 && area.bytes().all(|byte| byte.is_ascii_digit());
+            let number = digits.then(|| area.parse().ok()).flatten();
+            if number.is_none() {
+                section.wrong(
+                    "small_zip_areas",
+                    format!("{area:?} is not the first three digits of a ZIP code"),
+                    "write three digits in quotes, like \"036\"",
+                );
+            }
+            number
+        };
+        areas.iter().filter_map(number).collect()
+    });
     section.finish();
-    key.map(|key| MaskingSetup { key, tenant })
+    key.map(|key| MaskingSetup { key, tenant, small_zip_areas })
 }

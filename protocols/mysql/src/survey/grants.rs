@@ -44,6 +44,48 @@ impl Grant {
     }
 }
 
+/// Whether these grants may let a routine be called. MariaDB lists routines that nobody lets one call, so the list alone
+/// says nothing. What a role or another account lends is not known, and counts as a yes.
+pub(crate) fn may_execute(grants: &[Grant], database: &str, routine: &str) -> bool {
+    grants.iter().any(|grant| match grant {
+        Grant::Role(_) | Grant::Proxy(_) => true,
+        Grant::Privileges { privileges, on, .. } => {
+            let here = match on {
+                Object::Everything => true,
+                Object::Database(pattern) => is_like(pattern, database),
+                Object::Table(..) => false,
+                Object::Routine(name) => name.to_lowercase().contains(&routine.to_lowercase()),
+            };
+            let execute = |one: &String| matches!(one.as_str(), "EXECUTE" | "ALL PRIVILEGES" | "ALL");
+            here && privileges.iter().any(execute)
+        }
+    })
+}
+
+/// Whether a name may match a database pattern. `_` and `%` that were escaped match more than they should, which errs on
+/// the safe side.
+fn is_like(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.to_lowercase().chars().collect(), name.to_lowercase().chars().collect());
+    // reached[j]: the pattern so far matches the first j characters.
+    let mut reached: Vec<bool> = std::iter::once(true).chain(name.iter().map(|_| false)).collect();
+    for wanted in pattern {
+        let before = reached.clone();
+        let at = |j: usize| before.get(j).copied().unwrap_or(false);
+        let mut any = false;
+        for (j, place) in reached.iter_mut().enumerate() {
+            any |= at(j);
+            let one = j.checked_sub(1).filter(|j| at(*j)).and_then(|j| name.get(j));
+            *place = match wanted {
+                '%' => any,
+                '_' => one.is_some(),
+                literal => one == Some(&literal),
+            };
+        }
+    }
+    reached.last().copied().unwrap_or(false)
+}
+
 fn object(text: &str) -> Object {
     if text == "*.*" {
         return Object::Everything;
@@ -124,6 +166,29 @@ mod tests {
     fn privileges(names: &[&str], on: Object, with_grant: bool) -> Option<Grant> {
         let privileges = names.iter().map(|name| (*name).to_owned()).collect();
         Some(Grant::Privileges { privileges, on, with_grant })
+    }
+
+    #[test]
+    fn routines_that_may_be_called() {
+        let may = |line: &str| may_execute(&[Grant::read(line).unwrap()], "my_ehr", "peek");
+        for line in [
+            "GRANT EXECUTE ON `my\\_ehr`.* TO `a`@`h`",
+            "GRANT ALL PRIVILEGES ON `my%`.* TO `a`@`h`",
+            "GRANT EXECUTE ON *.* TO `a`@`h`",
+            "GRANT EXECUTE ON FUNCTION `my_ehr`.`peek` TO `a`@`h`",
+            "GRANT `r`@`%` TO `a`@`h`",
+        ] {
+            assert!(may(line), "{line}");
+        }
+        for line in [
+            "GRANT SELECT, SHOW VIEW ON `my\\_ehr`.* TO `a`@`h`",
+            "GRANT EXECUTE ON `other`.* TO `a`@`h`",
+            "GRANT EXECUTE ON FUNCTION `my_ehr`.`poke` TO `a`@`h`",
+            "GRANT USAGE ON *.* TO `a`@`h`",
+        ] {
+            assert!(!may(line), "{line}");
+        }
+        assert!(is_like("%", "") && is_like("a%c_", "abbcd") && !is_like("a_", "a") && !is_like("", "a"));
     }
 
     #[test]

@@ -57,6 +57,12 @@ pub(crate) async fn hardening(
             format!("-- Once the datasource uses TLS: ALTER USER {user} REQUIRE SSL;")
         }
     );
+    let _ = writeln!(
+        out,
+        "-- Accounts of the same name for other hosts lend it their rights on databases; harden or drop them too:\n\
+         -- SELECT host FROM mysql.user WHERE user = {};",
+        super::literal(&target.user)
+    );
     let mut writes = Vec::new();
     if target == me {
         for grant in &asker.grants {

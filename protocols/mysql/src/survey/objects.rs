@@ -1,6 +1,7 @@
 //! Objects that act with other rights than their caller's, read other tables under a name of their own, or hide what they
 //! read.
 
+use super::grants::may_execute;
 use super::{Asker, SYSTEM, identifier, some, text};
 use crate::own_query::QueryError;
 use wire::{Finding, Severity};
@@ -19,7 +20,8 @@ pub(super) async fn objects(asker: &mut Asker<'_>) -> Result<Vec<Finding>, Query
              ORDER BY 2, 3"
         ))
         .await?;
-    for row in &routines {
+    let callable = routines.iter().filter(|row| may_execute(&asker.grants, text(row, 1), text(row, 2)));
+    for row in callable {
         let name = format!("{}.{}", identifier(text(row, 1)), identifier(text(row, 2)));
         let kind = text(row, 0);
         found.push(Finding {

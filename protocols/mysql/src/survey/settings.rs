@@ -50,7 +50,8 @@ fn judge<'a>(value: &dyn Fn(&str) -> Option<&'a str>) -> Vec<Finding> {
         }
     }
     if on("local_infile") {
-        let why = "LOAD DATA LOCAL asks a client for its files; the proxy refuses it, and nothing else needs it";
+        let why = "LOAD DATA LOCAL lets a server ask for files; through the proxy it needs local_infile = true in the datasource, \
+                   elsewhere nobody judges it";
         let fix = "SET GLOBAL local_infile = OFF; -- and in the server's configuration file";
         find(Severity::Low, "local-infile", "local_infile is ON".to_owned(), why, fix);
     }

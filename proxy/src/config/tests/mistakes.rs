@@ -159,6 +159,11 @@ fn each_mistake_says_what_where_and_what_to_do() {
         ("[policies]", "[masking]\ntenant = \"x\"\n[policies]", "[masking].key: is missing"),
         (
             "[policies]",
+            "[masking]\nkey = { file = \"masking.key\" }\nsmall_zip_areas = [\"36\"]\n[policies]",
+            "[masking].small_zip_areas: \"36\" is not the first three digits",
+        ),
+        (
+            "[policies]",
             "[approvals]\non_hold = \"ask\"\n[policies]",
             "[approvals].on_hold: \"ask\" is not a way to hold",
         ),

@@ -49,6 +49,7 @@ fn every_optional_key_is_understood() {
 [masking]
 key = { file = "masking.key" }
 tenant = "clinic"
+small_zip_areas = ["036", "021"]
 [approvals]
 wait = "1h"
 on_hold = "reject"
@@ -90,6 +91,7 @@ threads = 3
     assert_eq!(datasource.allow[0].issuer.as_deref(), Some("http://127.0.0.1:9000"));
     let masking = setup.masking.unwrap();
     assert_eq!((masking.key.secret.expose(), masking.tenant.as_str()), (SECRETS[2].as_bytes(), "clinic"));
+    assert_eq!(masking.small_zip_areas.as_deref(), Some(&[36, 21][..]));
     assert_eq!((setup.approvals.wait.as_secs(), setup.approvals.on_hold), (3600, OnHold::Reject));
     assert!(setup.console.unwrap().tls.is_some());
     let exchange = setup.exchange.unwrap();
