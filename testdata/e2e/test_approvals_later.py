@@ -122,7 +122,8 @@ def test_a_grant_is_worth_nothing_after_its_time(server, make, agent_token):
     until(lambda: desk.show(request["id"])["state"] == "expired", "expiry", 10)
     rows, error = Asking(connect, VISITS).end()
     assert rows is None and "needs approval" in error and request["id"] not in error
-    assert [r["event"] for r in proxy.records("approvals") if r["approval_id"] == request["id"]] == ["requested", "approved", "expired"]
+    steps = ["requested", "approved", "expired"]
+    until(lambda: [r["event"] for r in proxy.records("approvals") if r["approval_id"] == request["id"]] == steps, "record of the expiry")
 
 
 def test_hours_of_the_day(make, agent_token):
