@@ -42,6 +42,8 @@ pub struct RuleChange {
     pub kind: RuleKind,
     /// Its name.
     pub name: String,
+    /// Whom it concerns, in words, and whom it concerned if that changed.
+    pub whom: String,
     /// What exactly, a line each: for a new or lost rule what it says, else what differs.
     pub details: Vec<String>,
 }
@@ -50,6 +52,7 @@ pub struct RuleChange {
 struct Says {
     kind: RuleKind,
     name: String,
+    whom: String,
     parts: Vec<(&'static str, Vec<String>)>,
 }
 
@@ -63,6 +66,16 @@ fn people(who: &Who) -> String {
     given.join(" and ")
 }
 
+/// Whom a rule concerns: those it speaks of, without those it exempts.
+fn audience(who: &Who, unless: &[Who]) -> String {
+    let mut words = if who.is_anyone() { "for everyone".to_owned() } else { format!("for {}", people(who)) };
+    if !unless.is_empty() {
+        let exempt: Vec<String> = unless.iter().map(people).collect();
+        words.push_str(&format!(", but not for {}", exempt.join(" or ")));
+    }
+    words
+}
+
 fn mask(rule: &MaskRule) -> Says {
     let (kind, how) = match &rule.spec {
         MaskSpec::Detect { find } => (RuleKind::Detect, ("finds", find.clone())),
@@ -71,6 +84,7 @@ fn mask(rule: &MaskRule) -> Says {
     Says {
         kind,
         name: rule.name.clone(),
+        whom: audience(&Who::default(), &rule.unless),
         parts: vec![
             ("columns", rule.columns.iter().map(ToString::to_string).collect()),
             how,
@@ -103,7 +117,7 @@ fn guard(rule: &Guard) -> Says {
         ));
     }
     let kind = if rule.approvers.is_some() { RuleKind::Approve } else { RuleKind::Deny };
-    Says { kind, name: rule.name.clone(), parts }
+    Says { kind, name: rule.name.clone(), whom: audience(&rule.when.who, &rule.unless), parts }
 }
 
 fn everything(policy: &Policy) -> Vec<Says> {
@@ -119,7 +133,7 @@ impl Policy {
         let kept: Vec<&str> =
             after.iter().map(|rule| rule.name.as_str()).filter(|name| known.contains_key(name)).collect();
         let stayed = in_order(&before, &kept);
-        let mut changes = Vec::new();
+        let mut changes: Vec<RuleChange> = Vec::new();
         for rule in &after {
             let details = match known.get(rule.name.as_str()) {
                 None => {
@@ -129,7 +143,11 @@ impl Policy {
                 Some(was) => differences(was, rule),
             };
             if !details.is_empty() {
-                changes.push(change(Happened::Changed, rule, details));
+                let mut changed = change(Happened::Changed, rule, details);
+                if let Some(was) = known.get(rule.name.as_str()).filter(|was| was.whom != rule.whom) {
+                    changed.whom.push_str(&format!(" (before: {})", was.whom));
+                }
+                changes.push(changed);
             } else if !stayed.contains(&rule.name.as_str()) {
                 let details = vec!["the first rule that covers a column decides, and its place has changed".to_owned()];
                 changes.push(change(Happened::Moved, rule, details));
@@ -142,7 +160,7 @@ impl Policy {
 }
 
 fn change(happened: Happened, rule: &Says, details: Vec<String>) -> RuleChange {
-    RuleChange { happened, kind: rule.kind, name: rule.name.clone(), details }
+    RuleChange { happened, kind: rule.kind, name: rule.name.clone(), whom: rule.whom.clone(), details }
 }
 
 /// The largest set of kept rules that stand in the same order before and after: the others have moved.
@@ -232,6 +250,16 @@ mod tests {
                 "changed mask a: columns: no longer *.*.t.a; now *.*.t.d | masks by: was \"redact\", is \"null\" | not for: also group g | predicates: was equals, is any"
             ]
         );
+    }
+
+    #[test]
+    fn whom_a_change_concerns_is_told() {
+        let whom = |old: &str, new: &str| policy(new).changes_since(&policy(old))[0].whom.clone();
+        assert_eq!(whom(A, &format!("{A}{C}")), "for group ci");
+        assert_eq!(whom(A, &format!("{A}{B}")), "for everyone");
+        let exempt = format!("{A}unless = [{{ groups = [\"doctors\"] }}, {{ subjects = [\"x\"] }}]\n");
+        let now = "for everyone, but not for group doctors or subject x";
+        assert_eq!(whom(A, &exempt), format!("{now} (before: for everyone)"));
     }
 
     #[test]

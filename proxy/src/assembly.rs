@@ -168,6 +168,15 @@ pub(crate) async fn assemble(setup: &Setup) -> Result<Arc<Proxy>, Failure> {
     }))
 }
 
+/// The key that encrypts the exact texts of statements, if one is configured.
+pub(crate) fn body_key(setup: &Setup) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, Failure> {
+    let Some(key) = &setup.store.body_key else { return Ok(None) };
+    let text = String::from_utf8_lossy(key.secret.expose());
+    let parsed = evidence::parse_body_key(&text, &key.source.to_string())
+        .map_err(|error| Failure { what: error.to_string(), fix: "make one with: openssl rand -hex 32".to_owned() })?;
+    Ok(Some(parsed))
+}
+
 /// Opens the store; what a crash left in the journal is sealed first.
 async fn open_record(setup: &Setup) -> Result<Recorder, Failure> {
     let StorePlace::Local(path) = &setup.store.place else {
@@ -195,14 +204,7 @@ async fn open_record(setup: &Setup) -> Result<Recorder, Failure> {
     config.segment.bytes = setup.store.segment.bytes;
     config.segment.age = setup.store.segment.age;
     config.retention.clone_from(&setup.store.retention);
-    if let Some(key) = &setup.store.body_key {
-        let text = String::from_utf8_lossy(key.secret.expose());
-        let parsed = evidence::parse_body_key(&text, &key.source.to_string()).map_err(|error| Failure {
-            what: error.to_string(),
-            fix: "make one with: openssl rand -hex 32".to_owned(),
-        })?;
-        config.body_key = Some(parsed);
-    }
+    config.body_key = body_key(setup)?;
     let opened = tokio::task::spawn_blocking(move || Recorder::open(config)).await;
     let cannot = |what: String| Failure { what: format!("the record cannot be opened: {what}"), fix: String::new() };
     let (recorder, recovery) =

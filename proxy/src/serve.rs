@@ -54,8 +54,9 @@ async fn run(config: &Path) -> Result<(), Failure> {
     }
     let proxy = assembly::assemble(&setup).await?;
     let (stop, stopping) = watch::channel(false);
+    // The console first: a statement that is held finds somebody who can decide about it.
+    let mut tasks = wiring::start(&setup, &proxy, stopping.clone()).await?;
     let listeners = bind(&setup, &proxy).await?;
-    let mut tasks = Vec::new();
     for datasource in proxy.datasources.values() {
         tasks.push(tokio::spawn(keep_catalog(datasource.clone(), stopping.clone())));
     }
@@ -75,7 +76,6 @@ async fn run(config: &Path) -> Result<(), Failure> {
             }
         }
     });
-    tasks.extend(wiring::start(&setup, &proxy, stopping.clone()).await?);
     tasks.extend(exchange::wiring::start(&setup, &proxy, stopping.clone()).await?);
     wait_for_the_end(&proxy).await?;
     let _ = stop.send(true);

@@ -215,6 +215,25 @@ def test_conditions_on_client_and_text(server, proxy, desk, agent_token):
     assert rows is None and "read without the lock" in error, error
 
 
+def test_pipelined_statements_keep_their_order(proxy, desk, agent_token):
+    import contextlib
+    import threading
+
+    answers, ended = [], threading.Event()
+
+    def work():
+        with contextlib.closing(connector(proxy, "postgres15", agent_token)()) as connection, connection.pipeline():
+            cursors = [connection.execute(sql) for sql in ("SELECT 'before'", "SELECT count(*) FROM encounters WHERE id < 9", "SELECT 'after'")]
+            answers.extend(cursor.fetchone()[0] for cursor in cursors)
+        ended.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    request = desk.waiting("id < 9")
+    assert not ended.is_set()
+    assert desk.decide(request["id"], "approve", "in its turn")[0] == 200
+    assert ended.wait(20) and answers == ["before", 8, "after"]
+
+
 def test_the_console_over_tls(proxy, desk):
     import http.client
 

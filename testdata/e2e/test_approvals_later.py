@@ -111,6 +111,21 @@ def test_an_operator_ends_a_session_that_waits(server, make, agent_token):
     assert until(lambda: desk.show(request["id"])["state"] == "cancelled", "cancellation")
 
 
+@pytest.mark.parametrize("server", ENGINES)
+def test_a_grant_is_worth_nothing_after_its_time(server, make, agent_token):
+    rules = '[[approve]]\nname = "visits"\nwhen = { tables = ["*.*.encounters"] }\napprovers = { groups = ["privacy-office"] }\nvalid_for = "2s"\n'
+    proxy, desk = make(rules=rules, on_hold="reject")
+    connect = connector(proxy, server, agent_token)
+    Asking(connect, VISITS).end()
+    (request,) = desk.open()
+    assert desk.decide(request["id"], "approve", "be quick")[1]["state"] == "granted"
+    until(lambda: desk.show(request["id"])["state"] == "expired", "expiry", 10)
+    rows, error = Asking(connect, VISITS).end()
+    assert rows is None and "needs approval" in error and request["id"] not in error
+    steps = ["requested", "approved", "expired"]
+    until(lambda: [r["event"] for r in proxy.records("approvals") if r["approval_id"] == request["id"]] == steps, "record of the expiry")
+
+
 def test_hours_of_the_day(make, agent_token):
     now = datetime.now(UTC)
     clock = lambda moment: moment.strftime("%H:%M")  # noqa: E731

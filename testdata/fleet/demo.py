@@ -202,7 +202,7 @@ def stay(proxy, fleet, token, url):
     print(f"""  as the agent    PGPASSWORD=$(cat {relative}/agent.token) psql -h 127.0.0.1 -p {port} -U me hospital
                   MYSQL_PWD=$(cat {relative}/agent.token) mariadb -h 127.0.0.1 -P {proxy.ports['mariadb_tls']} --ssl-ca={os.path.relpath(proxy.ca_file)} -u me hospital
   as the DBA      PGPASSWORD={server['users']['dba']} psql -h 127.0.0.1 -p {server['port']} -U dba hospital
-  the console     {url}        {"log in as priya, omar (privacy office), dana, ana or root; each password is the name" if browser else "(this small issuer has no login page; use affidavit approvals)"}
+  the console     {url}        {"log in as priya or omar (decide, see recordings), ana (looks on) or root (ends sessions); the password is the name" if browser else "(this small issuer has no login page; use affidavit approvals)"}
                   hold something: psql … -c 'select count(*) from encounters', then decide in the browser; its recordings are there too
   the policy      $EDITOR {relative}/policies/hospital.toml        (takes effect within seconds, without a reconnect)
   the evidence    {os.path.relpath(proxy.bin / 'evidence')} sessions --config {os.path.relpath(proxy.config)}

@@ -149,14 +149,17 @@ impl Which {
             .between(self.when.from, self.when.to)
             .with(Condition::contains("sql_text", text));
         let mut closed = false;
-        let exact: BTreeSet<(String, i64)> = match archive.collect(&bodies, None) {
-            Ok(found) => found.iter().map(|(record, _)| key(record)).collect(),
-            Err(StoreError::Damaged { .. }) if archive.body_key.is_none() => {
-                closed = true;
-                BTreeSet::new()
-            }
+        // Keys only: a short text is in many bodies, and all of them together need not fit into memory.
+        let mut exact = BTreeSet::new();
+        let searched = archive.search(&bodies, &mut |record, _| {
+            exact.insert(key(&record));
+            Ok(true)
+        });
+        match searched {
+            Ok(_) => {}
+            Err(StoreError::Damaged { .. }) if archive.body_key.is_none() => closed = true,
             Err(error) => return Err(error),
-        };
+        }
         let text = text.to_lowercase();
         let condition = Condition::Test(Box::new(move |record: &Record| {
             record.str("sql_normalized").to_lowercase().contains(&text) || exact.contains(&key(record))

@@ -1,6 +1,7 @@
 //! From a judged statement to a request: what binds a grant, and what an approver is shown.
 
-use super::request::{ApprovalId, Binding, ConditionOn, Person, Picture, Request, ShownColumn, Terms, TouchedTable};
+use super::picture::{ConditionOn, Picture, ShownColumn, TouchedTable};
+use super::request::{ApprovalId, Binding, Person, Request, Terms};
 use model::{
     Access, ApprovalNeed, Lineage, MaskSpec, OutputPlan, Outputs, Param, Part, Reach, Refusal, RefusalKind,
     SessionInfo, Statement, Timestamp, Usage, Verdict,

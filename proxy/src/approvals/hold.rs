@@ -1,14 +1,14 @@
-//! Holding a statement: what the relay asks of approvals, and how a waiting connection learns the decision.
+//! Holding a statement: what the relay asks of approvals, and what a client is told first.
 
 use super::ask::Ask;
 use super::book::{Book, Change, Failed, wakes};
-use super::entry::Step;
-use super::event::{Event, State};
+use super::event::Event;
 use super::grant::Grant;
 use super::log::ApprovalLog;
 use super::request::{ApprovalId, Binding};
 use super::state::Approval;
 use super::store::Store;
+use super::ticket::Ticket;
 use model::{Refusal, RefusalKind, Timestamp};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -36,17 +36,17 @@ pub struct ApprovalsConfig {
     pub console_url: Option<String>,
 }
 
-struct Inner {
-    config: ApprovalsConfig,
-    book: Mutex<Book>,
-    waiting: Mutex<HashMap<ApprovalId, watch::Sender<()>>>,
+pub(super) struct Inner {
+    pub(super) config: ApprovalsConfig,
+    pub(super) book: Mutex<Book>,
+    pub(super) waiting: Mutex<HashMap<ApprovalId, watch::Sender<()>>>,
     now: Now,
     listeners: Vec<Listener>,
 }
 
 /// Just-in-time approval. Cheap to clone.
 #[derive(Clone)]
-pub struct Approvals(Arc<Inner>);
+pub struct Approvals(pub(super) Arc<Inner>);
 
 /// What became of asking.
 pub enum Opened {
@@ -64,15 +64,6 @@ pub struct Held {
     pub notice: String,
     /// Resolves to the decision.
     pub ticket: Ticket,
-}
-
-/// A place in the queue. Dropping it cancels the request.
-pub struct Ticket {
-    approvals: Approvals,
-    id: ApprovalId,
-    binding: Box<Binding>,
-    by: (String, u64),
-    woken: watch::Receiver<()>,
 }
 
 /// Runs what may wait for the disk without holding up the other tasks of this worker.
@@ -169,7 +160,7 @@ impl Approvals {
     }
 
     /// Uses a grant.
-    fn spend(&self, book: &mut Book, id: &ApprovalId, binding: &Binding, by: &(String, u64)) -> Opened {
+    pub(super) fn spend(&self, book: &mut Book, id: &ApprovalId, binding: &Binding, by: &(String, u64)) -> Opened {
         let event = Event::Use { binding: Box::new(binding.clone()), session: by.0.clone(), statement: by.1 };
         match book.apply(id, &event, (self.0.now)()) {
             Ok(change) => {
@@ -262,102 +253,6 @@ impl Approvals {
     }
 }
 
-impl Ticket {
-    /// The request's name.
-    #[must_use]
-    pub fn id(&self) -> &ApprovalId {
-        &self.id
-    }
-
-    /// Waits for the decision.
-    ///
-    /// # Errors
-    /// Why the statement may not run.
-    pub async fn decided(mut self) -> Result<Grant, Refusal> {
-        loop {
-            let inner = &self.approvals.0;
-            let approval = inner.book.lock().get(&self.id).cloned();
-            let Some(approval) = approval else { return Err(internal("the request is gone")) };
-            let now = self.approvals.now();
-            match approval.state() {
-                State::Granted { until, .. } if now < until => {
-                    let spent = off_the_worker(|| {
-                        self.approvals.spend(&mut inner.book.lock(), &self.id, &self.binding, &self.by)
-                    });
-                    return match spent {
-                        Opened::Granted(grant) => Ok(grant),
-                        Opened::Refused(refusal) => Err(refusal),
-                        Opened::Held(_) => Err(internal("a grant waits for itself")),
-                    };
-                }
-                State::Pending if now < approval.request().expires => {}
-                _ => {
-                    // What lapsed a moment ago is recorded as such before the client hears of it.
-                    if let Err(error) = self.approvals.tick() {
-                        tracing::error!(%error, "approvals cannot expire in the record");
-                    }
-                    let approval = self.approvals.get(&self.id).unwrap_or(approval);
-                    return Err(self.approvals.no(&approval));
-                }
-            }
-            let left = approval.request().expires.0.saturating_sub(now.0).max(0);
-            let left = Duration::from_micros(u64::try_from(left).unwrap_or(0)).min(Duration::from_secs(30));
-            tokio::select! {
-                changed = self.woken.changed() => if changed.is_err() { return Err(internal("approvals have stopped")) },
-                () = tokio::time::sleep(left + Duration::from_millis(5)) => {}
-            }
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.approvals.0.waiting.lock().remove(&self.id);
-        let pending = self.approvals.get(&self.id).is_some_and(|approval| approval.state() == State::Pending);
-        if pending {
-            let event = Event::Cancel { why: "the client went away".to_owned() };
-            match self.approvals.decide(&self.id, &event) {
-                Ok(_) | Err(Failed::Objection(_)) => {}
-                Err(error) => {
-                    tracing::error!(approval = %self.id, %error, "a request that nobody waits for could not be cancelled; it lapses by itself")
-                }
-            }
-        }
-    }
-}
-
-impl Approvals {
-    /// What a client is told whose request came to nothing.
-    fn no(&self, approval: &Approval) -> Refusal {
-        let request = approval.request();
-        let last = approval.history().iter().rev().find(|entry| entry.step != Step::Used);
-        let by = last.and_then(|entry| entry.by.as_ref()).map_or("the proxy", |by| by.display());
-        let words = last.and_then(|entry| entry.words.as_deref()).unwrap_or_default();
-        let id = &request.id;
-        let (message, hint) = match approval.state() {
-            State::Denied => {
-                (format!("{by} denied request {id}: {words}"), "ask them, or change the statement".to_owned())
-            }
-            State::Revoked => (format!("{by} revoked request {id}: {words}"), "ask them".to_owned()),
-            State::Cancelled => {
-                (format!("request {id} was cancelled: {words}"), "send the statement again to ask anew".to_owned())
-            }
-            State::Used => (
-                format!("request {id} was used by another connection"),
-                "send the statement again to ask anew".to_owned(),
-            ),
-            State::Expired | State::Pending | State::Granted { .. } => (
-                format!("nobody approved request {id} within {}", lasting(self.0.config.wait)),
-                format!(
-                    "send the statement again to ask anew, and tell someone from {}",
-                    request.terms.groups.join(", ")
-                ),
-            ),
-        };
-        Refusal::new(RefusalKind::NeedsApproval, message).hint(hint).rule(request.binding.rule.clone())
-    }
-}
-
 fn cannot_ask(failed: &Failed, rule: &str) -> Refusal {
     let (kind, hint) = match failed {
         Failed::Full(_) => (RefusalKind::LimitReached, "wait until some of them are decided"),
@@ -371,12 +266,12 @@ fn cannot_ask(failed: &Failed, rule: &str) -> Refusal {
         .rule(rule)
 }
 
-fn internal(what: &str) -> Refusal {
+pub(super) fn internal(what: &str) -> Refusal {
     Refusal::new(RefusalKind::Internal, format!("approval failed: {what}")).hint("send the statement again")
 }
 
 /// A duration as people say it.
-fn lasting(duration: Duration) -> String {
+pub(super) fn lasting(duration: Duration) -> String {
     match duration.as_secs() {
         1 => "1 second".to_owned(),
         seconds @ 0..=119 => format!("{seconds} seconds"),

@@ -17,9 +17,11 @@ mod hold;
 mod in_session;
 mod log;
 mod micros;
+mod picture;
 mod request;
 mod state;
 mod store;
+mod ticket;
 pub mod webhook;
 
 pub use ask::Ask;
@@ -27,10 +29,10 @@ pub use book::{Book, Change, Failed};
 pub use entry::{Entry, Step};
 pub use event::{Event, Objection, Review, State, Vote};
 pub use grant::{Grant, Scope};
-pub use hold::{Approvals, ApprovalsConfig, Held, Listener, Now, Opened, Ticket};
+pub use hold::{Approvals, ApprovalsConfig, Held, Listener, Now, Opened};
 pub use log::{ApprovalLog, Logged, Unlogged};
-pub use request::{
-    ApprovalId, Approver, Binding, ConditionOn, Person, Picture, Request, ShownColumn, Terms, TouchedTable,
-};
+pub use picture::{ConditionOn, Picture, ShownColumn, TouchedTable};
+pub use request::{ApprovalId, Approver, Binding, Person, Request, Terms};
 pub use state::Approval;
 pub use store::{Store, StoreError};
+pub use ticket::Ticket;

@@ -4,7 +4,7 @@ use super::proxy_health::ProxyHealth;
 use super::server::Parts;
 use super::{Console, KilledBy, LiveSession, LiveSessions, Login, PolicySource, PolicyText, Recordings};
 use crate::approvals::{Approvals, ApprovalsConfig, Listener, webhook};
-use crate::assembly::Failure;
+use crate::assembly::{self, Failure};
 use crate::clock;
 use crate::config::{OnHold, Setup, StorePlace};
 use crate::identity::SystemClock;
@@ -73,7 +73,9 @@ pub(crate) async fn start(
         policies,
         health: Arc::new(ProxyHealth::new(proxy.clone())),
         recordings: match &setup.store.place {
-            StorePlace::Local(folder) => Some(Recordings::new(proxy.recorder.clone(), folder.clone(), None)),
+            StorePlace::Local(folder) => {
+                Some(Recordings::new(proxy.recorder.clone(), folder.clone(), assembly::body_key(setup)?))
+            }
             StorePlace::Remote(_) => None,
         },
     };

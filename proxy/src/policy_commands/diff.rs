@@ -39,7 +39,8 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<(), Stopped> {
 
 pub(super) fn to_json(change: &RuleChange) -> Value {
     json!({
-        "happened": change.happened.as_str(), "kind": change.kind.as_str(), "rule": change.name, "details": change.details,
+        "happened": change.happened.as_str(), "kind": change.kind.as_str(), "rule": change.name, "whom": change.whom,
+        "details": change.details,
     })
 }
 

@@ -291,5 +291,8 @@ async fn policies_come_from_the_record() {
     let (at, before) =
         (page.find(&version.to_string()[..16]).unwrap(), page.find(&self::version().to_string()[..16]).unwrap());
     assert!(at < before && page.contains("in force"), "{page}");
-    assert!(page.contains("ann, ticket 7") && page.contains("with: &quot;redact&quot; → &quot;null&quot;"), "{page}");
+    assert!(
+        page.contains("ann, ticket 7") && page.contains("masks by: was &quot;redact&quot;, is &quot;null&quot;"),
+        "{page}"
+    );
 }

@@ -54,8 +54,8 @@ impl PolicySource for Proxy {
             by: None,
         };
         vec![
-            version("b2", "[[mask]]\nname = \"ssn\"\nwith = \"redact\"\n"),
-            version("a1", "[[mask]]\nname = \"ssn\"\nwith = \"null\"\n"),
+            version("b2", "[[mask]]\nname = \"ssn\"\ncolumns = [\"*.*.*.ssn\"]\nwith = \"redact\"\n"),
+            version("a1", "[[mask]]\nname = \"ssn\"\ncolumns = [\"*.*.*.ssn\"]\nwith = \"null\"\n"),
         ]
     }
 }
