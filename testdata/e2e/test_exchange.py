@@ -31,9 +31,10 @@ def exchange(mysql_fleet, tmp_path_factory):
 def fresh_exchange(fleet, fresh_proxy):
     """A proxy of one's own, for tests that break it."""
 
-    def make():
+    def make(scheme="https"):
         port = exchanging.port()
-        return Exchange(fresh_proxy(extra={"lines": exchanging.lines(port)}), port)
+        secure = exchanging.TLS if scheme == "https" else "insecure_loopback = true"
+        return Exchange(fresh_proxy(extra={"lines": exchanging.lines(port, secure=secure)}), port, scheme)
 
     return make
 
@@ -290,7 +291,7 @@ def test_the_command_line(exchange, mint, agent_token):
 
 
 def test_a_restart_in_between(fresh_exchange, agent_token):
-    exchange = fresh_exchange()
+    exchange = fresh_exchange("http")
     kept, revoked = (exchange.credential(agent_token, "postgres15") for _ in range(2))
     assert exchange.api(agent_token, f"/{revoked['user']}/revoke", justification="")[0] == 200
     for stop in (exchange.proxy.stop, exchange.proxy.kill):
