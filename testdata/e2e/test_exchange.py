@@ -86,6 +86,7 @@ def test_channel_binding_can_be_required(exchange, agent_token, monkeypatch):
 def test_what_is_answered_and_what_is_on_record(exchange, agent_token):
     answer = exchange.credential(agent_token, "postgres15")
     assert (answer["access_token"], answer["token_type"]) == (answer["password"], "N_A")
+    assert exchange.post(agent_token + "\n", "postgres15")[0] == 200, "a token comes from a file, with its line break"
     assert 590 <= answer["expires_in"] <= 600 and answer["datasource"] == "postgres15", answer
     assert place(exchange, "postgres15", answer).one("SELECT current_user") == "affidavit"
     sessions = [one for one in exchange.proxy.records("sessions", "--limit", "100000") if one.get("claimed_user") == answer["user"]]
