@@ -15,17 +15,21 @@ GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 
 
-def lines(port, *more):
+TLS = 'tls = { cert = "tls/proxy.crt", key = "tls/proxy.key" }'
+
+
+def lines(port, *more, secure=TLS):
     """The section of affidavit.toml. The certificate is the one that the proxy's listeners have."""
-    return ["", "[exchange]", f'address = "127.0.0.1:{port}"', 'tls = { cert = "tls/proxy.crt", key = "tls/proxy.key" }', *more]
+    return ["", "[exchange]", f'address = "127.0.0.1:{port}"', secure, *more]
 
 
 class Exchange:
     """The endpoint of one proxy."""
 
-    def __init__(self, proxy, port):
+    def __init__(self, proxy, port, scheme="https"):
         self.proxy, self.port = proxy, port
-        self.url = f"https://localhost:{port}"
+        self.url = f"{scheme}://localhost:{port}"
+        proxy.wait_for_log("token exchange")
 
     def curl(self, path, *options):
         """(status, parsed answer)."""

@@ -31,9 +31,10 @@ def exchange(mysql_fleet, tmp_path_factory):
 def fresh_exchange(fleet, fresh_proxy):
     """A proxy of one's own, for tests that break it."""
 
-    def make():
+    def make(scheme="https"):
         port = exchanging.port()
-        return Exchange(fresh_proxy(extra={"lines": exchanging.lines(port)}), port)
+        secure = exchanging.TLS if scheme == "https" else "insecure_loopback = true"
+        return Exchange(fresh_proxy(extra={"lines": exchanging.lines(port, secure=secure)}), port, scheme)
 
     return make
 
@@ -85,6 +86,7 @@ def test_channel_binding_can_be_required(exchange, agent_token, monkeypatch):
 def test_what_is_answered_and_what_is_on_record(exchange, agent_token):
     answer = exchange.credential(agent_token, "postgres15")
     assert (answer["access_token"], answer["token_type"]) == (answer["password"], "N_A")
+    assert exchange.post(agent_token + "\n", "postgres15")[0] == 200, "a token comes from a file, with its line break"
     assert 590 <= answer["expires_in"] <= 600 and answer["datasource"] == "postgres15", answer
     assert place(exchange, "postgres15", answer).one("SELECT current_user") == "affidavit"
     sessions = [one for one in exchange.proxy.records("sessions", "--limit", "100000") if one.get("claimed_user") == answer["user"]]
@@ -290,7 +292,7 @@ def test_the_command_line(exchange, mint, agent_token):
 
 
 def test_a_restart_in_between(fresh_exchange, agent_token):
-    exchange = fresh_exchange()
+    exchange = fresh_exchange("http")
     kept, revoked = (exchange.credential(agent_token, "postgres15") for _ in range(2))
     assert exchange.api(agent_token, f"/{revoked['user']}/revoke", justification="")[0] == 200
     for stop in (exchange.proxy.stop, exchange.proxy.kill):

@@ -2,10 +2,10 @@
 
 use super::api;
 use super::book::{Issued, instant};
+use super::bounded::Bounded;
 use super::entrance::{Exchange, slow_down};
 use super::request::{ISSUED_TYPE, Problem, Wanted, read};
 use crate::console::fail::Fail;
-use crate::console::tls::TlsListener;
 use crate::identity::{Access, Denied, Unverified, Verifier};
 use axum::extract::connect_info::Connected;
 use axum::extract::rejection::FormRejection;
@@ -13,7 +13,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Form, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::IncomingStream;
+use axum::serve::{IncomingStream, Listener};
 use axum::{Json, Router};
 use evidence::LoginDenied;
 use model::{AuthMethod, Identity, Refusal, RefusalKind};
@@ -21,7 +21,6 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 
 /// Largest request (bytes): a token of 64 KiB, percent-encoded where it must be.
 const MOST_BODY: usize = 128 * 1024;
@@ -45,14 +44,8 @@ pub(super) struct Service {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-impl Connected<IncomingStream<'_, TcpListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
-
-impl Connected<IncomingStream<'_, TlsListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+impl<L: Listener<Addr = SocketAddr>> Connected<IncomingStream<'_, Bounded<L>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Bounded<L>>) -> Self {
         Self(*stream.remote_addr())
     }
 }

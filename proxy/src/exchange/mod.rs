@@ -13,6 +13,7 @@
 mod api;
 mod attempts;
 mod book;
+mod bounded;
 pub(crate) mod command;
 mod credential;
 mod endpoint;

@@ -1,6 +1,7 @@
 //! Where the exchange meets the running proxy: what `serve` opens and starts.
 
 use super::book::Book;
+use super::bounded::{Bounded, LIFE, MOST};
 use super::endpoint::{Peer, Service, router};
 use super::entrance::Exchange;
 use super::seal::Keys;
@@ -23,9 +24,12 @@ use tokio::task::JoinHandle;
 pub(crate) fn open(setup: &Setup, recorder: &Recorder, sessions: &Arc<Sessions>) -> Result<Option<Exchange>, Failure> {
     let Some(exchange) = &setup.exchange else { return Ok(None) };
     let StorePlace::Local(folder) = &setup.store.place else { return Ok(None) };
-    let cannot = |what: String| Failure {
+    let cannot = |what: String| {
+        Failure {
         what: format!("exchanged credentials cannot be opened: {what}"),
-        fix: "is another proxy running on this store?".to_owned(),
+        fix: "is another proxy running on this store? a damaged credentials.redb can be moved away: clients exchange again"
+            .to_owned(),
+    }
     };
     // Where a program signs the log there is no secret of it here; the masking key is the other one that this proxy holds.
     let secret = match (&setup.store.signing_key, &setup.masking) {
@@ -84,11 +88,15 @@ pub(crate) async fn start(
             let listener = TlsListener::new(socket, Arc::new(config)).map_err(failure)?;
             let app =
                 router(service).layer(from_fn(headers::insist_on_tls)).into_make_service_with_connect_info::<Peer>();
-            tokio::spawn(async move { report(axum::serve(listener, app).with_graceful_shutdown(stop).await) })
+            tokio::spawn(async move {
+                report(axum::serve(Bounded::new(listener, MOST, LIFE), app).with_graceful_shutdown(stop).await)
+            })
         }
         None => {
             let app = router(service).layer(from_fn(headers::protect)).into_make_service_with_connect_info::<Peer>();
-            tokio::spawn(async move { report(axum::serve(socket, app).with_graceful_shutdown(stop).await) })
+            tokio::spawn(async move {
+                report(axum::serve(Bounded::new(socket, MOST, LIFE), app).with_graceful_shutdown(stop).await)
+            })
         }
     };
     Ok(Some(serving))
