@@ -88,7 +88,7 @@ def zstd_cli(proxy, token, *, script, algorithm="zstd"):
         f"--compression-algorithms={algorithm}", "--zstd-compression-level=5", "--enable-cleartext-plugin", "--ssl-mode=REQUIRED", "hospital",
     )
     return subprocess.run(
-        line, input=script, env={"MYSQL_PWD": token, "PATH": "/usr/bin"}, capture_output=True, text=True, timeout=60
+        line, input=script, env={"MYSQL_PWD": token, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, timeout=60
     )
 
 

@@ -168,6 +168,14 @@ impl MysqlConversation {
         }
     }
 
+    /// A batch that cannot be taken apart does not reach the client: our last words stand where its first row would.
+    fn withheld(&mut self, batch: &RowBatch<'_>, violation: Violation) -> Violation {
+        if let Some((_, sequence)) = packet::header(batch.wire) {
+            self.expected = sequence;
+        }
+        violation
+    }
+
     fn begin(&mut self, sequence: u8) {
         self.expected = sequence;
         self.shift = 0;
@@ -224,7 +232,8 @@ impl Conversation for MysqlConversation {
     fn whole_rows(&mut self, _statement: StatementId) {}
 
     fn splice(&mut self, batch: &RowBatch<'_>, masker: &mut dyn CellMasker, out: &mut Splice) -> Result<(), Violation> {
-        let shift = upstream::splice::splice(batch, masker, self.shift, out)?;
+        let spliced = upstream::splice::splice(batch, masker, self.shift, out);
+        let shift = spliced.map_err(|violation| self.withheld(batch, violation))?;
         if shift != self.shift {
             self.shifted_in = Some(batch.result);
         }
@@ -233,7 +242,7 @@ impl Conversation for MysqlConversation {
     }
 
     fn journal_rows(&mut self, batch: &RowBatch<'_>, out: &mut Vec<u8>) -> Result<Option<()>, Violation> {
-        upstream::rows::journal(batch, out)?;
+        upstream::rows::journal(batch, out).map_err(|violation| self.withheld(batch, violation))?;
         Ok(Some(()))
     }
 

@@ -151,7 +151,7 @@ impl MysqlDatasource {
             return facts;
         }
         let procedures = self.shared.procedures.read().unwrap_or_else(PoisonError::into_inner).clone();
-        procedures.facts(sql, &facts, settings, analyse).map_or(facts, Arc::new)
+        Arc::new(procedures.facts(sql, &facts, settings, analyse))
     }
 
     /// A definition has run: the catalog in force may be wrong about views and columns.

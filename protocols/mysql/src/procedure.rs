@@ -63,8 +63,28 @@ impl Procedures {
         Self { by_name }
     }
 
-    /// What a text does that is one CALL, of a procedure that can be followed. `call` is what is known without it.
-    pub(crate) fn facts(&self, sql: &[u8], call: &Facts, settings: &Settings, analyse: Analyse<'_>) -> Option<Facts> {
+    /// What a text does that is one CALL; `call` is what is known without looking at the procedure.
+    pub(crate) fn facts(&self, sql: &[u8], call: &Facts, settings: &Settings, analyse: Analyse<'_>) -> Facts {
+        self.followed(sql, call, settings, analyse).unwrap_or_else(|| {
+            let mut facts = call.clone();
+            if let Some(name) = self.missing(sql, settings) {
+                // A reason to read the catalog again: it may be new.
+                facts.unknown_relations.push(name);
+            }
+            facts
+        })
+    }
+
+    /// The procedure that a text calls, if it is not one of these.
+    fn missing(&self, sql: &[u8], settings: &Settings) -> Option<String> {
+        let tokens = scan(std::str::from_utf8(sql).ok()?)?;
+        let ((schema, name), _) = called(&tokens)?;
+        let schema = schema.or_else(|| settings.search_path.first().cloned())?;
+        (!self.by_name.contains_key(&key(&schema, &name))).then(|| format!("procedure {schema}.{name}"))
+    }
+
+    /// The same, of a procedure that can be followed.
+    fn followed(&self, sql: &[u8], call: &Facts, settings: &Settings, analyse: Analyse<'_>) -> Option<Facts> {
         let [Part { verb: Verb::Call, .. }] = call.parts.as_slice() else { return None };
         if settings.sql_mode != SqlMode::default() || !settings.ascii_safe_encoding {
             return None;

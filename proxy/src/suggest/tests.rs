@@ -31,6 +31,7 @@ fn clinic() -> Clinic {
         user: "u".to_owned(),
         password: None,
         tls: UpstreamTls::Disabled,
+        options: wire::Options::default(),
         connect_timeout: std::time::Duration::from_secs(1),
         options: wire::Options::default(),
     };

@@ -29,7 +29,7 @@ def spoil():
 step("spoilt", spoil, describe)
 step("same user", lambda: conn.cmd_change_user(USER, PASSWORD, DATABASE, charset=45) and None, describe)
 step("as new", lambda: one(STATE), describe)
-step("tables are there", lambda: one("SELECT count(*) FROM departments"), describe)
+step("tables are there", lambda: one("SELECT count(*) FROM analytics.departments"), describe)
 step("into another database", lambda: conn.cmd_change_user(USER, PASSWORD, "analytics", charset=45) and None, describe)
 step("it is there", lambda: one("SELECT database(), count(*) FROM departments"), describe)
 step("spoilt again", spoil, describe)

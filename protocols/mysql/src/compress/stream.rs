@@ -9,8 +9,11 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wire::{Coded, Transport};
 
-/// Bytes that become one compressed packet at most.
+/// Bytes that become one compressed packet, more or less: what is inside is not torn apart where it need not be, as servers
+/// do not, and some clients could not put it together again.
 const CHUNK: usize = 64 * 1024;
+/// Bytes taken at once.
+const TAKEN: usize = 256 * 1024;
 /// Bytes read at once.
 const READ: usize = 16 * 1024;
 /// Bytes that may wait for the connection before no more are taken.
@@ -35,8 +38,10 @@ pub(crate) struct Compressed {
     role: Role,
     /// The next outer sequence id, in either direction.
     sequence: u8,
-    /// The next inner sequence id of the upstream.
+    /// The next inner sequence id of the peer.
     inner: u8,
+    /// The outer sequence id that was read last, if nothing was written since.
+    read_last: Option<u8>,
     /// Bytes of the peer that are not unpacked.
     raw: Vec<u8>,
     /// Bytes that are, from `plain_at` on.
@@ -80,6 +85,7 @@ impl Compressed {
             role,
             sequence: 0,
             inner: 0,
+            read_last: None,
             raw: Vec::new(),
             plain: Vec::new(),
             plain_at: 0,
@@ -95,8 +101,9 @@ impl Compressed {
         let mut at = 0;
         while self.plain.len() < CHUNK {
             let Some((header, packed)) = whole(self.raw.get(at..).unwrap_or_default()) else { break };
-            // A client begins anew with every command; which of its packets do is seen once they are unpacked.
-            let begins = self.role == Role::Server && header.sequence == 0;
+            // A client begins anew with every command; ids also wrap, within one.
+            let wraps = self.read_last == Some(255);
+            let begins = self.role == Role::Server && header.sequence == 0 && self.incoming.between() && !wraps;
             if header.sequence != self.sequence && !begins {
                 let (got, due) = (header.sequence, self.sequence);
                 return Err(invalid(format!("compressed packet: sequence id {got} where {due} was due")));
@@ -106,16 +113,19 @@ impl Compressed {
             let start = self.plain.len();
             codec.unpack(header, packed, &mut self.plain)?;
             at += HEADER + header.length;
-            if self.role == Role::Client {
-                self.number(start);
+            self.read_last = Some(header.sequence);
+            if begins {
+                self.inner = 0;
             }
+            self.number(start);
         }
         self.raw.drain(..at.min(self.raw.len()));
         give_back(&mut self.raw);
         Ok(at > 0)
     }
 
-    /// Numbers the packets that were unpacked to `start` and behind it.
+    /// Numbers the packets that were unpacked to `start` and behind it: neither servers nor clients look at the ids inside,
+    /// and some of each send others than without compression.
     fn number(&mut self, start: usize) {
         let mut at = start;
         while let Some(piece) = self.plain.get(at..).filter(|piece| !piece.is_empty()) {
@@ -140,7 +150,7 @@ impl Compressed {
             at += match self.outgoing.frames.next(piece) {
                 Next::Partial(count) => count,
                 Next::Body(count) => {
-                    self.add(piece.get(..count).unwrap_or_default());
+                    self.add(piece.get(..count).unwrap_or_default())?;
                     count
                 }
                 Next::Head { bytes, length, sequence } => {
@@ -148,11 +158,15 @@ impl Compressed {
                         self.seal()?;
                         self.sequence = 0;
                     }
+                    let long = self.outgoing.batch.len() + packet::HEADER + length > CHUNK;
+                    if !self.outgoing.batch.is_empty() && long {
+                        self.seal()?;
+                    }
                     self.outgoing.last = Some((length, sequence));
                     self.inner = after(sequence, 1);
                     let mut header = Vec::with_capacity(packet::HEADER);
                     packet::put_header(&mut header, length, sequence);
-                    self.add(&header);
+                    self.add(&header)?;
                     bytes
                 }
             };
@@ -160,7 +174,7 @@ impl Compressed {
                 self.outgoing.bare = false;
             }
         }
-        self.seal()
+        if self.outgoing.batch.len() >= CHUNK && self.outgoing.frames.between() { self.seal() } else { Ok(()) }
     }
 
     /// Whether a packet of ours with this id begins a command. Ids wrap, and only the data of LOCAL INFILE are so many
@@ -169,18 +183,28 @@ impl Compressed {
         sequence == 0 && !matches!(self.outgoing.last, Some((1.., 255)))
     }
 
-    fn add(&mut self, bytes: &[u8]) {
+    fn add(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         if self.outgoing.bare {
-            self.out.extend_from_slice(bytes)
-        } else {
-            self.outgoing.batch.extend_from_slice(bytes)
+            self.out.extend_from_slice(bytes);
+            return Ok(());
         }
+        while !bytes.is_empty() {
+            let room = packet::LONGEST - self.outgoing.batch.len();
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            self.outgoing.batch.extend_from_slice(now);
+            if self.outgoing.batch.len() == packet::LONGEST {
+                self.seal()?;
+            }
+            bytes = later;
+        }
+        Ok(())
     }
 
     fn seal(&mut self) -> io::Result<()> {
         if !self.outgoing.batch.is_empty() {
             let codec = self.codec.as_mut().ok_or_else(no_memory)?;
             codec.put(&mut self.out, self.sequence, &self.outgoing.batch)?;
+            self.read_last = None;
             self.sequence = after(self.sequence, 1);
             self.outgoing.batch.clear();
             give_back(&mut self.outgoing.batch);
@@ -264,7 +288,7 @@ impl AsyncWrite for Compressed {
         if this.out.len().saturating_sub(this.out_at) >= MOST_WAITING {
             return Poll::Pending;
         }
-        let count = buf.len().min(CHUNK);
+        let count = buf.len().min(TAKEN);
         this.take(buf.get(..count).unwrap_or_default())?;
         match this.poll_push(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -274,12 +298,14 @@ impl AsyncWrite for Compressed {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.seal()?;
         ready!(this.poll_push(cx))?;
         Pin::new(&mut this.under).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.seal()?;
         ready!(this.poll_push(cx))?;
         Pin::new(&mut this.under).poll_shutdown(cx)
     }

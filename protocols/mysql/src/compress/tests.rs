@@ -117,9 +117,11 @@ async fn the_outer_ids_begin_anew_with_each_command_and_wrap_within_one() {
     let mut sent = frames(0, &[b"\x19\x01\0\0\0", b"\x19\x02\0\0\0"]);
     sent[12] = 0;
     client.write_all(&sent).await.unwrap();
+    client.flush().await.unwrap();
     // The data of a file: ids wrap, and the packet after 255 is no command.
     for piece in [&frames(254, &[b"a"])[..], &frames(255, &[b"b"]), &frames(0, &[b"c"]), &frames(1, &[b""])] {
         client.write_all(piece).await.unwrap();
+        client.flush().await.unwrap();
     }
     client.write_all(&frames(0, &[b"\x0e"])).await.unwrap();
     client.flush().await.unwrap();
@@ -149,6 +151,44 @@ async fn a_server_that_sets_its_inner_ids_to_the_outer_ones_is_numbered_again() 
     there.write_all(&out).await.unwrap();
     let expected = frames(1, &[b"one", b"two", b"three", b"four"]);
     assert_eq!(read(&mut client, expected.len()).await, expected);
+}
+
+#[tokio::test]
+async fn a_client_that_counts_inside_as_it_likes_is_numbered_again() {
+    let (mut here, there) = pair().await;
+    let mut server = Compressed::towards_client(Transport::Plain(there), Algorithm::Zlib);
+    let mut codec = Codec::new(Algorithm::Zlib).unwrap();
+    for inner in [0, 1, 7] {
+        let mut out = Vec::new();
+        codec.put(&mut out, 0, &frames(inner, &[&[b'q'; 200]])).unwrap();
+        here.write_all(&out).await.unwrap();
+        let expected = frames(0, &[&[b'q'; 200]]);
+        assert_eq!(read(&mut server, expected.len()).await, expected);
+        server.write_all(&frames(1, &[b"ok"])).await.unwrap();
+        server.flush().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_packet_is_not_torn_apart_where_it_fits() {
+    let (here, mut there) = pair().await;
+    let mut client = Compressed::towards_upstream(Transport::Plain(here), Algorithm::Zlib);
+    let rows: Vec<Vec<u8>> = vec![vec![b'a'; 100], vec![b'b'; 1_000_000], vec![b'c'; 40_000], vec![b'd'; 40_000]];
+    let payloads: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+    let sent = frames(1, &payloads);
+    for piece in sent.chunks(9_999) {
+        client.write_all(piece).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    drop(client);
+    let mut all = Vec::new();
+    there.read_to_end(&mut all).await.unwrap();
+    let (mut rest, mut lengths) = (&all[..], Vec::new());
+    while let Some((header, packed)) = super::codec::whole(rest) {
+        lengths.push(header.plain);
+        rest = &rest[7 + packed.len()..];
+    }
+    assert_eq!(lengths, [104, 1_000_004, 40_004, 40_004]);
 }
 
 #[tokio::test]

@@ -28,13 +28,22 @@ fn catalog() -> Catalog {
 
 /// The facts of `sql` where `stats.p` has this body and the parameters `most` and `total`.
 fn facts(body: &str, mode: &str, sql: &str) -> Option<Facts> {
+    let (facts, followed) = looked_at(body, mode, sql);
+    followed.then_some(facts)
+}
+
+/// The same, and whether the procedure was followed.
+fn looked_at(body: &str, mode: &str, sql: &str) -> (Facts, bool) {
     let text = |text: &str| text.to_owned();
     let parameters = ["most", "Total"].map(|name| [text("stats"), text("p"), text(name)]).to_vec();
     let procedures = Procedures::new(vec![[text("stats"), text("p"), text(body), text(mode)]], parameters);
     let (analyser, catalog) = (Analyser::new(Dialect::MariaDb), catalog());
     let settings = Settings { search_path: vec!["ehr".to_owned()], ..Settings::default() };
     let analyse = |sql: &str, settings: &Settings| analyser.analyse(sql.as_bytes(), &catalog, settings);
-    procedures.facts(sql.as_bytes(), &analyse(sql, &settings), &settings, &analyse)
+    let call = analyse(sql, &settings);
+    let facts = procedures.facts(sql.as_bytes(), &call, &settings, &analyse);
+    let followed = facts.parts != call.parts;
+    (facts, followed)
 }
 
 const CALL: &str = "CALL stats.p(3, @t)";
@@ -76,6 +85,14 @@ fn protected_columns_are_seen_in_it() {
 fn parameters_are_given_back() {
     let facts = facts("BEGIN DECLARE twice INT DEFAULT 2; SET total = most * twice; END", "", CALL).unwrap();
     assert!(facts.parts[0].tables.is_empty() && facts.parts[0].opaque.is_empty());
+}
+
+#[test]
+fn a_procedure_that_is_not_known_may_be_new() {
+    let (facts, followed) = looked_at("SELECT 1", "", "CALL stats.q()");
+    assert_eq!((facts.unknown_relations, followed), (vec!["procedure stats.q".to_owned()], false));
+    let (facts, followed) = looked_at("DELETE FROM wards", "", CALL);
+    assert!(facts.unknown_relations.is_empty() && !followed, "another look would not help");
 }
 
 #[test]

@@ -40,6 +40,10 @@ fn hostile_upstreams_end_the_session_and_nothing_of_theirs_is_passed_on() {
             }
             assert!(session.say(&bytes).is_err(), "{what}");
             assert!(session.client.is_empty() || session.client == good, "{what}");
+            let due = if session.client.is_empty() { 1 } else { 5 };
+            let mut out = Vec::new();
+            session.conversation.farewell(&Refusal::new(RefusalKind::ProtocolViolation, "bad"), &mut out);
+            assert_eq!(out[3], due, "{what}: the last words come in sequence");
         }
     }
 }

@@ -245,7 +245,37 @@ fn plain_assignment(text: &str) -> Option<String> {
     (!before.contains(['(', '\'', '"', '`', '='])).then(|| format!("{before}={after}"))
 }
 
+/// SET of one thing or of several: the parser knows lists of assignments, but not with NAMES among them.
 fn set(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
+    for assignment in assignments(text) {
+        set_one(&format!("SET {assignment}"), tracer)?;
+    }
+    Ok(Ended::quiet(Verb::Set))
+}
+
+/// What stands between the commas of a SET, those in brackets left alone. A scope (GLOBAL, SESSION) goes with what is
+/// behind it until the next comma; the server lets it hold further, which makes no difference here.
+fn assignments(text: &str) -> Vec<&str> {
+    let list = text.get(3..).unwrap_or_default();
+    let (mut parts, mut start, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
+    for (at, byte) in list.bytes().enumerate() {
+        match (quote, byte) {
+            (Some(open), _) => quote = Some(open).filter(|open| *open != byte),
+            (None, b'\'' | b'`' | b'"') => quote = Some(byte),
+            (None, b'(') => depth += 1,
+            (None, b')') => depth = depth.saturating_sub(1),
+            (None, b',') if depth == 0 => {
+                parts.push(list.get(start..at).unwrap_or_default().trim());
+                start = at + 1;
+            }
+            (None, _) => {}
+        }
+    }
+    parts.push(list.get(start..).unwrap_or_default().trim());
+    parts
+}
+
+fn set_one(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
     let ended = Ended::quiet(Verb::Set);
     let value = |expr: &ast::Expr| match expr {
         ast::Expr::Value(value) => match &value.value {

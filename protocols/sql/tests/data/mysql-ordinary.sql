@@ -2,6 +2,7 @@ SELECT 1;;;
 SELECT @@version, @@session.auto_increment_increment AS auto_increment_increment, @@tx_isolation;;;
 SELECT DATABASE(), CURRENT_USER(), CONNECTION_ID(), VERSION();;;
 SET NAMES utf8mb4;;;
+SET sql_mode=(SELECT CONCAT(@@sql_mode, ',PIPES_AS_CONCAT,NO_ENGINE_SUBSTITUTION')),time_zone='+00:00',NAMES utf8mb4 COLLATE utf8mb4_unicode_ci;;;
 SET autocommit=0;;;
 SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;;;
 SET character_set_results = NULL;;;

@@ -15,7 +15,9 @@ fn cell(row: &MySqlRow, at: usize) -> Result<Value, sqlx::Error> {
     }
     let name = raw.type_info().name().to_owned();
     Ok(match name.as_str() {
-        "BOOLEAN" | "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" => json!(row.try_get_unchecked::<i64, _>(at)?),
+        "BOOLEAN" | "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" => {
+            json!(row.try_get_unchecked::<i64, _>(at)?)
+        }
         "TINYINT UNSIGNED" | "SMALLINT UNSIGNED" | "INT UNSIGNED" | "BIGINT UNSIGNED" | "YEAR" | "BIT" => {
             json!(row.try_get_unchecked::<u64, _>(at)?.to_string())
         }
@@ -32,7 +34,9 @@ fn cell(row: &MySqlRow, at: usize) -> Result<Value, sqlx::Error> {
 }
 
 fn cells(rows: &[MySqlRow]) -> Result<Value, sqlx::Error> {
-    rows.iter().map(|row| (0..row.columns().len()).map(|at| cell(row, at)).collect()).collect()
+    let row = |row: &MySqlRow| (0..row.columns().len()).map(|at| cell(row, at)).collect::<Result<Vec<Value>, _>>();
+    let rows: Vec<Vec<Value>> = rows.iter().map(row).collect::<Result<_, _>>()?;
+    Ok(json!(rows))
 }
 
 fn table(rows: &[MySqlRow]) -> Result<Value, sqlx::Error> {
@@ -64,7 +68,8 @@ async fn types(conn: &mut MySqlConnection) -> Answer {
 async fn lookups(conn: &mut MySqlConnection) -> Answer {
     let mut all = Vec::new();
     for code in ["I10", "O80", "no", "I10"] {
-        let found = sqlx::query("SELECT title FROM analytics.icd10 WHERE code = ?").bind(code).fetch_all(&mut *conn).await?;
+        let found =
+            sqlx::query("SELECT title FROM analytics.icd10 WHERE code = ?").bind(code).fetch_all(&mut *conn).await?;
         all.push(cells(&found)?);
     }
     Ok(json!(all))
