@@ -2,6 +2,7 @@
 
 use super::Refused;
 use super::mask::Protection;
+use super::written_back::Shown;
 use crate::clock;
 use crate::proxy::PolicyStore;
 use model::{
@@ -87,8 +88,24 @@ impl Judge {
         }
     }
 
-    /// Judges by the policy in force now.
-    pub(crate) fn judge(&mut self, statement: Box<Statement>) -> Judged {
+    /// Judges by the policy in force now, and by what the session was shown.
+    pub(crate) fn judge(&mut self, statement: Box<Statement>, shown: &Shown) -> Judged {
+        let judged = self.by_policy(statement);
+        if matches!(judged.verdict.decision, Decision::Deny(_)) {
+            return judged;
+        }
+        let datasource = &self.datasource.spec().name;
+        let mask_of = |column: &ColumnRef| self.policy.mask_of(&self.identity, datasource, column, self.names);
+        match shown.refusal(&judged.statement, mask_of) {
+            None => judged,
+            Some(refusal) => {
+                let verdict = Verdict { decision: Decision::Deny(refusal), ..Verdict::clone(&judged.verdict) };
+                Judged { verdict: Arc::new(verdict), ..judged }
+            }
+        }
+    }
+
+    fn by_policy(&mut self, statement: Box<Statement>) -> Judged {
         self.take_newest_policy();
         let now = clock::now();
         let key = Arc::as_ptr(&statement.facts).addr();

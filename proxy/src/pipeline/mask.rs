@@ -4,6 +4,7 @@
 //! analysis foresaw ends the session before a row of it is read.
 
 use super::running::{Entry, ResultPlan, Running};
+use super::written_back::Shown;
 use model::{Column, ColumnMask, ColumnRef, MaskSpec, Outcome, OutputPlan, RowLayout, ServerMessage, StatementId};
 use policies::{Keys, Masker};
 use std::borrow::Cow;
@@ -47,8 +48,8 @@ pub(crate) fn mask<'a>(
         Answer::Absorb => Ok(Masked { matter: Matter::Nothing, wire: Cow::Borrowed(&[]) }),
         Answer::Forward(wire) => Ok(Masked { matter: Matter::Nothing, wire }),
         Answer::Columns { statement, result, columns, wire } => {
-            let entry = entry_of(running, statement)?;
-            entry.plan = Some(plan(entry, result, columns, protection, keys)?);
+            let (entry, shown) = entry_of(running, statement)?;
+            entry.plan = Some(plan(entry, shown, result, columns, protection, keys)?);
             Ok(Masked { matter: Matter::Columns { statement }, wire })
         }
         Answer::Rows(batch) => mask_rows(&batch, running, conversation, protection, keys, splice),
@@ -71,9 +72,9 @@ pub(crate) fn mask<'a>(
     }
 }
 
-fn entry_of(running: &mut Running, statement: StatementId) -> Result<&mut Entry, Violation> {
+fn entry_of(running: &mut Running, statement: StatementId) -> Result<(&mut Entry, &mut Shown), Violation> {
     running
-        .get(statement)
+        .with_shown(statement)
         .ok_or_else(|| Violation(format!("an answer to statement {}, which is not running", statement.0)))
 }
 
@@ -86,13 +87,13 @@ fn mask_rows<'a>(
     splice: &'a mut Splice,
 ) -> Result<Masked<'a>, Violation> {
     let statement = batch.statement;
-    let entry = entry_of(running, statement)?;
+    let (entry, shown) = entry_of(running, statement)?;
     let replan = !entry
         .plan
         .as_ref()
         .is_some_and(|plan| plan.result == batch.result && Arc::ptr_eq(&plan.columns, &batch.columns));
     if replan {
-        entry.plan = Some(plan(entry, batch.result, batch.columns.clone(), protection, keys)?);
+        entry.plan = Some(plan(entry, shown, batch.result, batch.columns.clone(), protection, keys)?);
     }
     let plan = entry.plan.as_mut().ok_or_else(|| Violation("rows without a plan".to_owned()))?;
     let rows_of = |journal| Matter::Rows {
@@ -109,7 +110,7 @@ fn mask_rows<'a>(
         let journal = converted.then_some(journal.as_slice());
         return Ok(Masked { matter: rows_of(journal), wire: Cow::Borrowed(batch.wire) });
     }
-    conversation.splice(batch, &mut Maskers(&mut plan.maskers), splice)?;
+    conversation.splice(batch, &mut Maskers { maskers: &mut plan.maskers, domains: &plan.domains, shown }, splice)?;
     let Splice { wire, journal } = splice;
     let journal = (!journal.is_empty()).then_some(journal.as_slice());
     Ok(Masked { matter: rows_of(journal), wire: Cow::Borrowed(wire) })
@@ -135,6 +136,7 @@ fn guarded<'a>(
 /// Holds the announced columns against the verdict's plan and compiles the maskers.
 fn plan(
     entry: &Entry,
+    shown: &mut Shown,
     result: u32,
     columns: Arc<[Column]>,
     protection: &dyn Protection,
@@ -160,7 +162,22 @@ fn plan(
         None => columns.iter().map(|_| redact("unforeseen result")).collect(),
     };
     let maskers = compile(&masks, &columns, keys)?;
-    Ok(ResultPlan { result, columns, masks, maskers })
+    let domains = if maskers.is_empty() { Vec::new() } else { masks.iter().map(|mask| domain(mask, shown)).collect() };
+    Ok(ResultPlan { result, columns, masks, maskers, domains })
+}
+
+/// What the column's masked values are remembered under; 0 where they are all the same, which is noted here.
+fn domain(mask: &ColumnMask, shown: &mut Shown) -> u64 {
+    let domain = shown.domain(mask.mask.as_ref());
+    match mask.mask {
+        None | Some(MaskSpec::Keep | MaskSpec::Null) => 0,
+        Some(MaskSpec::Redact) => {
+            shown.note(domain, b"***");
+            shown.note(domain, b"0001-01-01");
+            0
+        }
+        Some(_) => domain,
+    }
 }
 
 fn redact(reason: &str) -> ColumnMask {
@@ -201,19 +218,30 @@ fn compile(masks: &[ColumnMask], columns: &[Column], keys: &Keys) -> Result<Vec<
 }
 
 /// Lets the adapter ask for one cell at a time.
-struct Maskers<'a>(&'a mut [Option<Masker>]);
+struct Maskers<'a> {
+    maskers: &'a mut [Option<Masker>],
+    domains: &'a [u64],
+    shown: &'a mut Shown,
+}
 
 impl CellMasker for Maskers<'_> {
     fn masks(&self, column: usize) -> bool {
-        self.0.get(column).is_some_and(Option::is_some)
+        self.maskers.get(column).is_some_and(Option::is_some)
     }
 
     fn mask(&mut self, column: usize, cell: Option<&[u8]>, out: &mut Vec<u8>) -> CellAnswer {
-        match self.0.get_mut(column) {
+        let before = out.len();
+        match self.maskers.get_mut(column) {
             Some(Some(masker)) => match masker.apply(cell, out) {
                 policies::CellAnswer::Keep => CellAnswer::Keep,
                 policies::CellAnswer::Null => CellAnswer::Null,
-                policies::CellAnswer::Replaced => CellAnswer::Replaced,
+                policies::CellAnswer::Replaced => {
+                    let domain = self.domains.get(column).copied().unwrap_or(0);
+                    if domain != 0 {
+                        self.shown.note(domain, out.get(before..).unwrap_or_default());
+                    }
+                    CellAnswer::Replaced
+                }
             },
             Some(None) => CellAnswer::Keep,
             // More cells than columns: nothing is known of them, so nothing of them passes.

@@ -16,6 +16,7 @@ mod mask;
 mod record;
 mod release;
 mod running;
+mod written_back;
 
 pub(crate) use approve::{Refused, Ruling, approve};
 pub(crate) use execute::{UpstreamSink, execute, forward, refuse};

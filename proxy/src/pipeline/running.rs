@@ -1,5 +1,6 @@
 //! Statements between execute and their last answer: their verdicts and the plans for their results.
 
+use super::written_back::Shown;
 use model::{Column, ColumnMask, Statement, StatementId, Verb, Verdict};
 use policies::Masker;
 use std::collections::VecDeque;
@@ -15,6 +16,8 @@ pub(crate) struct ResultPlan {
     pub(super) masks: Vec<ColumnMask>,
     /// A compiled masker per masked column; empty when none is.
     pub(super) maskers: Vec<Option<Masker>>,
+    /// What each column's masked values are remembered under.
+    pub(super) domains: Vec<u64>,
 }
 
 /// A statement whose answer is due.
@@ -30,6 +33,8 @@ pub(crate) struct Entry {
 #[derive(Default)]
 pub(crate) struct Running {
     entries: VecDeque<Entry>,
+    /// What the session was shown in place of protected values.
+    pub(super) shown: Shown,
 }
 
 impl Running {
@@ -45,11 +50,22 @@ impl Running {
         self.entries.iter_mut().find(|entry| entry.statement == statement)
     }
 
+    /// The entry of a statement, and what the session was shown.
+    pub(super) fn with_shown(&mut self, statement: StatementId) -> Option<(&mut Entry, &mut Shown)> {
+        let entry = self.entries.iter_mut().find(|entry| entry.statement == statement)?;
+        Some((entry, &mut self.shown))
+    }
+
     /// A statement's last answer came.
     pub(super) fn ended(&mut self, statement: StatementId) {
         if let Some(at) = self.entries.iter().position(|entry| entry.statement == statement) {
             self.entries.remove(at);
         }
+    }
+
+    /// What the session was shown in place of protected values.
+    pub(crate) fn shown(&self) -> &Shown {
+        &self.shown
     }
 
     /// Statements that never got their last answer.

@@ -311,7 +311,7 @@ impl Relay {
 
     /// judge → approve → execute.
     fn judge(&mut self, statement: Box<Statement>) -> Result<(), Ended> {
-        let ruling = pipeline::approve(self.judge.judge(statement));
+        let ruling = pipeline::approve(self.judge.judge(statement, self.running.shown()));
         self.obey(ruling)
     }
 

@@ -5,7 +5,7 @@ use crate::{Dialect, Settings};
 use sqlparser::ast::Statement;
 use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::Parser;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// How deep the parser may recurse: the analyser bounds depth before.
 const DEPTH: usize = 2_000;
@@ -63,9 +63,10 @@ pub(super) fn parse(text: &str) -> Result<Statement, String> {
     Ok(statement)
 }
 
-/// Every word, number and quoted name of a canonical text, in upper case, with how often it stands there.
-pub(super) fn words(text: &str) -> HashMap<String, usize> {
-    let mut words: HashMap<String, usize> = HashMap::new();
+/// Every word, number and quoted name of a canonical text, in upper case, with how often it stands there; in an order of its
+/// own, so that the same text always gets the same answer.
+pub(super) fn words(text: &str) -> BTreeMap<String, usize> {
+    let mut words: BTreeMap<String, usize> = BTreeMap::new();
     for token in tokens(text) {
         if let Token::Word(word) | Token::Quoted(word) = token {
             *words.entry(word.to_uppercase()).or_default() += 1;
