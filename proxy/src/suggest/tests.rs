@@ -33,7 +33,6 @@ fn clinic() -> Clinic {
         tls: UpstreamTls::Disabled,
         options: wire::Options::default(),
         connect_timeout: std::time::Duration::from_secs(1),
-        options: wire::Options::default(),
     };
     let mut view = column(["public", "pv", "ssn"], "text", None);
     view.of_view = true;
