@@ -135,7 +135,9 @@ impl MysqlDatasource {
         let facts = analyser.analyse(sql, catalog, settings);
         let facts =
             self.followed(facts, sql, settings, &|sql, settings| analyser.analyse(sql.as_bytes(), catalog, settings));
-        let touches = facts.unparsed.is_some() || facts.parts.iter().any(|part| !part.tables.is_empty());
+        let touches = facts.unparsed.is_some()
+            // A procedure that touches nothing may have been another one since.
+            || facts.parts.iter().any(|part| !part.tables.is_empty() || part.verb == Verb::Call);
         if touches && self.is_outdated() {
             // A reason to read the catalog again before this is judged.
             let mut facts = Facts::clone(&facts);

@@ -112,6 +112,12 @@ async fn masking_refusing_and_the_catalog() {
         through.query("CREATE OR REPLACE VIEW pv AS SELECT id AS zip, sex AS id FROM patients");
         through.query("SELECT zip, id FROM pv");
 
+        // So is what a procedure does now.
+        through.query("CREATE PROCEDURE q() SELECT 1 AS one");
+        assert_eq!(through.query("CALL q()").len(), 5);
+        through.query("CREATE OR REPLACE PROCEDURE q() SELECT UPPER(ssn) AS ssn FROM patients");
+        assert_eq!(through.query("CALL q()").len(), 7);
+
         // A row beyond 16 MiB, relayed and masked.
         let big = "SELECT REPEAT('x', 17000000) AS a, 1 AS b";
         assert_eq!(direct.query(big), through.query(big));
@@ -146,6 +152,11 @@ async fn masking_refusing_and_the_catalog() {
     let lineage = proxy.datasource.analyse("SELECT id FROM ehr.pv");
     assert!(format!("{:?}", lineage.parts[0].outputs).contains("sex"), "{:?}", lineage.parts);
     assert!(lineage.unknown_relations.is_empty());
+    let calls =
+        |sql: &str| record.facts.iter().filter(|(text, _)| text == sql).map(|(_, facts)| facts.clone()).collect();
+    let [before, after]: [std::sync::Arc<model::Facts>; 2] = Vec::try_into(calls("CALL q()")).unwrap();
+    assert!(before.parts[0].tables.is_empty() && before.parts[0].opaque.is_empty(), "{before:?}");
+    assert_eq!(after.parts[0].tables[0].table.to_string(), "ehr.patients", "not what it was before");
     let table = |name: &str| model::TableRef { schema: "ehr".to_owned(), table: name.to_owned() };
     assert_eq!(proxy.datasource.columns(&table("pv")).unwrap(), ["zip", "id"]);
 }

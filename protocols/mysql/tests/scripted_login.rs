@@ -11,6 +11,7 @@
 mod harness;
 
 use harness::proxy::{Proxy, Upstream};
+use rustls_pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -267,4 +268,64 @@ async fn clients_that_stall_or_lie_get_nowhere() {
         assert!(said.contains(expected), "{what}: {said}");
         assert!(proxy.claims.lock().unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn plain_text_behind_the_request_for_tls_is_not_taken_for_what_came_through_it() {
+    let (port, thread) = upstream(|stream| {
+        send(stream, 0, &greeting(b"caching_sha2_password"));
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).ok();
+        heard
+    });
+    let upstream = Upstream {
+        port,
+        user: "affidavit",
+        password: "secret",
+        database: None,
+        tls: UpstreamTls::Disabled,
+        options: Options::default(),
+    };
+    let (certificate, key) = harness::server::certificate();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![rustls_pki_types::CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
+            rustls_pki_types::PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+        )
+        .unwrap();
+    let proxy = Proxy::listen(upstream, Some(std::sync::Arc::new(config))).await;
+    let listening = proxy.port;
+    let heard = tokio::task::spawn_blocking(move || {
+        let mut client = TcpStream::connect(("127.0.0.1", listening)).unwrap();
+        receive(&mut client);
+        // PROTOCOL_41, SSL, SECURE_CONNECTION, PLUGIN_AUTH: 32 bytes, and a whole login right behind them.
+        let mut request = 0x0008_8A00_u32.to_le_bytes().to_vec();
+        request.resize(32, 0);
+        let token = harness::proxy::token();
+        let mut login = request.clone();
+        login.extend_from_slice(b"ann\0");
+        login.push(0);
+        login.extend_from_slice(b"mysql_clear_password\0");
+        let mut bytes = b"\x20\0\0\x01".to_vec();
+        bytes.extend_from_slice(&request);
+        bytes.extend_from_slice(&u32::try_from(login.len()).unwrap().to_le_bytes()[..3]);
+        bytes.push(2);
+        bytes.extend_from_slice(&login);
+        bytes.extend_from_slice(token.as_bytes());
+        client.write_all(&bytes).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).ok();
+        assert!(!answer.windows(20).any(|window| window == b"mysql_clear_password"), "it answered the login");
+        drop(client);
+        thread.join().unwrap()
+    })
+    .await
+    .unwrap();
+    assert!(heard.is_empty(), "the upstream hears of no login");
+    assert!(proxy.claims.lock().unwrap().is_empty(), "nobody was asked to admit it");
 }

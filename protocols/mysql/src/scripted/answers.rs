@@ -173,3 +173,36 @@ fn what_the_analysis_says_decides_when_the_settings_are_asked_for() {
         assert!(!crate::settings::may_change(&facts(sql)), "{sql}: {:?}", facts(sql));
     }
 }
+
+#[test]
+fn a_row_may_begin_like_an_ok_a_null_or_an_end() {
+    // 0x00: an empty first cell. 0xFB: a first cell that is NULL. 0xFE: a first cell of 16 MiB or more. Each would be
+    // something else as the first packet of an answer.
+    let [count, id, ssn] = columns();
+    let mut long = b"\xfe".to_vec();
+    long.extend_from_slice(&(packet::LONGEST as u64 + 1).to_le_bytes());
+    long.resize(long.len() + packet::LONGEST + 1, b'x');
+    long.extend_from_slice(b"\x03abc");
+    let rows = [b"\0\x03abc".to_vec(), b"\xfb\x03abc".to_vec(), b"\xfb\xfb".to_vec(), long];
+    for (capabilities, end) in
+        [(Capabilities(0), EOF.to_vec()), (Capabilities::DEPRECATE_EOF, b"\xfe\0\0\x02\0\0\0".to_vec())]
+    {
+        for masked in [false, true] {
+            let mut session = session(capabilities);
+            session.masked = masked;
+            let mut payloads = vec![count.clone(), id.clone(), ssn.clone()];
+            if capabilities.0 == 0 {
+                payloads.push(EOF.to_vec());
+            }
+            payloads.extend(rows.iter().cloned());
+            payloads.push(end.clone());
+            session.ask(b"\x03SELECT 1").unwrap();
+            let answer = frames(1, &payloads);
+            session.say(&answer).unwrap();
+            assert_eq!(session.events.last().unwrap(), "done 1 completed None true", "{:?}", session.events);
+            assert_eq!(session.client == answer, !masked);
+            assert!(!masked || !session.client.windows(4).any(|window| window == b"\x03abc"));
+            assert_eq!(session.client.len(), answer.len(), "the mask is as long as what it hides");
+        }
+    }
+}

@@ -26,6 +26,7 @@ pub struct Record {
     pub columns: HashMap<(StatementId, u32), Arc<[Column]>>,
     pub done: Vec<(StatementId, Outcome, bool)>,
     pub refused: Vec<(StatementId, Refusal)>,
+    pub facts: Vec<(String, Arc<model::Facts>)>,
     pub violation: Option<String>,
 }
 
@@ -144,6 +145,7 @@ pub async fn run(established: Established, plan: Plan, record: Arc<Mutex<Record>
                         }
                         let text = String::from_utf8_lossy(&statement.sql).into_owned();
                         let refused = plan.refused.contains(&text);
+                        record.facts.push((text.clone(), statement.facts.clone()));
                         record.statements.push((statement.id, statement.phase, text, statement.params.clone()));
                         if refused {
                             let refusal = Refusal::new(RefusalKind::Denied, "not today").hint("ask tomorrow");
