@@ -113,3 +113,36 @@ def test_an_orm_reads_the_catalog(ground):
             for schema in (None, "analytics") for table in sorted(inspector.get_table_names(schema)) if not table.startswith("leak_")
         })
     assert len(seen[0]) >= 10 and seen[0] == seen[1]
+
+
+def test_well_known_extensions(ground):
+    # Their operators and routines are C code or wrap the engine's own: what is compared by them is neither opaque nor redacted.
+    if ground.engine != "postgres":
+        pytest.skip("extensions are PostgreSQL's")
+    made = (
+        "CREATE EXTENSION citext; CREATE EXTENSION pg_trgm; CREATE EXTENSION hstore; CREATE EXTENSION ltree; "
+        "CREATE TABLE analytics.leak_words (id int, word citext, more hstore, path ltree); "
+        "GRANT SELECT ON analytics.leak_words TO PUBLIC; INSERT INTO analytics.leak_words VALUES "
+        "(1, 'Alpha', 'a=>1', 'top.a'), (2, 'beta', 'b=>2', 'top.b')"
+    )
+    queries = [
+        "SELECT id, word FROM analytics.leak_words WHERE word = 'ALPHA'",
+        "SELECT count(*) FROM analytics.leak_words WHERE word LIKE 'al%'",
+        "SELECT id, similarity(word::text, 'alpha') > 0.5, word::text % 'alpha' FROM analytics.leak_words ORDER BY id",
+        "SELECT more -> 'a', more ? 'b' FROM analytics.leak_words ORDER BY id",
+        "SELECT id FROM analytics.leak_words WHERE path <@ 'top' ORDER BY id",
+        "SELECT regexp_replace(word, 'A', 'x'), lower(word) FROM analytics.leak_words ORDER BY id",
+    ]
+    ground.admin(made, "hospital")
+    try:
+        account = ACCOUNTS["postgres"]
+        straight = Door("postgres", ground.entry["port"], ground.entry["users"][account], account)
+        answers = [
+            comparable("postgres", door.run(["SELECT 1 FROM analytics.leak_words", *queries], ENGINES["postgres"].MODES[0]), Names(), queries)
+            for door in (straight, ground.doors()[0])
+        ]
+        assert answers[0] == answers[1], first_difference(*answers)
+        leaking = ground.doors()[0].run(["SELECT similarity(ssn, '900-00-0000'), ssn::citext = 'x', ssn || '' FROM patients"], "simple")
+        assert not ground.doors()[0].leaks(leaking, ground.canaries[0])
+    finally:
+        ground.admin("DROP TABLE analytics.leak_words; DROP EXTENSION citext, pg_trgm, hstore, ltree CASCADE", "hospital")

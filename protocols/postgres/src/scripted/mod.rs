@@ -5,6 +5,7 @@ mod copying;
 mod extended;
 mod hostile;
 mod messages;
+mod relations;
 mod simple;
 
 use crate::catalog::Snapshot;
