@@ -2,7 +2,7 @@
 //! type in text and in binary, and what it does to what it does not serve.
 
 // Clippy knows tests by their attribute; what helps them panics as they do.
-#![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::panic, clippy::indexing_slicing, clippy::unwrap_used)]
 
 use affidavit_policies::{CellAnswer, Keys, Masker};
 use model::{Column, Encoding, Kind, MaskSpec, Repr, Timestamp};

@@ -63,16 +63,16 @@ GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO patient;
 """
 SICK_MYSQL = """
 DROP DATABASE IF EXISTS doc_tored; CREATE DATABASE doc_tored;
-DROP USER IF EXISTS patient@localhost; CREATE USER patient@localhost IDENTIFIED BY '{password}';
+DROP USER IF EXISTS patient@'{host}'; CREATE USER patient@'{host}' IDENTIFIED BY '{password}';
 USE doc_tored;
 CREATE TABLE patients (id int PRIMARY KEY, mrn varchar(20), ssn varchar(11), full_name varchar(60), phone varchar(20) COMMENT 'where to call');
 INSERT INTO patients VALUES (1, 'M1', '219-09-9999', 'Ada Bagebidu', '(617) 555-0134');
 CREATE VIEW seen AS SELECT id, ssn AS code FROM patients;
 CREATE FUNCTION peek() RETURNS text DETERMINISTIC READS SQL DATA SQL SECURITY DEFINER RETURN (SELECT max(ssn) FROM patients);
 CREATE TABLE one (id int, s varchar(11)) ENGINE = MyISAM; CREATE TABLE many (id int, s varchar(11)) ENGINE = MERGE UNION = (one);
-GRANT ALL PRIVILEGES ON `doc\\_tored`.* TO patient@localhost WITH GRANT OPTION;
-GRANT FILE, PROCESS, RELOAD ON *.* TO patient@localhost;
-GRANT SELECT ON mysql.* TO patient@localhost;
+GRANT ALL PRIVILEGES ON `doc\\_tored`.* TO patient@'{host}' WITH GRANT OPTION;
+GRANT FILE, PROCESS, RELOAD ON *.* TO patient@'{host}';
+GRANT SELECT ON mysql.* TO patient@'{host}';
 """
 
 
@@ -158,7 +158,9 @@ def test_a_sick_postgres_user_is_found_mended_and_fit_for_work(server, fleet, fr
 @pytest.mark.parametrize("server", MYSQL_SERVERS)
 def test_a_sick_mysql_user_is_found_mended_and_fit_for_work(server, mysql_fleet, fresh_proxy, agent_token, tmp_path):
     engine, entry, password = {"mariadb": MARIADB, "mysql": MYSQL}[server], mysql_fleet["servers"][server], "a sick role"
-    engine.sql(entry, SICK_MYSQL.format(password=password))
+    # Whom each takes us for, by how it resolves the loopback address.
+    host = {"mariadb": "localhost", "mysql": "127.0.0.1"}[server]
+    engine.sql(entry, SICK_MYSQL.format(password=password, host=host))
     proxy = configured(fresh_proxy, mysql_fleet, server, password, "doc_tored", RULES, tmp_path)
     only = ("--datasource", server)
     code, report = examine(proxy)
