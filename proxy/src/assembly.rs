@@ -4,6 +4,7 @@ use crate::clock;
 use crate::config::{self, DatasourceSetup, Durability, KnownProtocol, Setup, SigningKey, StorePlace};
 use crate::console::wiring;
 use crate::identity::{Access, SystemClock, Verifier};
+use crate::pipeline;
 use crate::policy_store;
 use crate::proxy::{NoApprovals, PolicyStore, Proxy};
 use crate::session::Sessions;
@@ -141,6 +142,9 @@ pub(crate) async fn assemble(setup: &Setup) -> Result<Arc<Proxy>, Failure> {
         let key = (configured.protocol.clone(), configured.name.clone());
         datasources.insert(key, datasource(configured)?);
     }
+    if let Some(decisions) = &decisions {
+        decisions.know_classes(classes(&policies, datasources.values()));
+    }
     let verifier = Verifier::new(&setup.issuers, Arc::new(SystemClock::default())).map_err(|error| Failure {
         what: format!("identity providers cannot be set up: {error}"),
         fix: String::new(),
@@ -166,6 +170,20 @@ pub(crate) async fn assemble(setup: &Setup) -> Result<Arc<Proxy>, Failure> {
         decisions,
         exchange,
     }))
+}
+
+/// What the policy in force calls a column, for those who are asked to approve.
+fn classes<'d>(
+    policies: &Arc<PolicyStore>,
+    datasources: impl Iterator<Item = &'d Arc<dyn Datasource>>,
+) -> crate::approvals::Classes {
+    let policies = policies.clone();
+    let known: HashMap<String, policies::Names> =
+        datasources.map(|datasource| (datasource.spec().name.clone(), pipeline::names(datasource.as_ref()))).collect();
+    Arc::new(move |datasource, column| {
+        let names = *known.get(datasource)?;
+        policies.current().classification(datasource, column, names).map(str::to_owned)
+    })
 }
 
 /// The key that encrypts the exact texts of statements, if one is configured.

@@ -77,6 +77,10 @@ export async function person(name, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
+  // The pending page reloads by itself when something comes in, and may do so just when we go elsewhere.
+  const goto = page.goto.bind(page);
+  const interrupted = (error) => /interrupted by another navigation/.test(String(error));
+  page.goto = (url, options) => goto(url, options).catch((error) => (interrupted(error) ? goto(url, options) : Promise.reject(error)));
   await page.goto(options.to ?? world.console);
   await page.getByRole('link', { name: 'Log in' }).click();
   await page.getByLabel('User').fill(name);

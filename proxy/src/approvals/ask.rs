@@ -1,13 +1,13 @@
 //! From a judged statement to a request: what binds a grant, and what an approver is shown.
 
-use super::picture::{ConditionOn, Picture, ShownColumn, TouchedTable};
+use super::picture::{Classified, ConditionOn, Picture, ShownColumn, TouchedTable};
 use super::request::{ApprovalId, Binding, Person, Request, Terms};
 use model::{
-    Access, ApprovalNeed, Lineage, MaskSpec, OutputPlan, Outputs, Param, Part, Reach, Refusal, RefusalKind,
+    Access, ApprovalNeed, ColumnRef, Lineage, MaskSpec, OutputPlan, Outputs, Param, Part, Reach, Refusal, RefusalKind,
     SessionInfo, Statement, Timestamp, Usage, Verdict,
 };
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A longer statement cannot be read by a person before they decide (bytes).
@@ -99,6 +99,32 @@ impl Ask<'_> {
             expires: later(wait.as_secs()),
             held,
         })
+    }
+
+    /// The classified columns among all that the statement touches.
+    #[must_use]
+    pub fn classified(&self, class: &dyn Fn(&ColumnRef) -> Option<String>) -> Vec<Classified> {
+        let mut touched = BTreeSet::new();
+        for part in &self.statement.facts.parts {
+            if let Outputs::Known(outputs) = &part.outputs {
+                for output in outputs {
+                    match &output.lineage {
+                        Lineage::Bare(column) => drop(touched.insert(column)),
+                        Lineage::Derived(columns) => touched.extend(columns),
+                        Lineage::Unknown(_) => {}
+                    }
+                }
+            }
+            touched.extend(part.predicates.iter().map(|used| &used.column));
+            touched.extend(part.writes.iter().flat_map(|flow| flow.target.iter().chain(&flow.sources)));
+        }
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for column in touched {
+            if let Some(class) = class(column) {
+                found.entry(class).or_default().push(column.to_string());
+            }
+        }
+        found.into_iter().map(|(class, columns)| Classified { class, columns }).collect()
     }
 
     fn picture(&self) -> Picture {

@@ -9,11 +9,11 @@ use super::request::{ApprovalId, Binding};
 use super::state::Approval;
 use super::store::Store;
 use super::ticket::Ticket;
-use model::{Refusal, RefusalKind, Timestamp};
+use model::{ColumnRef, Refusal, RefusalKind, Timestamp};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -24,6 +24,9 @@ const TICK: Duration = Duration::from_secs(1);
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Hears of each change after it has taken effect. Must not block.
 pub type Listener = Arc<dyn Fn(&Change) + Send + Sync>;
+
+/// What the policy in force calls a column of a datasource.
+pub type Classes = Arc<dyn Fn(&str, &ColumnRef) -> Option<String> + Send + Sync>;
 
 /// How statements are held.
 #[derive(Clone, Debug)]
@@ -42,6 +45,7 @@ pub(super) struct Inner {
     pub(super) waiting: Mutex<HashMap<ApprovalId, watch::Sender<()>>>,
     now: Now,
     listeners: Vec<Listener>,
+    classes: OnceLock<Classes>,
 }
 
 /// Just-in-time approval. Cheap to clone.
@@ -88,7 +92,19 @@ impl Approvals {
         listeners: Vec<Listener>,
     ) -> Result<Self, Failed> {
         let book = Book::open(Store::open(folder)?, log, now())?;
-        Ok(Self(Arc::new(Inner { config, book: Mutex::new(book), waiting: Mutex::default(), now, listeners })))
+        Ok(Self(Arc::new(Inner {
+            config,
+            book: Mutex::new(book),
+            waiting: Mutex::default(),
+            now,
+            listeners,
+            classes: OnceLock::new(),
+        })))
+    }
+
+    /// Lets requests say which classifications a statement touches. Said once; later calls change nothing.
+    pub fn know_classes(&self, classes: Classes) {
+        let _ = self.0.classes.set(classes);
     }
 
     /// Lets time pass: expires and escalates. Runs until dropped.
@@ -136,10 +152,13 @@ impl Approvals {
         let id = std::iter::repeat_with(ApprovalId::random).find(|id| !book.knows(id));
         let Some(id) = id else { return Opened::Refused(internal("no approval id is free")) };
         let held = !self.0.config.reject && !ask.need.break_glass;
-        let request = match ask.request(id.clone(), now, self.0.config.wait, held) {
+        let mut request = match ask.request(id.clone(), now, self.0.config.wait, held) {
             Ok(request) => request,
             Err(refusal) => return Opened::Refused(refusal),
         };
+        if let Some(classes) = self.0.classes.get() {
+            request.picture.classified = ask.classified(&|column| classes(&ask.session.datasource, column));
+        }
         let change = match book.add(request) {
             Ok(change) => change,
             Err(failed) => return Opened::Refused(cannot_ask(&failed, &ask.need.rule)),

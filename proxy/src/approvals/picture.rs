@@ -35,6 +35,15 @@ pub struct ConditionOn {
     pub usage: String,
 }
 
+/// Columns of one classification that the statement reads, compares or writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Classified {
+    /// What the policy calls them: `name`, `geography`.
+    pub class: String,
+    /// `schema.table.column`, sorted.
+    pub columns: Vec<String>,
+}
+
 /// What an approver sees of the statement beside its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
@@ -47,6 +56,9 @@ pub struct Picture {
     /// Columns used in its conditions, joins and orders, returned or not.
     #[serde(default)]
     pub conditions: Vec<ConditionOn>,
+    /// Classified columns among all that it touches, whatever is shown of them.
+    #[serde(default)]
+    pub classified: Vec<Classified>,
     /// What deserves a second look: no condition, a construct that could not be bounded.
     pub warnings: Vec<String>,
     /// The planner's estimate, if one was asked for.

@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 
 /// Readings at a time: each walks files, and the proxy has other work.
 const AT_A_TIME: usize = 2;
+/// Records that may wait in the journal when a reader opens the store. It takes them into memory (about 2 KiB each), so
+/// when there are more they are sealed first.
+const MOST_UNSEALED: u64 = 20_000;
 
 /// The store that the console reads. Cheap to clone.
 #[derive(Clone)]
@@ -67,6 +70,10 @@ impl Recordings {
         let _turn = self.0.turns.acquire().await.map_err(|error| unreadable(&error))?;
         let inner = self.0.clone();
         let reading = tokio::task::spawn_blocking(move || {
+            let record = inner.recorder.health();
+            if record.journaled.saturating_sub(record.sealed) > MOST_UNSEALED {
+                inner.recorder.seal_now()?;
+            }
             let key = inner.body_key.as_deref().map(Vec::as_slice);
             Reader::open(&inner.store, key).and_then(|reader| read(&reader))
         });

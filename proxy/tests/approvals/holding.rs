@@ -10,6 +10,9 @@ use std::sync::atomic::Ordering;
 async fn a_held_statement_runs_once_someone_agrees() {
     let world = World::new();
     let approvals = world.open(false);
+    approvals.know_classes(Arc::new(|datasource, column| {
+        (datasource == "ehr" && column.column == "mrn").then(|| "number".to_owned())
+    }));
     let held = held(ask_as(&approvals, "agent", "select 1", &need(1)));
     let id = held.ticket.id().clone();
     assert!(held.notice.contains(id.as_str()) && held.notice.contains("https://console/approvals/"), "{}", held.notice);
@@ -19,6 +22,8 @@ async fn a_held_statement_runs_once_someone_agrees() {
     assert_eq!(shown.request().picture.tables[0].name, "public.encounters");
     assert_eq!(shown.request().picture.columns[0].mask.as_deref(), Some("redact"));
     assert_eq!(shown.request().picture.estimated_rows, Some(12));
+    let classified = Classified { class: "number".into(), columns: vec!["public.encounters.mrn".into()] };
+    assert_eq!(shown.request().picture.classified, [classified]);
     let waiting = tokio::spawn(held.ticket.decided());
     tokio::task::yield_now().await;
     approvals.decide(&id, &approve("ann")).unwrap();

@@ -258,6 +258,23 @@ async fn every_look_is_in_the_record_before_anything_is_shown() {
 }
 
 #[tokio::test]
+async fn a_full_journal_is_sealed_before_it_is_read() {
+    let archive = Archive::new(None);
+    let id = archive.open("agent");
+    for number in 1..=5_100 {
+        archive.run(id, number, "SELECT name, ssn FROM patients", "patients", 1);
+    }
+    let before = archive.recorder.health();
+    assert!(before.journaled - before.sealed > 20_000, "{before:?}");
+    let world = archive.world().await;
+    let auditor = Browser::log_in(&world, "ada", &["audit"]).await;
+    let last = auditor.page(&format!("/recordings/{id}/5100")).await;
+    assert!(last.contains("row 0 of 5100") && last.contains("rel=\"prev\""), "{last}");
+    let after = archive.recorder.health();
+    assert!(after.sealed >= before.journaled, "a look costs no more memory than a little journal does: {after:?}");
+}
+
+#[tokio::test]
 async fn encrypted_texts_are_shown_only_where_the_key_is() {
     let key = vec![9_u8; 32];
     let archive = Archive::new(Some(key.clone()));
