@@ -14,14 +14,19 @@ import stat
 import struct
 import sys
 import tempfile
+import time
 import zipfile
 from collections import defaultdict
+from datetime import datetime, timedelta, timezone
+from html.parser import HTMLParser
 
 import pyarrow.parquet as parquet
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ZERO = "0" * 64
+# A social security number, or an e-mail address: nothing that a mask without a shape leaves behind.
+IDENTIFIER = re.compile(r"(?!000)[0-9]{3}-[0-9]{2}-[0-9]{4}|[A-Za-z0-9]@[A-Za-z0-9-]+\.[A-Za-z0-9.-]{2,}")
 checks = {}  # name: [outcome, findings]
 
 
@@ -57,6 +62,7 @@ class Key:
     """A C2SP signed-note verification key."""
 
     def __init__(self, text):
+        self.text = text.strip()
         self.name, key_id, key = text.strip().split("+", 2)
         raw = base64.b64decode(key, validate=True)
         if raw[:1] != b"\x01" or len(raw) != 33:
@@ -157,6 +163,11 @@ def value(item):
     return b"".join(map(value, item.values()))  # a struct
 
 
+def moment(micros):
+    """Microseconds since the epoch as RFC 3339."""
+    return (datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def record_hash(table, record):
     encoded = b"".join(value(item) for name, item in record.items() if name != "record_hash")
     return sha(b"affidavit/record/v1\n", text(table), encoded).hex()
@@ -174,61 +185,145 @@ def read_table(path):
 
 # The log
 
+SEGMENT = "application/vnd.in-toto+json"
+OWN = "application/vnd.affidavit.{}.v1+json"
+KINDS = {OWN.format(name) for name in (
+    "key", "heartbeat", "policy", "approval", "recovery", "rotation", "hold", "tombstone", "review"
+)} | {SEGMENT}
+PRUNED = ("sessions", "statements", "statement_bodies", "rows")
+TABLES = PRUNED + ("policy_versions", "approvals", "reviews", "audit_accesses")
 
-def check_log(store, key, older):
-    """The head, the tree, the leaves. Returns the leaves: (index, type, payload, content)."""
+
+def head_of(content):
+    """What a leaf says of when and by whom it was made."""
+    return content["predicate"] if "predicate" in content else content
+
+
+def signed_by(envelope, message, public):
+    return any(
+        line["keyid"] == sha(public).hex()[:16] and signed(public, message, base64.b64decode(line["sig"]))
+        for line in envelope["signatures"]
+    )
+
+
+class Keys:
+    """The log's keys, from its first: a rotation is signed by the key before and by the one that follows."""
+
+    def __init__(self, first):
+        self.keys = [(0, first)]
+
+    def at(self, index):
+        return [key for start, key in self.keys if start <= index][-1]
+
+    def signed(self, size, note):
+        return self.at(max(size - 1, 0)).verifies(note) or self.at(size).verifies(note)
+
+
+def check_log(store, key, older, max_age):
+    """The head, the tree, the leaves. Returns the leaves: (index, type, payload, content, entry)."""
     with open(f"{store}/log/checkpoint") as file:
         note = file.read()
     check("checkpoint syntax")
     origin, size, head = read_checkpoint(note)
-    check("log signature")
-    if origin != key.name or not key.verifies(note):
-        fail("log signature", "log/checkpoint", "no good signature by the supplied key")
     check("every leaf present")
     entries = read_entries(store, size)
     hashes = [leaf_hash(entry) for entry in entries]
     check("root recomputed")
     if root(hashes) != head:
         fail("root recomputed", "log/checkpoint", "its root is not that of the leaves")
+    leaves, keys = check_leaves(entries, key)
+    check("log signature")
+    if origin != key.name or all(known.text != key.text for _, known in keys.keys):
+        fail("log signature", "log/checkpoint", "another log, or the supplied key is none of this log's")
+    elif not keys.at(max(size - 1, 0)).verifies(note):
+        fail("log signature", "log/checkpoint", "no good signature by the log's key")
     if older is None:
         skip("consistency with the older checkpoint", "none was given (--checkpoint)")
     else:
         name = "consistency with the older checkpoint"
         check(name)
         old_origin, old_size, old_head = read_checkpoint(older)
-        if not key.verifies(older) or old_origin != origin:
-            fail(name, "the older checkpoint", "no good signature by the supplied key")
+        if not (keys.signed(old_size, older) or key.verifies(older)) or old_origin != origin:
+            fail(name, "the older checkpoint", "no good signature by the key of that time")
         elif old_size > size:
             fail(name, "log/checkpoint", "the tail is gone")
         elif old_size and root(hashes[:old_size]) != old_head:
             fail(name, "log/checkpoint", "the log does not extend it")
+    check_tiles(store, hashes)
+    check_times(leaves)
+    age = int(time.time()) - head_of(leaves[-1][3])["time"] // 1_000_000 if leaves else None
+    if max_age is None or age is None:
+        skip("freshness", f"no limit was given (--max-age); the newest leaf is {age} s old")
+    else:
+        check("freshness")
+        if age > max_age:
+            fail("freshness", "log/checkpoint", f"the newest leaf is {age} s old")
+    return leaves, size, root(hashes).hex(), keys
+
+
+def check_leaves(entries, key):
     check("envelope signatures and types")
     check("epoch keys")
-    leaves, epoch, epoch_public, not_after = [], 0, None, 0
+    parsed = []
     for index, entry in enumerate(entries):
+        try:
+            envelope = json.loads(entry)
+            kind, payload = envelope["payloadType"], base64.b64decode(envelope["payload"], validate=True)
+            if kind not in KINDS:
+                raise ValueError(f"unknown type {kind}")
+            content = json.loads(payload)
+            if kind == SEGMENT and (content["predicateType"] != "urn:affidavit:segment:v1" or "segment" not in content["predicate"]):
+                raise ValueError("a statement about something else")
+            head_of(content)["epoch"], head_of(content)["time"], head_of(content)["writer"]
+        except (ValueError, KeyError) as error:
+            fail("envelope signatures and types", f"leaf {index}", error)
+            continue
+        parsed.append((index, envelope, kind, payload, content, entry))
+    rotations = [content for _, _, kind, _, content, _ in parsed if kind == OWN.format("rotation")]
+    keys = Keys(Key(rotations[0]["previous"]) if rotations else key)
+    leaves, epoch, last = [], None, 0
+    for index, envelope, kind, payload, content, entry in parsed:
         place = f"leaf {index}"
-        envelope = json.loads(entry)
-        kind, payload = envelope["payloadType"], base64.b64decode(envelope["payload"])
-        content = json.loads(payload)
         message = f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload
-        is_key = kind == "application/vnd.affidavit.key.v1+json"
-        public = key.public if is_key else epoch_public
-        good = public is not None and any(
-            line["keyid"] == sha(public).hex()[:16] and signed(public, message, base64.b64decode(line["sig"]))
-            for line in envelope["signatures"]
-        )
-        if not good:
-            fail("envelope signatures and types", place, f"no good signature ({kind})")
-        about = content["predicate"] if kind == "application/vnd.in-toto+json" else content
-        if is_key:
-            if content["epoch"] != epoch + 1:
-                fail("epoch keys", place, "epochs do not follow one another")
-            epoch, epoch_public, not_after = content["epoch"], bytes.fromhex(content["public"]), content["not_after"]
-        elif about["epoch"] != epoch or about["time"] > not_after:
-            fail("epoch keys", place, "its key is not in force")
+        about, log_key = head_of(content), keys.at(index)
         leaves.append((index, kind, payload, content, entry))
-    check_times(leaves)
-    return leaves, size, root(hashes).hex()
+        if kind == OWN.format("key"):
+            if not signed_by(envelope, message, log_key.public):
+                fail("envelope signatures and types", place, "a key is introduced without the log's key")
+            if content["epoch"] != last + 1:
+                fail("epoch keys", place, "epochs do not follow one another")
+            last = content["epoch"]
+            epoch = (last, bytes.fromhex(content["public"]), content["not_after"])
+            continue
+        if epoch is None:
+            fail("epoch keys", place, "no key was introduced before it")
+            continue
+        if about["epoch"] != epoch[0] or about["time"] > epoch[2]:
+            fail("epoch keys", place, "its key is not in force")
+        if kind == OWN.format("rotation"):
+            following, epoch = Key(content["next"]), None
+            good = content["previous"] == log_key.text and following.name == log_key.name
+            if good and signed_by(envelope, message, log_key.public) and signed_by(envelope, message, following.public):
+                keys.keys.append((index + 1, following))
+            else:
+                fail("envelope signatures and types", place, "a rotation that the key before and the one that follows did not both sign")
+        elif not signed_by(envelope, message, epoch[1]):
+            fail("envelope signatures and types", place, f"no good signature ({kind})")
+    return leaves, keys
+
+
+def check_tiles(store, hashes):
+    """The published hashes are those of the entries (C2SP tlog-tiles)."""
+    check("hash tiles")
+    level, nodes = 0, hashes
+    while nodes:
+        for n in range((len(nodes) + 255) // 256):
+            part = nodes[n * 256 : (n + 1) * 256]
+            path = f"{store}/log/tile/{level}/{tile_number(n)}" + ("" if len(part) == 256 else f".p/{len(part)}")
+            if not os.path.exists(path) or open(path, "rb").read() != b"".join(part):
+                fail("hash tiles", path, "it is missing or does not hold the hashes of the entries")
+        nodes = [root(nodes[n : n + 256]) for n in range(0, len(nodes) - 255, 256)]
+        level += 1
 
 
 def check_times(leaves):
@@ -236,7 +331,7 @@ def check_times(leaves):
     check("heartbeats")
     interval, before, closing = None, None, False
     for index, kind, _, content, _ in leaves:
-        about = content["predicate"] if kind == "application/vnd.in-toto+json" else content
+        about = head_of(content)
         if before is not None:
             wall, same = about["time"] - before["time"], about["boot"] == before["boot"]
             mono = about["monotonic"] - before["monotonic"]
@@ -245,7 +340,94 @@ def check_times(leaves):
             if same and (closing or (interval is not None and mono > 2 * interval + 60_000_000)):
                 fail("heartbeats", f"leaf {index}", "a heartbeat is missing, or follows the end")
         interval = content.get("heartbeat", interval)
-        before, closing = about, content.get("closing", False)
+        before, closing = about, content.get("closing", False) or kind == OWN.format("rotation")
+
+
+# Retention: terms in the key leaves, holds, tombstones
+
+
+def order_of(note, origin):
+    """What an order says; the text must be the one form that it has."""
+    words, _, _ = note.rpartition("\n\n")
+    title, named, body, *rest = words.split("\n")
+    if title != "affidavit order v1" or named != origin or rest:
+        raise ValueError("it is not an order for this log")
+    order = json.loads(body)
+    if list(order) != ["id", "made", "made_by", "reason", "action"]:
+        raise ValueError("it is not written in the one allowed form")
+    return order
+
+
+class Ledger:
+    """Terms, holds and tombstones, as the leaves state them one after the other."""
+
+    def __init__(self, origin, leaves, people):
+        self.origin, self.people = origin, [Key(person) for person in people]
+        self.terms, self.segments, self.holds, self.pruned, self.notes, self.unknown = None, {}, {}, set(), [], set()
+        self.tombstones = []
+        check("tombstones and holds")
+        for index, kind, _, content, _ in leaves:
+            try:
+                self.take(kind, content)
+            except (ValueError, KeyError, TypeError) as error:
+                fail("tombstones and holds", f"leaf {index}", error)
+        if self.unknown:
+            skip("tombstones and holds", "; ".join(self.notes + ["signed by keys that only the log names (--signer)"]))
+
+    def take(self, kind, content):
+        if kind == OWN.format("key"):
+            self.terms = content.get("retention")
+        elif kind == SEGMENT:
+            segment = content["predicate"]
+            first = min([file["first_ts"] for file in segment["files"]] + [segment["time"]])
+            self.segments[segment["segment"]] = (first, segment["time"], self.terms["keep"] if self.terms else 0)
+        elif kind == OWN.format("hold") and content["event"] == "added":
+            if content["hold"] in self.holds:
+                raise ValueError("a hold that was added before")
+            self.holds[content["hold"]] = dict(content, added=content["time"], released=None)
+        elif kind == OWN.format("hold"):
+            action = order_of(content["order"], self.origin)["action"]
+            hold = self.holds.get(content["hold"])
+            if action != {"do": "release", "hold": content["hold"]} or hold is None or hold["released"]:
+                raise ValueError("it releases another hold, or one that does not hold")
+            hold["released"] = (content["time"], self.two(content["order"]))
+        elif kind == OWN.format("tombstone"):
+            self.prune(content)
+
+    def prune(self, content):
+        order = order_of(content["order"], self.origin)
+        action = order["action"]
+        if action["do"] != "prune" or not action["segments"]:
+            raise ValueError("it is no order to prune")
+        by = self.two(content["order"])
+        numbers = [n for first, last in action["segments"] for n in range(first, min(last, len(self.segments)) + 1)]
+        if numbers != sorted(set(numbers)) or any(last > len(self.segments) for _, last in action["segments"]):
+            raise ValueError("its segments are not in order, or not there yet")
+        for number in numbers:
+            first, sealed, promised = self.segments[number]
+            if number in self.pruned or content["time"] < sealed + max(self.terms["keep"], promised):
+                raise ValueError(f"segment {number} was pruned before, or before its time")
+            for hold in self.holds.values():
+                begins, ends = hold["from"], hold["to"]
+                if not hold["released"] and (begins is None or begins <= sealed) and (ends is None or ends >= first):
+                    raise ValueError(f"segment {number} is under a hold")
+        self.pruned.update(numbers)
+        self.tombstones.append((content["time"], action["segments"], order["reason"], by))
+        self.notes.append(f"segments {action['segments']} pruned by {' and '.join(key.split('+')[0] for key in by)}")
+
+    def two(self, note):
+        """The people who signed, by the terms; at least two, and known ones where any are known."""
+        found = {}
+        for person in map(Key, self.terms["signers"] if self.terms else []):
+            if person.verifies(note):
+                found.setdefault(person.public, person.text)
+        if len(found) < 2:
+            raise ValueError(f"{len(found)} of the two signatures that it needs are there")
+        if not self.people:
+            self.unknown.update(found.values())
+        elif len([public for public in found if any(known.public == public for known in self.people)]) < 2:
+            raise ValueError("signed by people of whom fewer than two were supplied (--signer)")
+        return list(found.values())
 
 
 # The records
@@ -254,8 +436,10 @@ def check_times(leaves):
 class Walk:
     """Holds the segments against each other, in their order."""
 
-    def __init__(self, store, leaves, first, last):
+    def __init__(self, store, leaves, first, last, pruned, origin):
         self.store, self.leaves, self.first, self.last = store, leaves, first, last
+        self.pruned, self.origin, self.gap = pruned, origin, False
+        self.package, self.last_ts, self.expected = last != sys.maxsize, None, set()
         self.seen, self.open, self.chains = set(), {}, {}
         self.loaded, self.periods, self.active = {}, defaultdict(list), None
         self.approvals, self.logged, self.strangers = {}, set(), defaultdict(list)
@@ -266,44 +450,69 @@ class Walk:
             "segments contiguous", "files present", "file hashes", "row counts, columns, times, partitions",
             "record hashes", "session sequence", "session ids unique", "session totals", "session index",
             "open sessions carried", "row commitments", "statement bodies", "table chains", "policy versions",
-            "approval state machine", "approvals",
+            "approval state machine", "approvals", "files listed", "no identifier in masked cells",
         ):
             check(name)
         number, lsn, previous = 0, 0, ""
         for index, kind, payload, content, entry in self.leaves:
-            if kind == "application/vnd.affidavit.policy.v1+json":
+            if kind == OWN.format("policy"):
                 self.logged.add(("policy", content["event"], content["version"], content["record_hash"]))
-            elif kind == "application/vnd.affidavit.approval.v1+json":
+            elif kind == OWN.format("approval"):
                 self.logged.add(("approval", content["event"], content["approval_id"], content["record_hash"]))
-            if kind != "application/vnd.in-toto+json":
+            elif kind == OWN.format("review"):
+                self.logged.add(("review", "reviewed", "", content["record_hash"]))
+            if kind != SEGMENT:
                 continue
             segment = content["predicate"]
             place = f"segment {segment['segment']}"
             if (segment["segment"], segment["first_lsn"], segment["previous"]) != (number + 1, lsn + 1, previous):
                 fail("segments contiguous", place, "it does not follow the segment before it")
+            if segment["origin"] != self.origin or segment["last_lsn"] < segment["first_lsn"]:
+                fail("segments contiguous", place, "it belongs to another log, or ends before it begins")
             number, lsn, previous = segment["segment"], segment["last_lsn"], sha(payload).hex()
             copy = f"{self.store}/segments/seg-{number:08d}.json"
-            if not os.path.exists(copy) or open(copy, "rb").read() != entry:
-                fail("files present", copy, f"it is not leaf {index}")
+            if not os.path.exists(copy):
+                fail("files present", copy, f"leaf {index} stands for it")
+            elif open(copy, "rb").read() != entry:
+                fail("files listed", copy, f"it is not leaf {index}")
+            self.expected.update((copy, f"{self.store}/segments/seg-{number:08d}.carry"))
             self.segment(content, place)
-        for _, used in (one for some in self.strangers.values() for one in some if self.first == 1):
+        for _, used in (one for some in self.strangers.values() for one in some if self.first == 1 and not self.pruned):
             fail("approval state machine", used, "used by a session of another identity, or of none")
-        if self.first > 1:
-            skip("open sessions carried", "the package begins after the first segment")
+        if self.gap:
+            skip("open sessions carried", "what was open in segments that are not looked at is not known yet at the end")
+        for kind, event, what, _ in self.logged if not self.package else ():
+            name = {"policy": "policy versions", "approval": "approval state machine", "review": "table chains"}[kind]
+            fail(name, f"{kind} {what} {event}", "a leaf stands for a record that is not there")
+        self.listed()
+
+    def listed(self):
+        """No file lies in the store that no manifest lists."""
+        for folder in TABLES + ("segments",):
+            for where, _, files in os.walk(f"{self.store}/{folder}"):
+                for name in files:
+                    if f"{where}/{name}" not in self.expected:
+                        fail("files listed", f"{where}/{name}", "no manifest lists it")
 
     def segment(self, content, place):
         segment = content["predicate"]
-        inside = self.first <= segment["segment"] <= self.last
+        outside, gone = not self.first <= segment["segment"] <= self.last, segment["segment"] in self.pruned
         hashes = {subject["name"]: subject["digest"]["sha256"] for subject in content["subject"]}
+        if sorted(hashes) != sorted(file["name"] for file in segment["files"]):
+            fail("files listed", place, "hashes are listed for files that are not described, or the other way round")
         chain, bodies, parts, texts, touched = [], {}, {}, True, {}
         for file in sorted(segment["files"], key=lambda file: (file["table"], file["date"])):
             name, table = file["name"], file["table"]
             path = f"{self.store}/{name}"
+            self.expected.add(path)
+            if table not in TABLES or name != f"{table}/date={file['date']}/seg-{segment['segment']:08d}.parquet":
+                fail("files listed", name, "it is not where it belongs")
+                continue
             early = table in ("policy_versions", "approvals") and segment["segment"] < self.first
-            if not (inside or early):
+            if (outside and not early) or (gone and table in PRUNED):
                 continue
             if not os.path.exists(path):
-                if table == "statement_bodies":
+                if table == "statement_bodies" and self.package:
                     texts = False
                     skip("statement bodies", "the package does not hold the exact texts; their hashes hold")
                 else:
@@ -318,56 +527,81 @@ class Walk:
                 texts = False
                 skip("statement bodies", "they are encrypted; their hashes hold")
                 continue
-            count = 0
+            shape, stamps, before = "row counts, columns, times, partitions", [], 0
             for record in read_table(path):
-                count += 1
+                stamps.append(record["ts"])
+                if record["lsn"] < before or record["schema_version"] != 1:
+                    fail(shape, name, "it is not sorted by lsn, or of another version")
+                before = record["lsn"]
                 if table == "rows":
                     self.row(record, parts)
-                elif table == "statement_bodies":
+                    continue
+                if table == "statement_bodies":
                     key = (record["session_id"], record["statement_id"])
                     bodies[key] = sha(
                         b"affidavit/body/v1\n", bytes.fromhex(record["salt"]), text(key[0]), struct.pack(">q", key[1]),
                         value(record["sql_text"]), value(record["params"]),
                     ).hex()
+                    continue
+                self.in_range(record, segment, f"{name} lsn {record['lsn']}")
+                if record_hash(table, record) != record["record_hash"]:
+                    fail("record hashes", f"{name} lsn {record['lsn']}", "its content is not what its hash says")
+                if table in ("sessions", "statements"):
+                    chain.append((table, record))
                 else:
-                    if record_hash(table, record) != record["record_hash"]:
-                        fail("record hashes", f"{name} lsn {record['lsn']}", "its content is not what its hash says")
-                    if table in ("sessions", "statements"):
-                        chain.append((table, record))
-                    else:
-                        self.table_record(table, record)
-            if count != file["rows"]:
-                fail("row counts, columns, times, partitions", name, f"{count} rows, the manifest says {file['rows']}")
-        if not inside:
-            self.chains = {table: chain["head"] for table, chain in segment["chains"].items()}
-            if segment["segment"] < self.first:
-                self.begins = segment["time"]
+                    self.table_record(table, record)
+            if len(stamps) != file["rows"] or len(data) != file["bytes"]:
+                fail(shape, name, f"{len(stamps)} rows, the manifest says {file['rows']}; or another size")
+            if stamps and (min(stamps), max(stamps)) != (file["first_ts"], file["last_ts"]):
+                fail(shape, name, "its times are not those in the manifest")
+            if stamps and moment(max(stamps))[:10] != file["date"]:
+                fail(shape, name, "it is in another date's partition")
+        if outside or gone:
+            if outside:
+                self.chains = {table: chain["head"] for table, chain in segment["chains"].items()}
+            else:
+                self.tables(segment, place)
+            if segment["segment"] <= self.last:
+                self.begins, self.gap = segment["time"], True
+                for track in self.open.values():
+                    track["partial"], track["stale"] = True, True
+                    track["parts"].clear()
             return
         order = {"open": 0, "denied": 0, "close": 2}
         chain.sort(key=lambda item: (item[1]["lsn"], order.get(item[1].get("event"), 1), item[1].get("session_seq", 0)))
         opened = {record["session_id"] for table, record in chain if record.get("event") == "open"}
+        stamps = [record["ts"] for _, record in chain]
         for (session, statement), part in parts.items():
-            if session not in self.open and session not in opened and self.first == 1:
+            if session not in self.open and session not in opened and not self.gap:
                 fail("row commitments", f"session {session}", "rows of a session that is not open")
             track = self.track(session)
-            before, rows = track["parts"].get(statement, (bytes(32), 0))
-            track["parts"][statement] = (sha(b"affidavit/rows-commit/v1\n", before, part["hash"].digest()), rows + part["rows"])
+            before, rows, odd = track["parts"].get(statement, (bytes(32), 0, set()))
+            commit = sha(b"affidavit/rows-commit/v1\n", before, part["hash"].digest())
+            track["parts"][statement] = (commit, rows + part["rows"], odd | part["odd"])
         for table, record in chain:
             self.chain_record(table, record, bodies, texts, touched)
         for session, statement in bodies:
             fail("statement bodies", f"session {session} statement {statement}", "a body without its statement")
+        self.last_ts = max(stamps + ([self.last_ts] if self.last_ts else []), default=None)
         self.roots(segment, touched, place)
+
+    def in_range(self, record, segment, place):
+        if not segment["first_lsn"] <= record["lsn"] <= segment["last_lsn"]:
+            fail("segments contiguous", place, "the record's number is outside of its segment")
+        early = self.last_ts is not None and record["ts"] < self.last_ts - 5_000_000
+        if record["ts"] > segment["time"] + 5_000_000 or early:
+            fail("clock", place, "made after its segment, or before the records of the segment before")
 
     def track(self, session):
         return self.open.setdefault(
-            session, {"seq": 0, "head": ZERO, "statements": 0, "rows": 0, "bytes": 0, "parts": {}, "partial": False}
+            session, {"seq": 0, "head": ZERO, "statements": 0, "rows": 0, "bytes": 0, "parts": {}, "partial": False, "stale": False}
         )
 
     def row(self, record, parts):
         key = (record["session_id"], record["statement_id"])
         part = parts.get(key)
         if part is None:
-            part = parts[key] = {"hash": hashlib.sha256(), "rows": 0, "columns": None}
+            part = parts[key] = {"hash": hashlib.sha256(), "rows": 0, "columns": None, "odd": set()}
             part["hash"].update(b"affidavit/rows/v1\n" + text(key[0]) + struct.pack(">q", key[1]))
         columns = value(record["columns"])
         same, part["columns"] = columns == part["columns"], columns
@@ -376,6 +610,9 @@ class Walk:
             + value(record["values"]) + value(record["overflow"])
         )
         part["rows"] += 1
+        for at, cell in enumerate((record["values"] or [])[:64]):
+            if cell is not None and IDENTIFIER.search(cell):
+                part["odd"].add(at)
 
     def chain_record(self, table, record, bodies, texts, touched):
         session, event = record["session_id"], record.get("event")
@@ -383,12 +620,14 @@ class Walk:
         if event in ("open", "denied"):
             if session in self.seen:
                 fail("session ids unique", place, "this session id was used before")
-        elif session not in self.seen:
-            if self.first == 1:
-                fail("session sequence", place, "its session was never opened")
+            if record["prev_hash"] != ZERO:
+                fail("session sequence", place, "the first record of a session names one before it")
+        elif session in self.open and self.open[session]["stale"] or (self.gap and session not in self.seen):
             track = self.track(session)
-            track["partial"], track["head"] = True, record["prev_hash"]
+            track["partial"], track["stale"], track["head"] = True, False, record["prev_hash"]
             track["seq"] = record["session_seq"] if table == "statements" else record["statement_count"] + 1
+        elif session not in self.seen:
+            fail("session sequence", place, "its session was never opened")
         self.seen.add(session)
         track = self.track(session)
         if record["prev_hash"] != track["head"]:
@@ -424,8 +663,11 @@ class Walk:
         track["statements"] += 1
         track["rows"] += record["row_count"]
         track["bytes"] += record["bytes_out"]
-        commit, rows = track["parts"].pop(key[1], (None, 0))
-        elsewhere = track["partial"] and (record["sent"] is None or record["sent"] < self.begins)
+        commit, rows, odd = track["parts"].pop(key[1], (None, 0, set()))
+        for at, column in enumerate((record["result_columns"] or [])[:64]):
+            if at in odd and column["mask"] in ("redact", "null", "year", "zip3", "hash"):
+                fail("no identifier in masked cells", place, f"column {at + 1} is masked, yet a value looks like an identifier")
+        elsewhere = track["partial"] and (record["sent"] is None or record["sent"] < (self.begins or 0))
         if not elsewhere and (rows != record["row_count"] or (commit and commit.hex()) != record["rows_commit"]):
             fail("row commitments", place, "its rows are not those that it commits to")
         body = bodies.pop(key, None)
@@ -442,17 +684,25 @@ class Walk:
 
         if root([leaf(s, *touched[s]) for s in sorted(touched)]).hex() != segment["sessions_root"]:
             fail("session index", place, "its sessions are not those in the manifest")
+        self.tables(segment, place)
+        known = [
+            leaf(s, t["seq"], t["head"], t["statements"], t["rows"], t["bytes"])
+            for s, t in sorted(self.open.items()) if not t["stale"]
+        ]
+        same = root(known).hex() == segment["open_root"] and len(known) == segment["open_sessions"]
+        if same and self.gap:
+            # All that is open is known again, with its totals: from here on nothing may be missing.
+            self.open = {session: track for session, track in self.open.items() if not track["stale"]}
+            self.gap = False
+        elif not same and not self.gap:
+            fail("open sessions carried", place, "the sessions open at its end are not those in the manifest")
+
+    def tables(self, segment, place):
         stated = {table: chain["head"] for table, chain in segment["chains"].items()}
         if stated != self.chains:
             fail("table chains", place, "the chains of its tables are not those in the manifest")
         if segment["policy"] != self.active:
             fail("policy versions", place, "the policy in force is not the one in the manifest")
-        if self.first == 1:
-            still = [
-                leaf(s, t["seq"], t["head"], t["statements"], t["rows"], t["bytes"]) for s, t in sorted(self.open.items())
-            ]
-            if root(still).hex() != segment["open_root"]:
-                fail("open sessions carried", place, "the sessions open at its end are not those in the manifest")
 
     def table_record(self, table, record):
         place = f"{table} lsn {record['lsn']}"
@@ -463,11 +713,17 @@ class Walk:
             self.policy(record, place)
         elif table == "approvals":
             self.approval(record, place)
+        elif table == "reviews":
+            self.leaf("table chains", ("review", "reviewed", "", record["record_hash"]), place)
+
+    def leaf(self, name, what, place):
+        if what not in self.logged:
+            fail(name, place, "no leaf in the log stands for it before its segment")
+        self.logged.discard(what)
 
     def policy(self, record, place):
         name, version, event = "policy versions", record["version"], record["event"]
-        if ("policy", event, version, record["record_hash"]) not in self.logged:
-            fail(name, place, "no leaf in the log stands for it before its segment")
+        self.leaf(name, ("policy", event, version, record["record_hash"]), place)
         if event == "loaded":
             if sha(record["content"].encode()).hex() != version:
                 fail(name, place, "its text does not have the hash that it is named by")
@@ -485,6 +741,8 @@ class Walk:
             self.active = None
 
     def policy_used(self, version, at, lsn, approval, place):
+        if not version and not approval:
+            return
         slack = 24 * 3_600_000_000 if approval else 60_000_000
         held = any(start <= at and (end is None or at <= end + slack) for start, end in self.periods.get(version, []))
         if self.loaded.get(version, lsn) >= lsn or not held:
@@ -492,8 +750,7 @@ class Walk:
 
     def approval(self, record, place):
         name, key, event = "approval state machine", record["approval_id"], record["event"]
-        if ("approval", event, key, record["record_hash"]) not in self.logged:
-            fail(name, place, "no leaf in the log stands for it before its segment")
+        self.leaf(name, ("approval", event, key, record["record_hash"]), place)
         known = self.approvals.get(key)
         if event == "requested":
             if known:
@@ -585,7 +842,7 @@ def unpack(path, folder):
     return seen
 
 
-def check_bag(folder, names, key):
+def check_bag(folder, names):
     check("bag structure and payload set")
     check("bag hashes")
     payload = {name for name in names if name.startswith("data/")}
@@ -602,6 +859,9 @@ def check_bag(folder, names, key):
                 with open(f"{folder}/{name}", "rb") as file:
                     if hashlib.new(algorithm, file.read()).hexdigest() != digest:
                         fail("bag hashes", name, f"its {algorithm} is not the one listed")
+
+
+def check_signature(folder, names, keys, size):
     if "signature.note" not in names:
         skip("package signature", "the package is not signed")
         return
@@ -610,8 +870,226 @@ def check_bag(folder, names, key):
         expected = f"affidavit package v1\n{sha(file.read()).hex()}\n\n"
     with open(f"{folder}/signature.note") as file:
         note = file.read()
-    if not note.startswith(expected) or not key.verifies(note):
-        fail("package signature", "signature.note", "no good signature by the supplied key over this package")
+    if not note.startswith(expected) or not keys.signed(size, note):
+        fail("package signature", "signature.note", "no good signature by the log's key over this package")
+
+
+# What was derived: CSV, report, policy texts
+
+TIMES = {"ts", "token_expires", "sent", "first_row", "end", "effective_from", "effective_until", "valid_from", "valid_until"}
+NUMBER = re.compile(r"[+-]?(inf|infinity|nan|([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?)", re.IGNORECASE)
+
+
+def cell(name, item):
+    """A value as one cell of a table."""
+    if item is None:
+        return ""
+    if name in TIMES:
+        return moment(item)
+    if isinstance(item, list):
+        return json.dumps(item, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return str(item)
+
+
+def csv_field(item):
+    if item[:1] in ("=", "+", "-", "@", "\t", "\r") and item and not NUMBER.fullmatch(item):
+        item = "'" + item
+    return '"' + item.replace('"', '""') + '"' if re.search('[,"\n\r]', item) else item
+
+
+class Derived:
+    """The records in scope, and what is made of them."""
+
+    def __init__(self, bag, scope, leaves, ledger):
+        self.bag, self.scope, self.ledger, self.records = bag, scope, ledger, defaultdict(list)
+        sessions = set(scope["sessions"])
+        for _, kind, _, content, _ in leaves:
+            for file in content["predicate"]["files"] if kind == SEGMENT else ():
+                path, table = f"{bag}/data/store/{file['name']}", file["table"]
+                if not os.path.exists(path) or open(path, "rb").read(4) == b"PARE":
+                    continue
+                for record in read_table(path):
+                    everywhere = table in ("policy_versions", "reviews", "audit_accesses")
+                    nobodys = table == "approvals" and not record["session_id"]
+                    if everywhere or nobodys or record["session_id"] in sessions:
+                        self.records[table].append(record)
+
+    def check(self, names):
+        name = "report and CSV derived from the originals"
+        check(name)
+        expected = set()
+        for table in TABLES:
+            path = f"data/csv/{table}.csv"
+            records = self.records[table]
+            if not records:
+                continue
+            expected.add(path)
+            lines = [",".join(records[0])]
+            lines += [",".join(csv_field(cell(column, item)) for column, item in record.items()) for record in records]
+            made = "".join(line + "\r\n" for line in lines).encode()
+            if path not in names or open(f"{self.bag}/{path}", "rb").read() != made:
+                fail(name, path, "it is not what the Parquet files say")
+        for path in sorted(names):
+            if path.startswith("data/csv/") and path not in expected:
+                fail(name, path, "nothing in the Parquet files stands behind it")
+            if path.startswith("data/policies/"):
+                with open(f"{self.bag}/{path}", "rb") as file:
+                    if sha(file.read()).hex() + ".toml" != os.path.basename(path):
+                        fail(name, path, "its text does not have the hash in its name")
+        self.report(name)
+
+    def report(self, name):
+        """Every table, figure and bar of the page is made again and compared."""
+        with open(f"{self.bag}/data/report.html", encoding="utf-8") as file:
+            page = Page()
+            page.feed(file.read())
+        tables, bars, figures = self.figures()
+        for key in sorted(set(tables) | set(page.tables) - {"controls-table"}):
+            if page.tables.get(key, []) != tables.get(key, []):
+                fail(name, f"data/report.html: {key}", "it is not what the Parquet files and the log say")
+        if page.bars != {key: made for key, made in bars.items() if len(made) > 1}:
+            fail(name, "data/report.html", "a chart is not what the Parquet files say")
+        if page.figures != figures:
+            fail(name, "data/report.html", f"it says {page.figures}, the files say {figures}")
+
+    def figures(self):
+        def short(micros):
+            return "" if micros is None else moment(micros)[:19].replace("T", " ")
+
+        def row(record, *columns):
+            return [short(record["ts"])] + [cell(column, record[column]) for column in columns]
+
+        def count(items):
+            counts = defaultdict(int)
+            for item in items:
+                counts[item] += 1
+            return counts
+
+        def listing(counts):
+            return [[key, str(number)] for key, number in sorted(counts.items())]
+
+        opened = {r["session_id"]: r for r in self.records["sessions"] if r["event"] == "open"}
+        closed = {r["session_id"] for r in self.records["sessions"] if r["event"] == "close"}
+        denied = [r for r in self.records["sessions"] if r["event"] not in ("open", "close")]
+        who = {key: f"{r['user_email'] or ''} ({r['user_id'] or ''})" for key, r in opened.items()}
+        people = {name: [0, 0, 0] for name in who.values()}
+        for name in who.values():
+            people[name][0] += 1
+        statements, masked, shown = self.records["statements"], defaultdict(int), defaultdict(int)
+        for record in statements:
+            if record["session_id"] in who:
+                people[who[record["session_id"]]][1] += 1
+                people[who[record["session_id"]]][2] += record["row_count"]
+            for column in record["result_columns"] or []:
+                if column["classification"] == "open":
+                    continue
+                source = f"{column['name'] or ''} (origin not proven)"
+                if column["source_table"] is not None and column["source_column"] is not None:
+                    source = f"{column['source_table']}.{column['source_column']}"
+                mask = "shown unmasked by rule" if column["mask"] is None else column["mask"]
+                masked[source, column["classification"] or "", mask] += record["row_count"]
+        for (_, _, mask), rows in masked.items():
+            shown[mask] += rows
+        approvals = {}
+        for record in self.records["approvals"]:
+            key, event = record["approval_id"], record["event"]
+            line = approvals.setdefault(key, row(record, "requester", "scope") + ["", "", key])
+            by = f" by {record['approver']}" if record["approver"] else ""
+            line[3] += ("; " if line[3] else "") + f"{short(record['ts'])} {event}{by}"
+            if record["justification"] and event != "requested":
+                line[4] += ("; " if line[4] else "") + record["justification"]
+        odd = [r for r in statements if r["status"] not in ("completed", "not-executed")][:200]
+        readings = self.records["reviews"] + self.records["audit_accesses"]
+        tables = {
+            "people-table": [[name] + [str(n) for n in totals] for name, totals in sorted(people.items())],
+            "refused-table": [row(r, "claimed_user", "user_id", "issuer", "client_addr", "close_reason") for r in denied[:200]],
+            "data-table": [[*key, str(rows)] for key, rows in sorted(masked.items())],
+            "tables-table": listing(count(name for r in statements for name in r["tables"] or [])),
+            "decisions-table": listing(count(r["decision"] for r in statements)),
+            "outcomes-table": listing(count(r["status"] for r in statements)),
+            "approvals-table": list(approvals.values()),
+            "policies-table": [
+                row(r, "event", "version") + [short(r["effective_from"]), short(r["effective_until"])]
+                + row(r, "author", "change_reason", "git_commit")[1:]
+                for r in self.records["policy_versions"]
+            ],
+            "exceptions-table": [
+                row(r, "decision", "rule", "status", "error_code", "sql_normalized", "session_id", "statement_id") for r in odd
+            ],
+            "readings-table": [row(r, "actor", "action", "scope", "finding") for r in readings],
+        }
+        if self.ledger.terms:
+            tables["holds-table"] = [
+                [short(h["added"]), h["by"], h["reason"], short(h["from"]), short(h["to"]),
+                 f"released {short(h['released'][0])} by {' and '.join(h['released'][1])}" if h["released"] else "holds", key]
+                for key, h in sorted(self.ledger.holds.items())
+            ]
+            tables["pruned-table"] = [
+                [short(when), ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in segments), reason, " and ".join(by)]
+                for when, segments, reason, by in self.ledger.tombstones
+            ]
+        busiest = sorted(people.items(), key=lambda item: (-item[1][1], item[0]))[:15]
+        days = sorted(count(moment(r["ts"])[:10] for r in statements).items())
+        bars = {
+            "days": days if len(days) <= 92 else [],
+            "busiest": [(name[:38] + "…" if len(name) > 38 else name, totals[1]) for name, totals in busiest],
+            "shown": sorted(shown.items()),
+        }
+        figures = [
+            self.scope["population"], len(self.scope["sessions"]), len(statements), sum(r["row_count"] for r in statements),
+            len(denied), len(set(opened) - closed),
+        ]
+        return tables, bars, figures
+
+
+class Page(HTMLParser):
+    """The tables, bars and figures of a report."""
+
+    def __init__(self):
+        super().__init__()
+        self.tables, self.bars, self.figures = {}, {}, []
+        self.table, self.svg, self.take, self.big = None, None, None, False
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "table":
+            self.table = self.tables.setdefault(attributes.get("id", "?"), [])
+        elif tag == "tr" and self.table is not None:
+            self.table.append([])
+        elif tag == "svg":
+            self.svg = self.bars.setdefault(attributes.get("id", "?"), [])
+        elif tag == "div" and attributes.get("class") == "big":
+            self.big = True
+        if tag in ("td", "text") or (tag == "div" and self.big and attributes.get("class") != "big"):
+            self.take = ""
+        elif tag == "small":
+            self.take = None
+
+    def handle_data(self, data):
+        if self.take is not None:
+            self.take += data
+        if self.big and self.take and data.strip().isdigit():
+            self.figures.append(int(data))
+            self.take = None
+
+    def handle_endtag(self, tag):
+        if tag == "td" and self.table:
+            self.table[-1].append(self.take)
+            self.take = None
+        elif tag == "text" and self.svg is not None:
+            if self.svg and len(self.svg[-1]) == 1:
+                self.svg[-1] = (self.svg[-1][0], int(self.take))
+            else:
+                self.svg.append((self.take,))
+            self.take = None
+        elif tag == "table":
+            # The first row is the heading: it has no cells.
+            self.table[:] = [row for row in self.table if row]
+            self.table = None
+        elif tag == "svg":
+            self.svg = None
+        elif tag == "p":
+            self.big = False
 
 
 def check_proofs(folder, scope, size, head):
@@ -633,33 +1111,59 @@ def check_proofs(folder, scope, size, head):
             fail("session proofs", session, "it does not lead to the manifest, or not to the root of the log")
 
 
+def check_about(store, key, keys, leaves):
+    check("store description")
+    with open(f"{store}/store.json") as file:
+        about = json.load(file)
+    if (about["format"], about["origin"], about["vkey"]) != (1, key.name, keys.at(0).text):
+        fail("store description", "store.json", "it names another format, log or key")
+    if any(head_of(content)["writer"] != about["writer"] for _, _, _, content, _ in leaves):
+        fail("store description", "store.json", "a leaf was made by another writer")
+
+
+def verify(options, key, older, scratch):
+    store, scope, names, first, last = options.path, None, set(), 1, sys.maxsize
+    if os.path.isfile(options.path):
+        names = unpack(options.path, scratch)
+        check_bag(scratch, names)
+        store = f"{scratch}/data/store"
+        with open(f"{scratch}/data/scope.json") as file:
+            scope = json.load(file)
+        first, last = scope["first_segment"], scope["last_segment"]
+    leaves, size, head, keys = check_log(store, key, older, options.max_age)
+    check_about(store, key, keys, leaves)
+    ledger = Ledger(key.name, leaves, options.signer)
+    Walk(store, leaves, first, last, ledger.pruned, key.name).run()
+    if scope is None:
+        skip("journal", "this program does not read it; nothing vouches for what is not sealed")
+        return
+    check_signature(scratch, names, keys, size)
+    derived = Derived(scratch, scope, leaves, ledger)
+    if (scope["origin"], scope["tree_size"]) != (key.name, size):
+        fail("report and CSV derived from the originals", "data/scope.json", "it names another log, or another size of it")
+    derived.check(names)
+    check_proofs(scratch, scope, size, head)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", help="a package (.zip) or a store's folder")
     parser.add_argument("--key", required=True, help="the log's verification key, from elsewhere than the package")
     parser.add_argument("--checkpoint", help="a checkpoint that was kept earlier")
+    parser.add_argument("--signer", action="append", default=[], help="key of somebody who may order that segments are removed")
+    parser.add_argument("--max-age", type=int, help="the newest leaf may be this many seconds old")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     try:
         key = Key(options.key)
+        [Key(person) for person in options.signer]
         older = open(options.checkpoint).read() if options.checkpoint else None
     except (OSError, ValueError) as error:
         print(f"verify.py: {error}", file=sys.stderr)
         return 3
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            store, scope, first, last = options.path, None, 1, sys.maxsize
-            if os.path.isfile(options.path):
-                names = unpack(options.path, scratch)
-                check_bag(scratch, names, key)
-                store = f"{scratch}/data/store"
-                with open(f"{scratch}/data/scope.json") as file:
-                    scope = json.load(file)
-                first, last = scope["first_segment"], scope["last_segment"]
-            leaves, size, head = check_log(store, key, older)
-            Walk(store, leaves, first, last).run()
-            if scope is not None:
-                check_proofs(scratch, scope, size, head)
+            verify(options, key, older, scratch)
         except Exception as error:  # a file that was made to mislead may fail anywhere; that is a finding
             fail("readable", type(error).__name__, error)
     if options.json:

@@ -144,19 +144,28 @@ pub(crate) fn find(
     when: &When,
     limit: Option<usize>,
 ) -> Result<Vec<Session>, StoreError> {
-    let mut open = Vec::new();
-    let mut closed = BTreeMap::new();
     let mut query = Query::new(Table::Sessions).between(when.from, when.to);
     if let Some(id) = who.session.as_deref().filter(|id| id.len() == 36) {
         query = query.with(Condition::equals("session_id", id));
     }
+    if let Some(identity) = &who.identity {
+        query = query.with(Condition::Either(&["user_id", "user_email"], identity.clone()));
+    }
+    let mut open = Vec::new();
     archive.search(&query, &mut |record, unsealed| {
-        if record.str("event") == "close" {
-            closed.insert(record.str("session_id").to_owned(), (record, unsealed));
-        } else if who.matches(&record) {
+        if record.str("event") != "close" && who.matches(&record) {
             open.push((record, unsealed));
         }
         Ok(limit.is_none_or(|limit| open.len() < limit))
+    })?;
+    // A session ends after it began; ids sort by their beginnings, so that few row groups are looked at.
+    let ids = open.iter().map(|(open, _)| open.str("session_id").to_owned()).collect();
+    let first = open.iter().map(|(open, _)| open.int("ts")).min();
+    let query = Query::new(Table::Sessions).between(first, None).with(Condition::In("session_id", ids));
+    let mut closed = BTreeMap::new();
+    archive.search(&query.with(Condition::equals("event", "close")), &mut |record, unsealed| {
+        closed.insert(record.str("session_id").to_owned(), (record, unsealed));
+        Ok(true)
     })?;
     open.reverse();
     Ok(open

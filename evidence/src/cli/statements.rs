@@ -23,9 +23,12 @@ pub(crate) struct Which {
     /// Statements that touch this table (`patients` or `public.patients`).
     #[arg(long, value_name = "TABLE")]
     pub(crate) table: Option<String>,
-    /// Statements that returned this column, or one of this classification (protected, exempt, open).
+    /// Statements that returned this column (`ssn`, `patients.ssn`).
     #[arg(long, value_name = "NAME")]
     pub(crate) column: Option<String>,
+    /// Statements that returned a column of this classification: protected, exempt (shown unmasked by rule), open.
+    #[arg(long, value_name = "WORD")]
+    pub(crate) classification: Option<String>,
     /// Text in the statement.
     #[arg(long, value_name = "TEXT")]
     pub(crate) text: Option<String>,
@@ -38,7 +41,7 @@ pub(crate) struct Which {
     /// How it ended: completed, failed, refused, cancelled, interrupted, not-executed, running.
     #[arg(long, value_name = "WORD")]
     pub(crate) status: Option<String>,
-    /// Error code (SQLSTATE).
+    /// Error code (SQLSTATE, or MySQL's number); `any` for all that have one.
     #[arg(long, value_name = "CODE")]
     pub(crate) error: Option<String>,
     /// Approval that it used.
@@ -64,6 +67,9 @@ pub(super) struct Statements {
     /// The newest this many. Default: 100 for people, all for --json and --csv.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Says on standard error how many files and row groups were read, and how many were ruled out.
+    #[arg(long)]
+    touched: bool,
     #[command(flatten)]
     format: Format,
 }
@@ -81,6 +87,13 @@ impl Statements {
             );
         }
         let found = archive.collect(&query, limit)?;
+        if self.touched {
+            let touched = archive.touched();
+            eprintln!(
+                "evidence: {} files read, {} ruled out by time; {} row groups read, {} ruled out by statistics or bloom filters",
+                touched.files, touched.files_skipped, touched.groups, touched.groups_skipped
+            );
+        }
         if self.format.csv {
             let header: Vec<&str> = Table::Statements.columns().map(|column| column.name).collect();
             let rows = found.iter().map(|(record, _)| record.values.iter().map(Value::text).collect());
@@ -122,10 +135,19 @@ impl Which {
                 query = query.with(Condition::equals(column, value));
             }
         }
-        for (column, value) in [("error_code", &self.error), ("approval_id", &self.approval)] {
-            if let Some(value) = value {
-                query = query.with(Condition::equals(column, value));
-            }
+        match self.error.as_deref() {
+            Some("any") => query = query.with(Condition::Test(Box::new(|record| !record.str("error_code").is_empty()))),
+            Some(code) => query = query.with(Condition::equals("error_code", code)),
+            None => {}
+        }
+        if let Some(approval) = &self.approval {
+            query = query.with(Condition::equals("approval_id", approval));
+        }
+        if let Some(class) = self.classification.clone() {
+            query = query.with(Condition::Test(Box::new(move |record| match record.get("result_columns") {
+                Value::Columns(columns) => columns.iter().any(|column| column[4].as_deref() == Some(&class)),
+                _ => false,
+            })));
         }
         if let Some(table) = self.table.clone() {
             query = query.with(Condition::Test(Box::new(move |record| touches(record, &table))));
@@ -174,8 +196,13 @@ fn key(record: &Record) -> (String, i64) {
 
 fn returns(record: &Record, column: &str) -> bool {
     let Value::Columns(columns) = record.get("result_columns") else { return false };
-    columns.iter().any(|[name, _, _, source, classification, _, _]| {
-        [name, source, classification].into_iter().flatten().any(|value| value == column)
+    columns.iter().any(|[name, _, table, source, _, _, _]| {
+        let full = |column: &String| table.as_ref().map(|table| format!("{table}.{column}"));
+        let full = source.as_ref().and_then(full);
+        let ends = full.as_deref().is_some_and(|full| {
+            full.strip_suffix(column).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        });
+        ends || name.as_deref() == Some(column)
     })
 }
 

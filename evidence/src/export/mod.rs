@@ -96,7 +96,10 @@ pub(crate) fn export(export: &Export<'_>, progress: &mut dyn FnMut(&str)) -> Res
     let range = contents::segments(&archive, &sessions)?;
     let mut excluded = Vec::new();
     if !export.with_bodies {
-        excluded.push("the exact texts and parameters of statements (--with-bodies); their hashes are".to_owned());
+        excluded.push(
+            "the exact texts and parameters of statements. Their hashes are; export with --with-bodies to have both."
+                .to_owned(),
+        );
     }
     let scope = Scope {
         format: "affidavit package 1".to_owned(),

@@ -31,13 +31,12 @@ pub(crate) fn render(archive: &Archive, scope: &Scope) -> Result<String, StoreEr
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>Access report: {origin}</title><style>{STYLE}</style></head><body>\n<h1>Access to protected data</h1>\n<p>Record of <b>{origin}</b>, {words}. Made {made} by {by}. All times are UTC.</p>\n",
         origin = escape(&scope.origin),
         words = escape(&scope.question.words()),
-        made = escape(&scope.made),
+        made = escape(&scope.made.chars().take(19).collect::<String>().replace('T', " ")),
         by = escape(&scope.made_by),
     );
     out.push_str("<nav>");
-    for (name, title) in SECTIONS {
-        out.push_str(&format!("<a href=\"#{name}\">{title}</a> · "));
-    }
+    let links = SECTIONS.map(|(name, title)| format!("<a href=\"#{name}\">{title}</a>"));
+    out.push_str(&links.join(" · "));
     out.push_str("</nav>\n");
     coverage(&mut out, scope, &figures);
     people(&mut out, &figures);

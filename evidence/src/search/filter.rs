@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 pub(crate) enum Condition {
     /// A text column has one of these values. Prunes by statistics and bloom filters.
     In(&'static str, BTreeSet<String>),
+    /// One of these text columns has this value. Prunes as the above.
+    Either(&'static [&'static str], String),
     /// An integer column has this value. Prunes by statistics.
     Int(&'static str, i64),
     /// Anything else.
@@ -31,6 +33,7 @@ impl Condition {
     fn holds(&self, record: &Record) -> bool {
         match self {
             Self::In(column, values) => record.get(column).as_str().is_some_and(|value| values.contains(value)),
+            Self::Either(columns, value) => columns.iter().any(|column| record.get(column).as_str() == Some(value)),
             Self::Int(column, value) => record.get(column).as_int() == Some(*value),
             Self::Test(test) => test(record),
         }

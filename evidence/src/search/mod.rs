@@ -15,6 +15,7 @@ use crate::retention::{Ledger, is_pruned};
 use crate::sign::parse_checkpoint;
 use crate::store::{About, Layout};
 use crate::table::{Batches, Record, RowView, Table, Value, each_row};
+use parking_lot::Mutex;
 use std::fs::File;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -30,6 +31,8 @@ pub(crate) struct Archive {
     partial: bool,
     /// What the log says of retention.
     pub(crate) ledger: Ledger,
+    /// What all searches touched so far.
+    touched: Mutex<Touched>,
 }
 
 /// What a search touched.
@@ -82,7 +85,8 @@ impl Archive {
             let (manifests, ledger) = manifests(&layout)?;
             match unsealed(&layout, about.as_ref(), manifests.last()) {
                 Ok(unsealed) => {
-                    return Ok(Self { layout, manifests, body_key: None, unsealed, partial: false, ledger });
+                    let touched = Mutex::default();
+                    return Ok(Self { layout, manifests, body_key: None, unsealed, partial: false, ledger, touched });
                 }
                 Err(error) if tries >= 20 => return Err(error),
                 Err(_) => {
@@ -97,7 +101,8 @@ impl Archive {
     pub(crate) fn open_part(root: &Path) -> Result<Self, StoreError> {
         let layout = Layout::new(root);
         let (manifests, ledger) = manifests(&layout)?;
-        Ok(Self { layout, manifests, body_key: None, unsealed: Vec::new(), partial: true, ledger })
+        let (unsealed, touched) = (Vec::new(), Mutex::default());
+        Ok(Self { layout, manifests, body_key: None, unsealed, partial: true, ledger, touched })
     }
 
     /// What is sealed, and nothing else.
@@ -112,6 +117,11 @@ impl Archive {
     /// Records of a table that are not sealed yet.
     pub(crate) fn unsealed(&self, table: Table) -> usize {
         self.unsealed.iter().filter(|record| record.table == table).count()
+    }
+
+    /// What all searches touched so far.
+    pub(crate) fn touched(&self) -> Touched {
+        *self.touched.lock()
     }
 
     /// Gives the matching records to `each`, newest segment first, in order within a file, until it says stop.
@@ -130,6 +140,7 @@ impl Archive {
             for file in manifest.predicate.files.iter().rev().filter(|file| file.table == query.table.name()) {
                 if !query.overlaps(file.first_ts, file.last_ts) {
                     touched.files_skipped += 1;
+                    self.touched.lock().files_skipped += 1;
                     continue;
                 }
                 let mut found = Vec::new();
@@ -204,7 +215,8 @@ impl Archive {
         }
         let layout = self.layout.clone();
         let (body_key, ledger) = (self.body_key.clone(), self.ledger.clone());
-        Self { layout, manifests, body_key, unsealed: Vec::new(), partial: false, ledger }
+        let (unsealed, touched) = (Vec::new(), Mutex::default());
+        Self { layout, manifests, body_key, unsealed, partial: false, ledger, touched }
     }
 
     fn open_file(&self, query: &Query, name: &str, touched: &mut Touched) -> Result<Option<Batches>, StoreError> {
@@ -225,6 +237,10 @@ impl Archive {
             counts.groups_skipped += (all - groups.len()) as u64;
             Some(groups)
         });
+        let mut all = self.touched.lock();
+        all.files += 1;
+        all.groups += counts.groups - touched.groups;
+        all.groups_skipped += counts.groups_skipped - touched.groups_skipped;
         *touched = counts;
         batches.map(Some)
     }

@@ -50,11 +50,23 @@ fn possible<R: ChunkReader + 'static>(
         Condition::Int(name, value) => {
             int_range(group, name).is_none_or(|(least, most)| least <= *value && *value <= most)
         }
-        Condition::In(name, values) => {
-            let Some(at) = column(group, name) else { return true };
-            in_statistics(group, at, values) && in_bloom_filter(builder, number, at, values)
+        Condition::In(name, values) => has(name, values, number, group, builder),
+        Condition::Either(names, value) => {
+            let value = BTreeSet::from([value.clone()]);
+            names.iter().any(|name| has(name, &value, number, group, builder))
         }
     }
+}
+
+fn has<R: ChunkReader + 'static>(
+    name: &str,
+    values: &BTreeSet<String>,
+    number: usize,
+    group: &RowGroupMetaData,
+    builder: &ParquetRecordBatchReaderBuilder<R>,
+) -> bool {
+    let Some(at) = column(group, name) else { return true };
+    in_statistics(group, at, values) && in_bloom_filter(builder, number, at, values)
 }
 
 fn in_statistics(group: &RowGroupMetaData, column: usize, values: &BTreeSet<String>) -> bool {

@@ -127,12 +127,12 @@ impl Approvals {
         }
     }
 
-    pub(super) fn finish(self, partial: bool, checks: &mut Checks) {
+    pub(super) fn finish(self, partial: bool, all_sessions: bool, checks: &mut Checks) {
         for (event, id, _) in self.leaves.iter().filter(|_| !partial) {
             let place = format!("approval {id} {event}");
             checks.fail(name::APPROVAL_STATES, place, "a leaf stands for a record that is not there");
         }
-        for (_, place) in self.strangers.values().flatten().filter(|_| !partial) {
+        for (_, place) in self.strangers.values().flatten().filter(|_| all_sessions) {
             checks.fail(name::APPROVAL_STATES, place, ANOTHER);
         }
         let mut note = format!("{} approvals", self.all.len());

@@ -33,6 +33,11 @@ impl Coverage {
         self.package.is_some()
     }
 
+    /// Whether every session's opening is looked at.
+    pub(super) fn has_all_sessions(&self) -> bool {
+        self.package.is_none() && self.first <= 1 && self.pruned.is_empty()
+    }
+
     /// Whether a segment was read at an earlier verification, which ended in the remembered checkpoint.
     pub(super) fn is_remembered(&self, segment: u64) -> bool {
         segment < self.first

@@ -64,6 +64,32 @@ fn each_mistake_says_what_where_and_what_to_do() {
             "names both a file and an environment variable",
         ),
         ("{ file = \"./keys/log.key\" }", "{}", "names neither a file nor an environment variable"),
+        ("{ file = \"./keys/log.key\" }", "{ command = [] }", "[store].signing_key: names no program"),
+        (
+            "{ file = \"./keys/log.key\" }",
+            "{ command = [\"x\"], file = \"y\" }",
+            "signing_key.file: is not a known key",
+        ),
+        (
+            "segment =",
+            "body_key = { file = \"masking.key\" }\nsegment =",
+            "[store].body_key: is not 32 or 64 hexadecimal",
+        ),
+        (
+            "segment =",
+            "retention = { keep = \"6y\", signers = [] }\nsegment =",
+            "[store].retention.keep: \"6y\" is not a duration",
+        ),
+        (
+            "segment =",
+            "retention = { keep = \"2192d\", signers = [\"ann\"] }\nsegment =",
+            "[store].retention: signers: signing key: the verification key does not have three parts",
+        ),
+        (
+            "segment =",
+            "retention = { keep = \"2192d\" }\nsegment =",
+            "[store].retention: retention needs the keys of at least two different people",
+        ),
         ("segment =", "durability = \"fast\"\nsegment =", "[store].durability: \"fast\" is not a durability"),
         ("\"128MiB\"", "\"128 mib\"", "[store].segment.bytes: \"128 mib\" is not a size"),
         ("\"128MiB\"", "\"1B\"", "[store].segment.bytes: is \"1B\", which is not between 64KiB and 16GiB"),

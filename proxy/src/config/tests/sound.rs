@@ -159,3 +159,24 @@ fn what_is_risky_but_allowed_is_a_warning() {
     let warnings = folder.parse(&local).unwrap().warnings;
     assert_eq!(warnings.len(), 1, "plain loopback is fine; only the listener's key is left: {warnings:?}");
 }
+
+#[test]
+fn a_store_may_have_its_key_elsewhere_encrypt_texts_and_be_kept_for_a_time() {
+    let folder = Folder::new();
+    folder.write("body.key", "00112233445566778899aabbccddeeff\n", 0o600);
+    let people =
+        ["ann.example", "bob.example"].map(|name| evidence::LogKey::generate(name).unwrap().verifier().to_string());
+    let more = format!(
+        "segment = {{}}\nbody_key = {{ file = \"body.key\" }}\nretention = {{ keep = \"2192d\", signers = [\"{}\", \"{}\"] }}",
+        people[0], people[1]
+    );
+    let text = BASE.replace("{ file = \"./keys/log.key\" }", "{ command = [\"hsm-sign\", \"--slot\", \"3\"] }");
+    let text = text.replace("segment = { rows = 1_000_000, bytes = \"128MiB\", age = \"5m\" }", &more);
+    let setup = folder.parse(&text).unwrap();
+    let SigningKey::Command(argv) = &setup.store.signing_key else { panic!("{:?}", setup.store.signing_key) };
+    assert_eq!(argv, &["hsm-sign", "--slot", "3"]);
+    let retention = setup.store.retention.as_ref().unwrap();
+    assert_eq!(retention.keep, Duration::from_secs(2192 * 86_400));
+    assert_eq!(retention.signers.len(), 2);
+    assert_eq!(setup.store.body_key.as_ref().unwrap().secret.expose(), b"00112233445566778899aabbccddeeff");
+}
