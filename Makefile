@@ -36,7 +36,7 @@ e2e: build ## Real clients against real servers through the built proxy.
 console: build ## The console in Debian's Chromium: hold, decide, replay. SHOTS=DIR keeps screenshots.
 	@testdata/console/run $(if $(SHOTS),--shots $(SHOTS))
 
-bench: ## Direct, HAProxy, PgBouncer and Affidavit, interleaved; prints ratios and CPU per query. JSON=FILE keeps the figures.
+bench: ## Direct, HAProxy, PgBouncer and Affidavit, interleaved: ratios and CPU per query; lineage, detectors, the record. JSON=FILE keeps the figures.
 	@testdata/toolchain
 	cargo build --release --locked -p affidavit -p affidavit-evidence
 	@testdata/bench $(if $(JSON),--json $(JSON))

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import bench_idle, install
+from . import bench_evidence, bench_idle, install
 from .__main__ import describe, start
 from .idp import client_token
 from .paths import ROOT, TESTDATA
@@ -200,14 +200,34 @@ def recorded(proxy):
     return {"recorded": size, "returned": returned} if size and returned else None
 
 
-def detectors():
-    """Precision, recall and throughput of the detectors, printed by their own benchmark."""
-    done = subprocess.run(
-        ["cargo", "bench", "--locked", "-p", "affidavit-policies", "--bench", "detectors"], cwd=ROOT, capture_output=True, text=True
-    )
+def cargo(*arguments):
+    """What a measurement of one crate prints; cargo builds it first, optimised."""
+    done = subprocess.run(["cargo", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise Failed(f"the detectors' benchmark failed: {done.stderr[-2000:]}")
-    print(f"\n{done.stdout.rstrip()}", flush=True)
+        raise Failed(f"cargo {' '.join(arguments)} failed; what it said stands above")
+    return done.stdout
+
+
+def detectors():
+    """Precision, recall and throughput of the detectors."""
+    print(f"\n{cargo('bench', '--locked', '-p', 'affidavit-policies', '--bench', 'detectors').rstrip()}", flush=True)
+
+
+def lineage():
+    """Statements a second that are analysed: attacks and valid ones, each shape for the first time and from the cache."""
+    out = cargo("run", "--release", "--locked", "-q", "-p", "affidavit-sql", "--example", "lineage_throughput")
+    print(f"\nLineage\n  {'':10} {'statements':>12} {'cold /s':>10} {'cached /s':>12} {'cold µs':>9} {'cached µs':>10}")
+    for row in map(json.loads, out.splitlines()):
+        print(
+            f"  {row['engine']:10} {row['statements']:12,} {row['cold_per_second']:10,.0f} {row['cached_per_second']:12,.0f} "
+            f"{row['cold_microseconds']:9.2f} {row['cached_microseconds']:10.2f}", flush=True,
+        )
+
+
+def record():
+    """A store of a million statements: written, verified beside sha256sum, searched."""
+    print("\nThe record", flush=True)
+    bench_evidence.measure(1_000_000, rounds=3)
 
 
 def main():
@@ -218,7 +238,16 @@ def main():
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the COPY")
     parser.add_argument("--scale", type=int, default=5, help="of pgbench")
+    parser.add_argument("--only", choices=("relays", "lineage", "detectors", "record"), help="one of the four parts")
     args = parser.parse_args()
+    parts = {"relays": lambda: relays(args), "lineage": lineage, "detectors": detectors, "record": record}
+    for name, part in parts.items():
+        if args.only in (None, name):
+            part()
+
+
+def relays(args):
+    """The interleaved run: direct, HAProxy, PgBouncer, Affidavit."""
     os.environ.setdefault("AFFIDAVIT_BIN", str(ROOT / "target/release"))
     names = ["idp", "postgres15", "haproxy", "pgbouncer"]
     with locked() as state:
@@ -246,7 +275,6 @@ def main():
         for what, wanted, got, held in targets(results, kept, idle):
             verdicts.append({"what": what, "wanted": wanted, "got": got, "held": held(got)})
             print(f"  {'met   ' if held(got) else 'MISSED'} {what}: {got:.2f} (wanted {wanted})")
-        detectors()
         if args.json:
             Path(args.json).write_text(json.dumps({"loads": results, "recorded": kept, "bytes_per_idle_session": idle, "targets": verdicts, "arguments": vars(args)}, indent=1))
     finally:

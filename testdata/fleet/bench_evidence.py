@@ -88,13 +88,18 @@ def main():
     parser.add_argument("--bin", metavar="DIR", help="a target folder that has the binaries, instead of building them")
     parser.add_argument("--json", metavar="FILE", help="keep the figures")
     options = parser.parse_args()
-    evidence, million = binaries(options.bin)
+    measure(options.statements, options.rounds, options.bin, options.json)
+
+
+def measure(statements, rounds, given=None, json_file=None):
+    """Writes the store, and prints what was measured on it."""
+    evidence, million = binaries(given)
     with tempfile.TemporaryDirectory(prefix="affidavit-evidence-") as folder:
         folder = Path(folder)
-        took, made = timed([million, folder, options.statements])
-        print(f"{made.stdout.strip()} ({options.statements / took:,.0f} statements/s)")
+        took, made = timed([million, folder, statements])
+        print(f"{made.stdout.strip()} ({statements / took:,.0f} statements/s)")
         store, key = folder / "store", (folder / "log.vkey").read_text().strip()
-        checked = verification(evidence, store, key, options.rounds)
+        checked = verification(evidence, store, key, rounds)
         print(
             f"verify {checked['megabytes']:,.0f} MB in {checked['files']} files: {checked['verify_seconds']:.2f} s; "
             f"sha256sum {checked['sha256sum_seconds']:.2f} s"
@@ -106,9 +111,9 @@ def main():
         for name, filters in SEARCHES.items():
             found = searches[name] = search(evidence, store, filters)
             print(f"{name:36} {found['seconds']:8.2f} {found['found']:9,} {found['row_groups']:16,} {found['row_groups_ruled_out']:10,}")
-    if options.json:
-        figures = {"statements": options.statements, "record_seconds": took, "verify": checked, "searches": searches}
-        Path(options.json).write_text(json.dumps(figures, indent=1))
+    if json_file:
+        figures = {"statements": statements, "record_seconds": took, "verify": checked, "searches": searches}
+        Path(json_file).write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":
