@@ -125,8 +125,9 @@ class Grammar:
         call = function.format(inner) if "{" in function else f"{function}({inner})"
         group = self.one("", "", " GROUP BY p.state", " GROUP BY p.sex, p.insured", f" GROUP BY {self.value('p', 1)}", " GROUP BY p.department_id")
         having = self.one("", "", f" HAVING {self.one('count(*) > 2', 'min(p.ssn) < ' + self.one(*LITERALS[:3]), 'max(p.full_name) IS NOT NULL')}") if group else ""
-        order = " ORDER BY 1" if group else ""
         keys = group.removeprefix(" GROUP BY ") + ", " if group and self.random.random() < 0.5 else ""
+        # Both keys where there are two: ties of an enum come in the order of its labels' OIDs, which is each database's own.
+        order = (" ORDER BY 1, 2" if keys.startswith("p.sex, ") else " ORDER BY 1") if group else ""
         return f"SELECT {keys}{call} FROM patients p WHERE {self.predicate('p', 1)}{group}{having}{order}"
 
     def union(self):

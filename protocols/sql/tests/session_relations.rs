@@ -14,7 +14,7 @@ fn relation(id: u32, schema: &str, name: &str, kind: RelationKind, columns: &[&s
     let column = |(index, name): (usize, &&str)| CatalogColumn {
         name: (*name).into(),
         type_name: "text".into(),
-        number: i16::try_from(index + 1).unwrap(),
+        number: i16::try_from(index + 1).unwrap_or(i16::MAX),
         nullable: true,
     };
     let columns = columns.iter().enumerate().map(column).collect();
