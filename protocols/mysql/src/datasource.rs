@@ -1,6 +1,9 @@
 //! A configured upstream: its catalog, its analysers, and whose connections its threads are.
 
 pub(crate) mod options;
+mod threads;
+
+pub(crate) use threads::{Owner, Thread};
 
 use crate::catalog::Snapshot;
 use crate::dial::{LoggedIn, LoginFailure, dial, unavailable};
@@ -13,7 +16,7 @@ use crate::own_query::{QueryError, run};
 use crate::procedure::{Analyse, Procedures};
 use crate::survey::{self, Asker};
 use async_trait::async_trait;
-use model::{Facts, Identity, Refusal, TableRef, Verb};
+use model::{Facts, Refusal, TableRef, Verb};
 use sql::{Analyser, Catalog, Dialect, Settings};
 use std::collections::HashMap;
 use std::io;
@@ -57,32 +60,6 @@ struct Shared {
 struct Seen {
     mariadb: bool,
     version: u32,
-}
-
-/// Whose connection a thread of the upstream is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
-    issuer: String,
-    subject: String,
-}
-
-impl Owner {
-    /// The identity as an owner.
-    pub(crate) fn of(identity: &Identity) -> Self {
-        Self { issuer: identity.issuer.clone(), subject: identity.subject.clone() }
-    }
-}
-
-/// A thread's entry in its datasource; it goes with the session.
-pub(crate) struct Thread {
-    datasource: MysqlDatasource,
-    number: u32,
-}
-
-impl Drop for Thread {
-    fn drop(&mut self) {
-        lock(&self.datasource.shared.threads).remove(&self.number);
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -170,17 +147,6 @@ impl MysqlDatasource {
     pub(crate) fn initial_settings(&self, greeting: &Greeting) -> Settings {
         self.saw(greeting);
         Settings { server_version: greeting.version_number(), multi_statements: false, ..Settings::default() }
-    }
-
-    /// Enters a thread of the upstream as `owner`'s.
-    pub(crate) fn enter(&self, number: u32, owner: Owner) -> Thread {
-        lock(&self.shared.threads).insert(number, owner);
-        Thread { datasource: self.clone(), number }
-    }
-
-    /// Whether a thread of the upstream is `owner`'s.
-    pub(crate) fn owns(&self, owner: &Owner, number: u32) -> bool {
-        lock(&self.shared.threads).get(&number) == Some(owner)
     }
 
     fn saw(&self, greeting: &Greeting) {
