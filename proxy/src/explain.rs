@@ -4,7 +4,10 @@ use crate::assembly::{self, Failure};
 use crate::clock;
 use crate::config::Setup;
 use crate::pipeline::{Columns, names};
-use model::{AuthMethod, Decision, Identity, Lineage, OutputPlan, Outputs, Timestamp, Usage, Verdict};
+use model::{
+    AuthMethod, Decision, Identity, Lineage, OutputPlan, Outputs, Phase, Statement, StatementId, Timestamp, Usage,
+    Verdict,
+};
 use policies::{PredicateRuling, Question};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -75,7 +78,7 @@ fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
     })?;
     let facts = datasource.analyse(&arguments.sql);
     let schema = Columns(datasource.as_ref());
-    let question = Question {
+    let mut question = Question {
         identity: &identity,
         client_app: &arguments.client,
         datasource: &arguments.datasource,
@@ -86,11 +89,31 @@ fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
         now: clock::now(),
         estimated_rows: None,
     };
+    if policy.wants_estimate(&question) {
+        question.estimated_rows = runtime.block_on(datasource.estimate(&as_sent(&arguments.sql, &facts)));
+    }
     let verdict = policy.judge(&question);
     let rulings = policy.predicate_rulings(&question);
     let access = crate::identity::Access::new(&setup.datasources).allow(&identity, &arguments.datasource);
     let allowed = verdict.decision == Decision::Allow && access.is_ok();
-    Ok((describe(&identity, &datasource, &facts, &verdict, &rulings, access.err()), allowed))
+    let mut said = describe(&identity, &datasource, &facts, &verdict, &rulings, access.err());
+    if let Value::Object(said) = &mut said {
+        said.insert("estimated_rows".to_owned(), json!(question.estimated_rows));
+    }
+    Ok((said, allowed))
+}
+
+/// The statement, as a client would send it.
+fn as_sent(sql: &str, facts: &Arc<model::Facts>) -> Statement {
+    Statement {
+        id: StatementId(1),
+        phase: Phase::Simple,
+        sql: sql.as_bytes().to_vec().into(),
+        params: Vec::new(),
+        prepared: None,
+        facts: facts.clone(),
+        wire: Vec::new().into(),
+    }
 }
 
 /// The identity that the claims would give, by the first issuer's claim names or the one that `iss` names.

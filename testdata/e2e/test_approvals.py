@@ -42,6 +42,7 @@ def test_approved_rows_arrive_on_the_held_connection(server, proxy, desk, agent_
     assert request["datasource"] == server and request["rule"] == "full patient history" and request["held"]
     assert [table["name"].rpartition(".")[2] for table in request["picture"]["tables"]] == ["encounters"]
     assert {column["name"]: column["mask"] for column in request["picture"]["columns"]} == {"id": None, "patient_id": None, "notes": "redact"}
+    assert 1 <= request["picture"]["estimated_rows"] <= 100, "what the planner expects is shown to whoever decides"
     time.sleep(0.3)
     assert asking.is_alive()
     status, decided = desk.decide(request["id"], "approve", "the nightly report is known to us")

@@ -7,6 +7,7 @@ pub(crate) use threads::{Owner, Thread};
 
 use crate::catalog::Snapshot;
 use crate::dial::{LoggedIn, LoginFailure, dial, unavailable};
+use crate::estimate;
 use crate::link::Link;
 use crate::message::capability::Capabilities;
 use crate::message::error::ErrorPacket;
@@ -16,7 +17,7 @@ use crate::own_query::{QueryError, run};
 use crate::procedure::{Analyse, Procedures};
 use crate::survey::{self, Asker};
 use async_trait::async_trait;
-use model::{Facts, Refusal, TableRef, Verb};
+use model::{Facts, Refusal, Statement, TableRef, Verb};
 use sql::{Analyser, Catalog, Dialect, Settings};
 use std::collections::HashMap;
 use std::io;
@@ -309,6 +310,15 @@ impl Datasource for MysqlDatasource {
             survey::sample(&mut asker, order).await
         };
         self.bounded(read).await
+    }
+
+    async fn estimate(&self, statement: &Statement) -> Option<u64> {
+        let elsewhere = self.analyse(std::str::from_utf8(&statement.sql).ok()?);
+        let sql = wire::plannable(statement, &elsewhere)?;
+        let (mut link, greeting, capabilities) = self.connect().await.ok()?;
+        let (mariadb, database) = (greeting.is_mariadb(), self.shared.spec.database.as_deref());
+        let estimated = estimate::estimate(&mut link, capabilities, mariadb, database, sql, statement);
+        estimated.await.inspect_err(|error| tracing::debug!(%error, "a statement cannot be planned")).ok()?
     }
 
     fn as_any(&self) -> &dyn std::any::Any {

@@ -30,6 +30,7 @@ mod credential;
 mod datasource;
 mod dial;
 mod errors;
+mod estimate;
 mod handshake;
 mod link;
 mod made;

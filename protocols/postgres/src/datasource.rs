@@ -3,12 +3,13 @@
 use crate::auth::scram::KeyCache;
 use crate::auth::upstream::{LoginFailure, Welcome, login};
 use crate::catalog::{Snapshot, read};
+use crate::estimate;
 use crate::link::{Link, cancel};
 use crate::session::{default_settings, server_version};
 use crate::survey;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use model::{Facts, Refusal, RefusalKind, TableRef};
+use model::{Facts, Refusal, RefusalKind, Statement, TableRef};
 use sql::{Analyser, Dialect};
 use std::any::Any;
 use std::io;
@@ -228,6 +229,15 @@ impl Datasource for PostgresDatasource {
         let sample = survey::sample(&mut link, order).await.map_err(|error| self.0.unreadable(&error))?;
         let _ = link.send(&TERMINATE).await;
         Ok(sample)
+    }
+
+    async fn estimate(&self, statement: &Statement) -> Option<u64> {
+        let elsewhere = self.analyse(std::str::from_utf8(&statement.sql).ok()?);
+        let sql = wire::plannable(statement, &elsewhere)?;
+        let mut link = self.0.own_link().await.ok()?;
+        let estimated = estimate::estimate(&mut link, sql, statement).await;
+        let _ = link.send(&TERMINATE).await;
+        estimated.inspect_err(|error| tracing::debug!(%error, "a statement cannot be planned")).ok()?
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -12,6 +12,7 @@ mod conversation;
 mod copy;
 mod datasource;
 mod errors;
+mod estimate;
 mod lexer;
 mod link;
 mod login;

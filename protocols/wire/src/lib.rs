@@ -7,6 +7,7 @@
 
 mod conversation;
 mod desk;
+mod estimate;
 mod frame;
 mod options;
 mod protocol;
@@ -15,6 +16,7 @@ mod transport;
 
 pub use conversation::{Answer, CellAnswer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
 pub use desk::{Admission, CancelTarget, Claim, Credential, Desk, Discovery, LoginError, Proof};
+pub use estimate::plannable;
 pub use frame::{Cursor, Truncated};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use protocol::{Datasource, DatasourceSpec, Established, Login, Protocol, Secret, SpecError, UpstreamTls};

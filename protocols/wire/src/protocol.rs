@@ -2,7 +2,7 @@
 
 use crate::{Conversation, Desk, LoginError, OptionSpec, Options, Sample, SampleOrder, Survey, Transport};
 use async_trait::async_trait;
-use model::{Refusal, RefusalKind, SessionInfo};
+use model::{Refusal, RefusalKind, SessionInfo, Statement};
 use std::fmt;
 use std::sync::Arc;
 
@@ -115,6 +115,13 @@ pub trait Datasource: Send + Sync + std::any::Any {
     /// Reads a bounded sample of a table's columns, for counting what their values look like.
     async fn sample(&self, _order: &SampleOrder<'_>) -> Result<Sample, Refusal> {
         Err(unsurveyed(self.spec()))
+    }
+
+    /// How many rows the planner thinks that a statement brings into its answer or changes, however it wraps them up. Asked
+    /// over a connection of the proxy's own, before the statement is judged; nothing of it runs. `None` when there is no
+    /// saying (see [`crate::plannable`]), which counts as too many.
+    async fn estimate(&self, _statement: &Statement) -> Option<u64> {
+        None
     }
 
     /// For a protocol to get its own type back.

@@ -31,7 +31,7 @@ impl Holds for InSession {
             statement: judged.statement(),
             verdict: &verdict,
             need,
-            estimated_rows: None,
+            estimated_rows: judged.estimated_rows(),
         };
         match self.approvals.ask(&ask) {
             Opened::Granted(grant) => at_once(Ruling::Permit(judged.permit_with(grant))),

@@ -6,8 +6,8 @@ use super::written_back::Shown;
 use crate::clock;
 use crate::proxy::PolicyStore;
 use model::{
-    ColumnRef, Decision, Facts, Identity, MaskSpec, OutputPlan, Refusal, SessionInfo, Statement, TableRef, Timestamp,
-    Verdict,
+    ColumnRef, Decision, Facts, Identity, MaskSpec, OutputPlan, Phase, Refusal, SessionInfo, Statement, TableRef,
+    Timestamp, Verdict,
 };
 use policies::{Names, Policy, Question};
 use std::collections::HashMap;
@@ -23,6 +23,24 @@ const TIMELY: i64 = 30_000_000;
 pub(crate) struct Judged {
     pub(super) statement: Box<Statement>,
     pub(super) verdict: Arc<Verdict>,
+    estimated_rows: Option<u64>,
+}
+
+/// What the planner said of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Estimate {
+    /// It was not asked.
+    NotAsked,
+    /// So many rows, or that there is no saying.
+    Asked(Option<u64>),
+}
+
+/// What judging came to.
+pub(crate) enum Opinion {
+    /// A verdict.
+    Ready(Judged),
+    /// The planner is to be asked first: the verdict depends on how many rows there are, or people will want to know.
+    Ask(Box<Statement>),
 }
 
 impl Judged {
@@ -35,6 +53,11 @@ impl Judged {
     pub(crate) fn verdict(&self) -> &Verdict {
         &self.verdict
     }
+
+    /// The planner's estimate of its rows, where it was asked and had one.
+    pub(crate) fn estimated_rows(&self) -> Option<u64> {
+        self.estimated_rows
+    }
 }
 
 /// A remembered verdict. Holding the facts keeps their address from being used again for others.
@@ -42,6 +65,8 @@ struct Memory {
     _facts: Arc<Facts>,
     verdict: Arc<Verdict>,
     judged: Timestamp,
+    /// The planner is asked each time: other values, other numbers of rows.
+    asks: bool,
 }
 
 /// Judges the statements of one session.
@@ -51,8 +76,8 @@ pub(crate) struct Judge {
     client_app: String,
     datasource: Arc<dyn Datasource>,
     names: Names,
-    /// By the address of the facts, which every statement of one shape shares.
-    memory: HashMap<usize, Memory>,
+    /// By the address of the facts, which every statement of one shape shares, and whether it runs or is only prepared.
+    memory: HashMap<(usize, bool), Memory>,
     /// The policy that the memory is of.
     policy: Arc<Policy>,
     /// The catalog epoch at which unknown relations were last looked up in vain.
@@ -89,29 +114,45 @@ impl Judge {
     }
 
     /// Judges by the policy in force now, and by what the session was shown.
-    pub(crate) fn judge(&mut self, statement: Box<Statement>, shown: &Shown) -> Judged {
-        let judged = self.by_policy(statement);
+    pub(crate) fn judge(&mut self, statement: Box<Statement>, shown: &Shown, estimate: Estimate) -> Opinion {
+        let judged = match self.by_policy(statement, estimate) {
+            Opinion::Ready(judged) => judged,
+            ask @ Opinion::Ask(_) => return ask,
+        };
         if matches!(judged.verdict.decision, Decision::Deny(_)) {
-            return judged;
+            return Opinion::Ready(judged);
         }
         let datasource = &self.datasource.spec().name;
         let mask_of = |column: &ColumnRef| self.policy.mask_of(&self.identity, datasource, column, self.names);
-        match shown.refusal(&judged.statement, mask_of) {
+        Opinion::Ready(match shown.refusal(&judged.statement, mask_of) {
             None => judged,
             Some(refusal) => {
                 let verdict = Verdict { decision: Decision::Deny(refusal), ..Verdict::clone(&judged.verdict) };
                 Judged { verdict: Arc::new(verdict), ..judged }
             }
-        }
+        })
     }
 
-    fn by_policy(&mut self, statement: Box<Statement>) -> Judged {
+    fn by_policy(&mut self, statement: Box<Statement>, estimate: Estimate) -> Opinion {
         self.take_newest_policy();
         let now = clock::now();
-        let key = Arc::as_ptr(&statement.facts).addr();
+        // Preparing runs nothing: how many rows there are is asked when it is to run, with the values it runs with.
+        let runs = statement.phase != Phase::Prepare;
+        let key = (Arc::as_ptr(&statement.facts).addr(), runs);
         let timely = |judged: Timestamp| !self.policy.looks_at_time() || now.0.saturating_sub(judged.0) < TIMELY;
-        if let Some(memory) = self.memory.get(&key).filter(|memory| timely(memory.judged)) {
-            return Judged { verdict: memory.verdict.clone(), statement };
+        let estimated_rows = match estimate {
+            Estimate::Asked(rows) => rows,
+            Estimate::NotAsked if runs => None,
+            Estimate::NotAsked => Some(0),
+        };
+        let remembered = self.memory.get(&key).filter(|memory| timely(memory.judged));
+        if let (Estimate::NotAsked, Some(memory)) = (estimate, remembered) {
+            let verdict = memory.verdict.clone();
+            return if memory.asks {
+                Opinion::Ask(statement)
+            } else {
+                Opinion::Ready(Judged { statement, verdict, estimated_rows: None })
+            };
         }
         let question = Question {
             identity: &self.identity,
@@ -122,17 +163,22 @@ impl Judge {
             facts: &statement.facts,
             schema: &Columns(self.datasource.as_ref()),
             now,
-            estimated_rows: None,
+            estimated_rows,
         };
         let verdict = Arc::new(self.policy.judge(&question));
+        if let Estimate::Asked(estimated_rows) = estimate {
+            return Opinion::Ready(Judged { statement, verdict, estimated_rows });
+        }
+        let held = matches!(verdict.decision, Decision::Hold(_));
+        let asks = runs && (held || self.policy.wants_estimate(&question));
         if !self.policy.looks_at_text() {
             if self.memory.len() >= REMEMBERED {
                 self.memory.clear();
             }
-            let memory = Memory { _facts: statement.facts.clone(), verdict: verdict.clone(), judged: now };
+            let memory = Memory { _facts: statement.facts.clone(), verdict: verdict.clone(), judged: now, asks };
             self.memory.insert(key, memory);
         }
-        Judged { statement, verdict }
+        if asks { Opinion::Ask(statement) } else { Opinion::Ready(Judged { statement, verdict, estimated_rows: None }) }
     }
 
     /// A statement that the adapter can let pass under no policy.
@@ -145,7 +191,7 @@ impl Judge {
             outputs: statement.facts.parts.iter().map(|_| OutputPlan::RedactAll("refused".to_owned())).collect(),
             guard_messages: true,
         };
-        Judged { statement, verdict: Arc::new(verdict) }.refuse(refusal)
+        Judged { statement, verdict: Arc::new(verdict), estimated_rows: None }.refuse(refusal)
     }
 
     /// Whether a newer catalog may know the relations that this one does not: asked at most once per catalog, so that

@@ -6,7 +6,7 @@
 use super::ended::{Ended, Side};
 use super::inbox::{Filled, Inbox};
 use super::{Holds, Recording};
-use crate::pipeline::{self, ClientSink, Judge, Refused, Ruling, Running, SendError, UpstreamSink};
+use crate::pipeline::{self, ClientSink, Estimate, Judge, Opinion, Refused, Ruling, Running, SendError, UpstreamSink};
 use model::{Refusal, Statement};
 use policies::Keys;
 use std::future::Future;
@@ -14,15 +14,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use wire::{Answer, Conversation, Datasource, Established, Request, Splice, Step, Transport};
 
 /// Bytes that may wait for one side before the other is no longer read.
 const HIGH_WATER: usize = 256 * 1024;
+/// A planner that takes longer has no estimate.
+const ESTIMATE_WITHIN: Duration = Duration::from_secs(3);
 
 /// A statement that waits for something before it can be ruled on.
 enum Waiting {
     /// For a newer catalog, because it names relations that the present one does not know.
     Catalog(Pin<Box<dyn Future<Output = Result<u64, Refusal>> + Send>>, Box<Statement>),
+    /// For the planner's estimate of its rows.
+    Estimate(Pin<Box<dyn Future<Output = (Box<Statement>, Estimate)> + Send>>),
     /// For people.
     Approval(Pin<Box<dyn Future<Output = Ruling> + Send>>),
 }
@@ -209,6 +214,16 @@ impl Relay {
                     Ok(true)
                 }
             },
+            Some(Waiting::Estimate(mut ask)) => match ask.as_mut().poll(cx) {
+                Poll::Pending => {
+                    self.waiting = Some(Waiting::Estimate(ask));
+                    Ok(false)
+                }
+                Poll::Ready((statement, estimate)) => {
+                    self.judge_by(statement, estimate)?;
+                    Ok(true)
+                }
+            },
             Some(Waiting::Approval(mut ruling)) => match ruling.as_mut().poll(cx) {
                 Poll::Pending => {
                     self.waiting = Some(Waiting::Approval(ruling));
@@ -311,8 +326,22 @@ impl Relay {
 
     /// judge → approve → execute.
     fn judge(&mut self, statement: Box<Statement>) -> Result<(), Ended> {
-        let ruling = pipeline::approve(self.judge.judge(statement, self.running.shown()));
-        self.obey(ruling)
+        self.judge_by(statement, Estimate::NotAsked)
+    }
+
+    fn judge_by(&mut self, statement: Box<Statement>, estimate: Estimate) -> Result<(), Ended> {
+        match self.judge.judge(statement, self.running.shown(), estimate) {
+            Opinion::Ready(judged) => self.obey(pipeline::approve(judged)),
+            Opinion::Ask(statement) => {
+                let datasource = self.datasource.clone();
+                let ask = async move {
+                    let asked = tokio::time::timeout(ESTIMATE_WITHIN, datasource.estimate(&statement)).await;
+                    (statement, Estimate::Asked(asked.unwrap_or(None)))
+                };
+                self.waiting = Some(Waiting::Estimate(Box::pin(ask)));
+                Ok(())
+            }
+        }
     }
 
     fn obey(&mut self, ruling: Ruling) -> Result<(), Ended> {
