@@ -1,7 +1,7 @@
 //! The background thread that owns everything behind the journal: spare files, disk space, requests, sealing, heartbeats.
 
 use crate::config::StoreConfig;
-use crate::error::{At, CannotRecord, StoreError};
+use crate::error::{At, StoreError};
 use crate::inbox::{self, Request};
 use crate::journal::scan::{self, Found};
 use crate::journal::{Journal, Urgency, now};
@@ -11,8 +11,8 @@ use crate::recorder::{Inner, Recovery, SealReport};
 use crate::retention::{Action, Ledger, Order, remove};
 use crate::seal::Sealer;
 use crate::sign::{LogSigner, VerifierKey};
+use crate::signal::Signal;
 use crate::store::Layout;
-use parking_lot::{Condvar, Mutex};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::sync::Arc;
@@ -24,69 +24,6 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(250);
 /// How long a failed sealing rests before it is tried again, unless someone asks.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// What the thread last did.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Status {
-    pub(crate) report: SealReport,
-    pub(crate) error: Option<String>,
-}
-
-#[derive(Default)]
-struct Asked {
-    seals: u64,
-    answered: u64,
-    failed: Option<String>,
-    rotated: bool,
-    stop: bool,
-    stopped: bool,
-    status: Status,
-}
-
-/// Where others leave word for the thread.
-#[derive(Default)]
-pub(crate) struct Signal {
-    asked: Mutex<Asked>,
-    thread: Condvar,
-    answer: Condvar,
-}
-
-impl Signal {
-    pub(crate) fn rotated(&self) {
-        self.asked.lock().rotated = true;
-        self.thread.notify_one();
-    }
-
-    pub(crate) fn status(&self) -> Status {
-        self.asked.lock().status.clone()
-    }
-
-    pub(crate) fn seal_and_wait(&self) -> Result<SealReport, StoreError> {
-        let mut asked = self.asked.lock();
-        if asked.stopped {
-            return Err(CannotRecord::Closed.into());
-        }
-        asked.seals += 1;
-        let mine = asked.seals;
-        self.thread.notify_one();
-        while asked.answered < mine && !asked.stopped {
-            self.answer.wait(&mut asked);
-        }
-        match &asked.failed {
-            Some(error) => Err(StoreError::Config(format!("sealing failed: {error}"))),
-            None => Ok(asked.status.report.clone()),
-        }
-    }
-
-    pub(crate) fn stop(&self) {
-        self.asked.lock().stop = true;
-        self.thread.notify_one();
-    }
-
-    fn set(&self, report: SealReport, error: Option<String>) {
-        self.asked.lock().status = Status { report, error };
-    }
-}
 
 /// What opening a store gave.
 pub(crate) struct OpenedStore {
@@ -291,15 +228,25 @@ impl Keeper {
     }
 }
 
+/// Sealing can wait while sessions have work, as long as the journal has room: when it has none they stop by themselves.
+/// On Linux a nice value is the calling thread's; elsewhere it would be the process's, so it is left alone.
+fn after_traffic() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, 5) {
+        tracing::debug!(%error, "sealing runs at the sessions' priority");
+    }
+}
+
 /// Starts the thread.
 pub(crate) fn spawn(mut keeper: Keeper, inner: &Arc<Inner>) -> std::io::Result<JoinHandle<()>> {
     let weak = Arc::downgrade(inner);
     let signal = Arc::clone(&inner.signal);
     signal.set(keeper.sealer.report(), None);
     std::thread::Builder::new().name("evidence-seal".into()).spawn(move || {
+        after_traffic();
         let mut rest_until = Instant::now();
         while let Some(inner) = weak.upgrade() {
-            let (wanted, stop) = wait(&signal);
+            let (wanted, stop) = signal.wait(TICK);
             turn(&mut keeper, &inner.journal, &signal, wanted, &mut rest_until);
             if stop {
                 if let Err(error) = keeper.heartbeat(&inner.journal, true) {
@@ -310,20 +257,8 @@ pub(crate) fn spawn(mut keeper: Keeper, inner: &Arc<Inner>) -> std::io::Result<J
                 break;
             }
         }
-        let mut asked = signal.asked.lock();
-        asked.stopped = true;
-        signal.answer.notify_all();
+        signal.stopped();
     })
-}
-
-/// Waits for a request or a tick. Returns the number of the newest sealing that was asked for, and whether to stop.
-fn wait(signal: &Signal) -> (u64, bool) {
-    let mut asked = signal.asked.lock();
-    if asked.seals == asked.answered && !asked.rotated && !asked.stop {
-        signal.thread.wait_for(&mut asked, TICK);
-    }
-    asked.rotated = false;
-    (asked.seals, asked.stop)
 }
 
 fn turn(keeper: &mut Keeper, journal: &Journal, signal: &Signal, wanted: u64, rest_until: &mut Instant) {
@@ -333,7 +268,7 @@ fn turn(keeper: &mut Keeper, journal: &Journal, signal: &Signal, wanted: u64, re
     }
     let tended = journal.tend();
     let requests = keeper.requests(journal);
-    let asked = wanted > signal.asked.lock().answered || !requests.is_empty();
+    let asked = signal.is_unanswered(wanted) || !requests.is_empty();
     let result = if asked || (keeper.due(journal) && Instant::now() >= *rest_until) {
         keeper.seal(journal)
     } else {
@@ -349,12 +284,7 @@ fn turn(keeper: &mut Keeper, journal: &Journal, signal: &Signal, wanted: u64, re
         request.answer(&keeper.sealer.report(), failed.as_deref().map_or(Ok("sealed"), Err));
     }
     signal.set(keeper.sealer.report(), error.clone());
-    let mut state = signal.asked.lock();
-    if wanted > state.answered {
-        state.answered = wanted;
-        state.failed = error;
-        signal.answer.notify_all();
-    }
+    signal.answer(wanted, error);
 }
 
 /// Hands a store's log over to another key: seals what is there, and adds the leaf in which both keys say so. Nobody else

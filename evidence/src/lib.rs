@@ -30,6 +30,7 @@ mod retention;
 mod seal;
 mod search;
 mod sign;
+mod signal;
 mod store;
 mod table;
 pub mod verify;

@@ -6,8 +6,9 @@ use crate::durable::Durable;
 use crate::error::{CannotRecord, StoreError};
 use crate::event::{AccessEvent, ApprovalEvent, LoginDenied, Lsn, PolicyEvent, PolicyOrigin};
 use crate::journal::{Journal, Urgency};
-use crate::keeper::{self, Keeper, Signal};
+use crate::keeper::{self, Keeper};
 use crate::record::{self, kind};
+use crate::signal::Signal;
 use model::{
     Column, ColumnMask, Outcome, PolicyVersion, RowLayout, SessionId, SessionInfo, Statement, StatementId, Verdict,
 };

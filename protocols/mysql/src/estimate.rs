@@ -25,6 +25,8 @@ pub(crate) async fn estimate(
     if let Some(database) = database {
         run(link, &format!("USE `{}`", database.replace('`', "``")), capabilities).await?;
     }
+    // A session that has locked its table must not leave connections of ours waiting behind it.
+    run(link, "SET SESSION lock_wait_timeout = 1", capabilities).await?;
     run(link, "START TRANSACTION READ ONLY", capabilities).await?;
     // Both have a column of what share of the rows a condition leaves, MariaDB only when asked.
     let how = if mariadb { "EXTENDED" } else { "FORMAT=TRADITIONAL" };
