@@ -31,8 +31,8 @@ def narrow(mysql_fleet, tmp_path_factory):
 
 @pytest.mark.parametrize("server", MYSQL_SERVERS)
 def test_a_row_that_masking_makes_longer_than_a_packet(server, narrow, agent_token):
-    length = (1 << 24) - 50  # with the title just short of a packet, with a hash of it beyond
-    text = f"SELECT title, REPEAT('x', {length}) FROM analytics.icd10 WHERE code = (SELECT MIN(code) FROM analytics.icd10 WHERE CHAR_LENGTH(title) < 30); SELECT 7"
+    length = (1 << 24) - 50  # with the title (41 characters) just short of a packet, with a hash of it beyond
+    text = f"SELECT title, REPEAT('x', {length}) FROM analytics.icd10 WHERE code = 'C50.9'; SELECT 7"
     connection = pymysql.connect(
         host="localhost", port=narrow.ports[f"{server}_tls"], user="agent", password=agent_token, database="hospital",
         ssl={"ca": str(narrow.ca_file)}, client_flag=pymysql.constants.CLIENT.MULTI_STATEMENTS, max_allowed_packet=1 << 26,

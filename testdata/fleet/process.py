@@ -1,6 +1,7 @@
 """Starting and stopping processes by pid, so that a recycled pid is never signalled."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,11 +17,25 @@ class Failed(SystemExit):
         super().__init__(3)
 
 
+# Below what Linux gives to outgoing connections (32768 and up), so that no client of another test sits on one meanwhile.
+PORTS = range(12_000, 32_000)
+_given = set()
+
+
 def free_port():
-    """A port nobody listens on now. Servers start at once after, and a lost race shows as a failed start."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on now, and not given out before by this process. A lost race shows as a failed start."""
+    for _ in range(1000):
+        port = random.choice(PORTS)
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
+        return port
+    raise Failed("no free port was found on 127.0.0.1 between 12000 and 32000")
 
 
 def port_for(entry):
