@@ -105,8 +105,6 @@ pub(crate) struct MysqlConversation {
     pub(crate) expected: u8,
     /// What is added to the upstream's sequence ids, because masking made more or fewer packets of a row.
     pub(crate) shift: u8,
-    /// The result whose masking made that shift.
-    pub(crate) shifted_in: Option<u32>,
     _thread: Thread,
 }
 
@@ -136,7 +134,6 @@ impl MysqlConversation {
             closed: VecDeque::new(),
             expected: 0,
             shift: 0,
-            shifted_in: None,
             _thread: parts.thread,
         }
     }
@@ -179,7 +176,6 @@ impl MysqlConversation {
     fn begin(&mut self, sequence: u8) {
         self.expected = sequence;
         self.shift = 0;
-        self.shifted_in = None;
     }
 
     /// Our own question for the settings.
@@ -233,12 +229,12 @@ impl Conversation for MysqlConversation {
 
     fn splice(&mut self, batch: &RowBatch<'_>, masker: &mut dyn CellMasker, out: &mut Splice) -> Result<(), Violation> {
         let spliced = upstream::splice::splice(batch, masker, self.shift, out);
-        let shift = spliced.map_err(|violation| self.withheld(batch, violation))?;
-        if shift != self.shift {
-            self.shifted_in = Some(batch.result);
-        }
-        self.shift = shift;
+        self.shift = spliced.map_err(|violation| self.withheld(batch, violation))?;
         Ok(())
+    }
+
+    fn renumbers(&self) -> bool {
+        self.shift != 0
     }
 
     fn journal_rows(&mut self, batch: &RowBatch<'_>, out: &mut Vec<u8>) -> Result<Option<()>, Violation> {

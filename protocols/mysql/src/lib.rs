@@ -18,8 +18,7 @@
 //! - After a statement that may have changed `sql_mode`, the character set or the database, the next text is preceded by a
 //!   SELECT of our own. `SHOW WARNINGS`, `SELECT ROW_COUNT()` and four more exact texts go before it; other ways to ask
 //!   for the messages of the statement before find them gone on MySQL.
-//! - A row that masking brings to another number of 16 MiB packets shifts the ids of what follows; if another result
-//!   follows in the same answer, the session ends.
+//! - A row that masking brings to another number of 16 MiB packets shifts the ids of everything that follows it.
 
 mod auth;
 mod catalog;

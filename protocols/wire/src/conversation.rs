@@ -159,6 +159,12 @@ pub trait Conversation: Send {
     /// [`Answer::Done`]). What is appended to `client` answers at once, for protocols that have no order to keep.
     fn refuse(&mut self, statement: &Statement, refusal: &Refusal, upstream: &mut Vec<u8>, client: &mut Vec<u8>);
 
+    /// Whether rows in which nothing is masked have to go through [`Conversation::splice`] too: frames are numbered, and masking
+    /// has shifted the numbers of those that follow.
+    fn renumbers(&self) -> bool {
+        false
+    }
+
     /// From now on batches of this statement hold only whole rows, because cells of it will be masked. A row larger
     /// than the adapter's limit is then a [`Violation`].
     fn whole_rows(&mut self, statement: StatementId);

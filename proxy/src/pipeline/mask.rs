@@ -104,7 +104,7 @@ fn mask_rows<'a>(
         rows: batch.rows,
         journal,
     };
-    if plan.maskers.is_empty() {
+    if plan.maskers.is_empty() && !conversation.renumbers() {
         let Splice { wire: _, journal } = splice;
         let converted = conversation.journal_rows(batch, journal)?.is_some();
         let journal = converted.then_some(journal.as_slice());
