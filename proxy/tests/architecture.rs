@@ -22,7 +22,7 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 /// External crates that only one floor may import, with the reason.
 const ONLY_IN: &[(&str, &[&str], &str)] = &[
-    ("arrow", &["affidavit-evidence"], "the record's format has one owner"),
+    ("arrow-array", &["affidavit-evidence"], "the record's format has one owner"),
     ("parquet", &["affidavit-evidence"], "the record's format has one owner"),
     ("pg_query", &["affidavit-sql"], "SQL is understood in one place"),
     ("sqlparser", &["affidavit-sql"], "SQL is understood in one place"),

@@ -12,7 +12,7 @@ pub(crate) use rows::{RowView, each_row};
 pub(crate) use value::{Record, Value, date, rfc3339};
 pub(crate) use write::PartWriter;
 
-use arrow::datatypes::{DataType, Field, Fields, Schema, TimeUnit};
+use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use std::sync::Arc;
 
 /// Version of the columns below. It changes when a column's meaning does.

@@ -2,9 +2,10 @@
 
 use super::{RESULT_COLUMN, Record, Table, Ty, Value};
 use crate::error::StoreError;
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::Schema;
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::Schema;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::errors::ParquetError;

@@ -2,8 +2,9 @@
 
 use super::Batches;
 use crate::error::StoreError;
-use arrow::array::{Array, AsArray, Int64Array, ListArray, StringArray};
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, Int64Array, ListArray, StringArray};
 
 /// One row of a result, borrowed from its batch.
 pub(crate) struct RowView<'a> {

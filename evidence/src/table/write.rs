@@ -4,11 +4,11 @@
 
 use super::{Col, Record, Table, Ty, Value, result_column_fields};
 use crate::error::{At, StoreError};
-use arrow::array::{
-    ArrayBuilder, ArrayRef, Int64Builder, ListBuilder, RecordBatch, StringBuilder, StructBuilder,
-    TimestampMicrosecondBuilder,
+use arrow_array::builder::{
+    ArrayBuilder, Int64Builder, ListBuilder, StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Field};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::encryption::encrypt::FileEncryptionProperties;

@@ -61,7 +61,7 @@ impl Signer {
         if let Some(name) = jwk_alg {
             jwk["alg"] = json!(name);
         }
-        Self { key: EncodingKey::from_rsa_pem(RSA_PEM).unwrap(), algorithm, id: id.to_owned(), jwk }
+        Self { key: EncodingKey::from_rsa_der(&pem), algorithm, id: id.to_owned(), jwk }
     }
 
     /// A token with the ordinary header.
