@@ -1,19 +1,24 @@
 # What one does with this repository. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt unit e2e console bench build clean-servers
+.PHONY: help demo needs test lint fmt unit e2e console bench bare clean-servers
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: build ## Real servers, an agent's masked report, its evidence, a tampered store. ONCE=1 exits at the end.
-	@testdata/demo $(if $(filter 1,$(ONCE)),--once)
+demo: ## Real servers, an agent's masked report, its evidence, a tampered store. ONCE=1 exits at the end.
+	@testdata/toolchain demo
+	@testdata/cargo build --profile demo --bins --locked -p affidavit -p affidavit-evidence
+	@AFFIDAVIT_BIN=target/demo testdata/demo $(if $(filter 1,$(ONCE)),--once)
 
-test: lint unit e2e console ## Everything that CI runs.
+test: needs lint unit e2e console ## Everything that CI runs.
+
+needs: # of all of it, before anything is built
+	@testdata/toolchain lint unit e2e console
 
 lint: ## Formatting and clippy, warnings denied.
-	@testdata/toolchain
+	@testdata/toolchain lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
@@ -23,27 +28,30 @@ fmt: ## Format the Rust code.
 # The attacks that the evidence crate injects stay there for verify.py to judge, see evidence/tests/test_attacks.py.
 unit: export EVIDENCE_ATTACKS = $(CURDIR)/target/attacks
 unit: ## The tests of the crates.
-	@testdata/toolchain
+	@testdata/toolchain unit
 	@if command -v cargo-nextest >/dev/null 2>&1; then \
 		set -x; cargo nextest run --workspace --locked; \
 	else \
 		set -x; cargo test --workspace --locked; \
 	fi
 
-e2e: build ## Real clients against real servers through the built proxy.
+e2e: build-e2e ## Real clients against real servers through the built proxy.
 	@testdata/run-tests
 
-console: build ## The console in Debian's Chromium: hold, decide, replay. SHOTS=DIR keeps screenshots.
+console: build-console ## The console in Debian's Chromium: hold, decide, replay. SHOTS=DIR keeps screenshots.
 	@testdata/console/run $(if $(SHOTS),--shots $(SHOTS))
 
 bench: ## Direct, HAProxy, PgBouncer and Affidavit, interleaved: ratios and CPU per query; lineage, detectors, the record. JSON=FILE keeps the figures.
-	@testdata/toolchain
-	cargo build --release --locked -p affidavit -p affidavit-evidence
+	@testdata/toolchain bench
+	@testdata/cargo build --release --locked -p affidavit -p affidavit-evidence
 	@testdata/bench $(if $(JSON),--json $(JSON))
 
-build:
-	@testdata/toolchain
-	cargo build --workspace --bins --locked
+bare: ## Debian 12 and 13 from nothing: demo and test as root, the demo as a user. WHAT=demo SUITE=trixie WHO=user narrow it.
+	@testdata/bare $(foreach suite,$(SUITE),--suite $(suite)) $(foreach what,$(WHAT),--what $(what)) $(foreach who,$(WHO),--who $(who))
+
+build-%: # once what the target after the dash needs is there
+	@testdata/toolchain $*
+	@testdata/cargo build --workspace --bins --locked
 
 clean-servers: ## Stop the servers of demo and tests and remove what they wrote.
 	@testdata/servers clean

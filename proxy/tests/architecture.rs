@@ -59,6 +59,7 @@ const BANNED: &[(&str, &str)] = &[
     ("openssl", "TLS is rustls here"),
     ("openssl-sys", "TLS is rustls here"),
     ("native-tls", "TLS is rustls here"),
+    ("clang-sys", "whoever builds would need libclang: see protocols/sql/generated"),
     ("rsa", "RUSTSEC-2023-0071: a timing side channel without a fix; RSA is ring's here"),
 ];
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pymysql
+
 from fleet import tls
 from fleet.paths import TESTDATA
 from fleet.process import free_port

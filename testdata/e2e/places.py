@@ -6,11 +6,10 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fleet import install
+from fleet import needs
 from fleet.paths import TESTDATA, VENV
 
 CLIENTS = TESTDATA / "clients"
-POSTGRES_JDBC, MARIADB_JDBC = "/usr/share/java/postgresql.jar", "/usr/share/java/mariadb-java-client.jar"
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Place:
             "PGSSLROOTCERT": str(self.ca or ""), "PGCONNECT_TIMEOUT": "20",
         }
         return subprocess.run(
-            ["/usr/lib/postgresql/15/bin/psql", "-X", "-A", "-t", *flags, "-c", text],
+            [needs.postgres("psql"), "-X", "-A", "-t", *flags, "-c", text],
             env=environment, capture_output=True, text=True, timeout=timeout,
         )
 
@@ -64,9 +63,8 @@ def command(client):
         return [VENV / "bin/python", script]
     if script.suffix == ".mjs":
         return ["node", script]
-    jar, package = (POSTGRES_JDBC, "libpostgresql-jdbc-java") if "postgres" in client else (MARIADB_JDBC, "libmariadb-java")
-    install.need([package], when_missing=[jar])
-    install.need(["default-jdk-headless"], when_missing=["/usr/bin/javac"])
+    jar, driver = (needs.POSTGRES_JDBC, "jdbc-postgres") if "postgres" in client else (needs.MARIADB_JDBC, "jdbc-mariadb")
+    needs.have("java", driver)
     return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", jar, script]
 
 

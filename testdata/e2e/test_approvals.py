@@ -9,6 +9,8 @@ import pytest
 from conftest import MYSQL_SERVERS
 from desk import Asking, Desk, connector, held_by, until
 
+from fleet.needs import postgres
+
 ENGINES = ["postgres15", *MYSQL_SERVERS]
 
 
@@ -75,7 +77,7 @@ def test_a_client_that_goes_away_cancels(server, proxy, desk, agent_token):
     port, ca = proxy.ports[f"{server}_tls"], proxy.ca_file
     if server.startswith("postgres"):
         address = f"host=localhost port={port} user=agent dbname=hospital sslmode=verify-full sslrootcert={ca}"
-        line = ["/usr/lib/postgresql/15/bin/psql", "-X", address, "-c", visits(6)]
+        line = [postgres("psql"), "-X", address, "-c", visits(6)]
     else:
         line = [
             "/usr/bin/mariadb", "--no-defaults", "--host=localhost", f"--port={port}", "--user=agent", "--protocol=tcp",

@@ -10,6 +10,8 @@ import subprocess
 
 import pytest
 import sqlalchemy
+
+from fleet.needs import postgres
 from leaks.attacks import HERE, lines, split
 from leaks.ground import SERVERS, Ground, servers
 from leaks.runner import ENGINES, Door
@@ -17,7 +19,6 @@ from leaks.transcript import Names, comparable, first_difference
 
 pytestmark = pytest.mark.timeout(600)
 ENOUGH = 0.90
-BIN = "/usr/lib/postgresql/15/bin"
 # PostgreSQL: the one account that logs in by MD5, which the raw client speaks; its grants are those of the proxy's own.
 ACCOUNTS = {"postgres": "affidavit_md5", "mysql": "affidavit"}
 
@@ -57,13 +58,13 @@ def postgres_environment(port, user, password, tls):
 
 
 TOOLS = {
-    "psql \\d": [f"{BIN}/psql", "-XAt", "-c", "\\d"],
-    "psql \\d of a protected table": [f"{BIN}/psql", "-X", "-c", "\\d patients"],
-    "psql \\dt+": [f"{BIN}/psql", "-X", "-c", "\\dt analytics.*"],
-    "psql \\dn \\dv \\df \\dT \\du": [f"{BIN}/psql", "-X", "-c", "\\dn", "-c", "\\dv", "-c", "\\df", "-c", "\\dT", "-c", "\\di"],
-    "psql \\copy": [f"{BIN}/psql", "-X", "-c", "\\copy analytics.icd10 to stdout csv"],
-    "pg_dump of unprotected tables": [f"{BIN}/pg_dump", "-n", "analytics", "--no-owner"],
-    "pg_dump of the schema": [f"{BIN}/pg_dump", "-s", "-t", "patients"],
+    "psql \\d": [postgres("psql"), "-XAt", "-c", "\\d"],
+    "psql \\d of a protected table": [postgres("psql"), "-X", "-c", "\\d patients"],
+    "psql \\dt+": [postgres("psql"), "-X", "-c", "\\dt analytics.*"],
+    "psql \\dn \\dv \\df \\dT \\du": [postgres("psql"), "-X", "-c", "\\dn", "-c", "\\dv", "-c", "\\df", "-c", "\\dT", "-c", "\\di"],
+    "psql \\copy": [postgres("psql"), "-X", "-c", "\\copy analytics.icd10 to stdout csv"],
+    "pg_dump of unprotected tables": [postgres("pg_dump"), "-n", "analytics", "--no-owner"],
+    "pg_dump of the schema": [postgres("pg_dump"), "-s", "-t", "patients"],
 }
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
+from fleet.needs import postgres
 
 
 def seen_by_server(fleet, tag):
@@ -48,7 +48,7 @@ def test_every_statement_survives_kill_9(mode, fresh_proxy, through, fleet, tmp_
         "PGDATABASE": "hospital", "PGSSLMODE": "disable",
     }
     if mode == "simple":
-        line = [PGBENCH, "-n", "-M", "simple", "-c", "4", "-T", "60", "-f", script]
+        line = [postgres("pgbench"), "-n", "-M", "simple", "-c", "4", "-T", "60", "-f", script]
     else:  # pgbench would make :n a parameter
         line = [sys.executable, "-c", EXTENDED, tag]
     load = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

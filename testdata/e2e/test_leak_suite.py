@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 from conftest import TESTDATA
+
 from hospital.canaries import KINDS
 from leaks.attacks import attacks
 from leaks.ground import FULL, PATIENTS, SERVERS, Ground, servers

@@ -8,6 +8,7 @@ AFFIDAVIT_FULL=1 runs 5,000 generated statements an engine, AFFIDAVIT_SEED choos
 import os
 
 import pytest
+
 from leaks.attacks import attacks, declared
 from leaks.generate import statements
 from leaks.ground import FULL, SERVERS, Ground, servers

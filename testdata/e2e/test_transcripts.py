@@ -5,6 +5,8 @@ from compare import differences
 from conftest import SERVERS
 from places import transcript
 
+from fleet.needs import postgres
+
 CLIENTS = ["psql.py", "psycopg3.py", "asyncpg_client.py", "sqlalchemy_client.py", "node_pg.mjs", "Jdbc.java"]
 
 
@@ -40,7 +42,7 @@ def pgbench_tables(direct):
     environment = os.environ | {
         "PGHOST": "127.0.0.1", "PGPORT": str(place.port), "PGUSER": place.user, "PGPASSWORD": place.password, "PGDATABASE": "bench",
     }
-    subprocess.run(["/usr/lib/postgresql/15/bin/pgbench", "-i", "-s", "1", "-q"], env=environment, check=True, capture_output=True)
+    subprocess.run([postgres("pgbench"), "-i", "-s", "1", "-q"], env=environment, check=True, capture_output=True)
     return place
 
 

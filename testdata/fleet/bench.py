@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import bench_evidence, bench_idle, install
+from . import bench_evidence, bench_idle, install, needs
 from .__main__ import describe, start
 from .idp import client_token
 from .paths import ROOT, TESTDATA
@@ -27,7 +27,6 @@ from .process import Failed, alive
 from .proxy import Proxy
 from .state import locked
 
-BIN = "/usr/lib/postgresql/15/bin"
 TICK = os.sysconf("SC_CLK_TCK")
 CONTENDERS = ("direct", "haproxy", "pgbouncer", "affidavit")
 COPY = "COPY (SELECT id, ssn, full_name, email, phone, amount FROM claims) TO STDOUT"
@@ -75,7 +74,7 @@ class Contender:
 
         def load():
             done = subprocess.run(
-                [f"{BIN}/pgbench", "-n", "-S", "-M", mode, "-c", str(clients), "-j", "2", "-T", str(seconds)],
+                [needs.postgres("pgbench"), "-n", "-S", "-M", mode, "-c", str(clients), "-j", "2", "-T", str(seconds)],
                 env=self.environment(), capture_output=True, text=True, timeout=seconds + 60,
             )
             found = re.search(r"transactions actually processed: (\d+)[\s\S]*?tps = ([\d.]+)", done.stdout)
@@ -91,7 +90,7 @@ class Contender:
 
         def load():
             done = subprocess.run(
-                [f"{BIN}/psql", "-X", "-q", "-c", COPY], env=self.environment(), stderr=subprocess.PIPE, timeout=300,
+                [needs.postgres("psql"), "-X", "-q", "-c", COPY], env=self.environment(), stderr=subprocess.PIPE, timeout=300,
                 stdout=subprocess.PIPE if keep else subprocess.DEVNULL,
             )
             if done.returncode != 0:
@@ -110,11 +109,11 @@ def prepare(fleet, rows, scale):
     owner = Contender("direct", server["port"], "affidavit", server["users"]["affidavit"], None)
 
     def sql(text):
-        return subprocess.run([f"{BIN}/psql", "-XAtq", "-c", text], env=owner.environment(), capture_output=True, text=True)
+        return subprocess.run([needs.postgres("psql"), "-XAtq", "-c", text], env=owner.environment(), capture_output=True, text=True)
 
     if sql("SELECT count(*) FROM pgbench_accounts").stdout.strip() != str(scale * 100_000):
         install.say(f"bench: pgbench tables, scale {scale}")
-        subprocess.run([f"{BIN}/pgbench", "-i", "-q", "-s", str(scale)], env=owner.environment(), check=True, capture_output=True)
+        subprocess.run([needs.postgres("pgbench"), "-i", "-q", "-s", str(scale)], env=owner.environment(), check=True, capture_output=True)
     if sql("SELECT count(*) FROM claims").stdout.strip() != str(rows):
         install.say(f"bench: {rows} claims")
         made = sql(f"DROP TABLE IF EXISTS claims; {CLAIMS.format(rows=rows)}")

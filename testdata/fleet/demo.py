@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from . import demo_people, install
+from . import demo_people, needs
 from .__main__ import describe, start
 from .idp import client_token
 from .paths import IS_ROOT, ROOT, SID, TESTDATA
@@ -19,7 +19,6 @@ from .proxy import Proxy
 from .state import locked
 
 HOME = ROOT / ".demo"
-PSQL = "/usr/lib/postgresql/15/bin/psql"
 PATIENTS = 1000
 REPORT = """
 \\echo 'Occupancy by department, June 2024'
@@ -63,7 +62,7 @@ def psql(port, user, password, script, *flags):
         "PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": user, "PGPASSWORD": password, "PGDATABASE": "hospital",
         "PGAPPNAME": "nightly-report", "PAGER": "", "PGCONNECT_TIMEOUT": "20",
     }
-    return subprocess.run([PSQL, "-X", "-q", *flags, "-f", "-"], input=script, env=environment, capture_output=True, text=True)
+    return subprocess.run([needs.postgres("psql"), "-X", "-q", *flags, "-f", "-"], input=script, env=environment, capture_output=True, text=True)
 
 
 def indent(text, limit=None):
@@ -174,7 +173,7 @@ def evidence(check, proxy):
 
 def held(check, proxy, fleet, token, url):
     """The same statement on both engines, each through its own command line."""
-    postgres = [PSQL, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", demo_people.HISTORY]
+    postgres = [needs.postgres("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", demo_people.HISTORY]
     address = {"PGHOST": "127.0.0.1", "PGPORT": str(proxy.ports["postgres15"]), "PGUSER": "nightly-report", "PGPASSWORD": token, "PGDATABASE": "hospital", "PAGER": "", "PGOPTIONS": r"-c affidavit.reason=quarterly\ report -c affidavit.ticket=REG-7"}
     clients = [("PostgreSQL", postgres, address), ("MariaDB", mariadb(proxy, demo_people.HISTORY, "--table"), {"MYSQL_PWD": token})]
     demo_people.held(check, (title, indent), proxy, url, fleet, token, clients)
@@ -183,7 +182,7 @@ def held(check, proxy, fleet, token, url):
 def mariadb(proxy, query, *flags):
     """The command line of the mariadb client."""
     return [
-        "/usr/bin/mariadb", "--no-defaults", "--host=127.0.0.1", f"--port={proxy.ports['mariadb_tls']}", "--user=nightly-report",
+        needs.MARIADB, "--no-defaults", "--host=127.0.0.1", f"--port={proxy.ports['mariadb_tls']}", "--user=nightly-report",
         "--protocol=tcp", f"--ssl-ca={proxy.ca_file}", *flags, "hospital", "-e", query,
     ]
 
@@ -215,12 +214,13 @@ def main():
     parser = argparse.ArgumentParser(prog="testdata/demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--once", action="store_true", help="exit when everything was shown")
     args = parser.parse_args()
-    install.need(["openssl"], when_missing=["/usr/bin/openssl"])
-    title("Starting real servers: PostgreSQL 15, MariaDB 10.11 and an OpenID provider")
+    needs.have(*needs.SERVERS)
+    title("Starting real servers: PostgreSQL, MariaDB and an OpenID provider")
     fleet, ours = servers(["idp", "postgres15", "mariadb"])
+    versions = {name: server.get("version", "") for name, server in fleet["servers"].items()}
     print(f"  OpenID provider  {fleet['servers']['idp']['issuer']} ({fleet['servers']['idp']['kind']})")
-    print(f"  PostgreSQL 15    127.0.0.1:{fleet['servers']['postgres15']['port']}, a synthetic hospital of {PATIENTS} patients")
-    print(f"  MariaDB 10.11    127.0.0.1:{fleet['servers']['mariadb']['port']}, the same hospital")
+    print(f"  PostgreSQL {versions['postgres15']:5} 127.0.0.1:{fleet['servers']['postgres15']['port']}, a synthetic hospital of {PATIENTS} patients")
+    print(f"  MariaDB {versions['mariadb']:8} 127.0.0.1:{fleet['servers']['mariadb']['port']}, the same hospital")
     if not IS_ROOT and not (SID / ".complete").exists():
         print("  (PostgreSQL 18 and MySQL 9.7 need root for their chroot; the demo does without them.)")
     shutil.rmtree(HOME, ignore_errors=True)

@@ -3,7 +3,7 @@
 import os
 import pwd
 
-from . import install
+from . import needs
 from .paths import IS_ROOT
 from .process import Failed, alive, answers, port_for, spawn, stop, wait_until
 
@@ -45,8 +45,8 @@ stats_period = 3600
 class FrontEnd:
     """A process that relays to postgres15, which has to be up."""
 
-    def __init__(self, name, package, program, user):
-        self.name, self.package, self.program, self.user = name, package, program, user
+    def __init__(self, name, program, user):
+        self.name, self.program, self.user = name, program, user
 
     def start(self, state, _patients):
         """Does nothing when it is up and still points at the right port."""
@@ -58,7 +58,7 @@ class FrontEnd:
             if entry["upstream"] == upstream["port"]:
                 return entry
             stop(entry)
-        install.need([self.package], when_missing=[self.program])
+        needs.have(self.name)
         home = state.directory / self.name
         home.mkdir(exist_ok=True)
         owner = None
@@ -86,5 +86,5 @@ class FrontEnd:
         """Nothing but its configuration, which goes with the run directory."""
 
 
-HAPROXY_FRONT = FrontEnd("haproxy", "haproxy", "/usr/sbin/haproxy", "nobody")
-PGBOUNCER_FRONT = FrontEnd("pgbouncer", "pgbouncer", "/usr/sbin/pgbouncer", "postgres")
+HAPROXY_FRONT = FrontEnd("haproxy", needs.HAPROXY, "nobody")
+PGBOUNCER_FRONT = FrontEnd("pgbouncer", needs.PGBOUNCER, "postgres")

@@ -1,4 +1,4 @@
-"""MariaDB 10.11 (Debian's) and MySQL 9.7 (in the sid tree), with TLS, the hospital, its twin, and a statement log."""
+"""MariaDB as Debian has it (10.11 in Debian 12, 11.8 in Debian 13) and MySQL 9.7 (in the sid tree), with TLS, the hospital, its twin, and a statement log."""
 
 import os
 import pwd
@@ -7,11 +7,10 @@ import signal
 import subprocess
 import sys
 
-from . import install, tls
+from . import install, needs, tls
 from .paths import IS_ROOT, MARK, SID, TESTDATA
 from .process import alive, port_for, run, spawn, wait_until
 
-CLIENT = "/usr/bin/mariadb"
 USERS = ("root", "affidavit", "affidavit_native", "affidavit_ed25519", "dba")
 GRANTS = """
 GRANT ALL ON hospital.* TO {user}; GRANT ALL ON hospital_twin.* TO {user}; GRANT ALL ON analytics.* TO {user};
@@ -28,8 +27,8 @@ class Mysql:
         self.name, self.engine, self.tree = name, engine, tree
 
     def requirements(self):
-        """Debian 12 brings the client used for loading, also for the server in the tree."""
-        install.need(["mariadb-server", "mariadb-client"], when_missing=[CLIENT, "/usr/sbin/mariadbd"])
+        """Debian brings the client used for loading, also for the server in the tree."""
+        needs.have("mariadb")
         if self.tree is not None:
             install.sid()
 
@@ -115,7 +114,7 @@ class Mysql:
             tls.certificate(state.directory, "server", owner=owner, into=home)
         port = port_for(state.servers.get(self.name))
         line = [
-            "/usr/sbin/mysqld" if self.tree else "/usr/sbin/mariadbd", "--no-defaults", f"--datadir={inside}/data", f"--port={port}",
+            "/usr/sbin/mysqld" if self.tree else needs.MARIADBD, "--no-defaults", f"--datadir={inside}/data", f"--port={port}",
             "--bind-address=127.0.0.1", f"--socket={inside}/server.sock", f"--pid-file={inside}/server.pid", f"--tmpdir={inside}",
             f"--ssl-cert={inside}/server.crt", f"--ssl-key={inside}/server.key", "--general-log=1",
             f"--general-log-file={inside}/statements.log", "--max-connections=200", "--max-allowed-packet=256M",
@@ -131,7 +130,7 @@ class Mysql:
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}, cwd="/",
         )
         entry = {
-            "engine": self.engine, **started, "host": "127.0.0.1", "port": port, "socket": str(home / "server.sock"),
+            "engine": self.engine, "version": needs.version_of(*self.command(line[0], "--version")), **started, "host": "127.0.0.1", "port": port, "socket": str(home / "server.sock"),
             "database": "hospital", "twin_database": "hospital_twin", "bench_database": "bench",
             # MariaDB lets a client check a certificate by this file only when it names the host it asks for.
             "ca_file": str(tls.authority(state.directory)), "statement_log": str(home / "statements.log"),
@@ -145,7 +144,7 @@ class Mysql:
 
     def client(self, entry, *args):
         """An administrative client; its password is in the environment, not in the process list."""
-        return [CLIENT, "--no-defaults", f"--socket={entry['socket']}", "--user=root", "--default-character-set=utf8mb4", *args]
+        return [needs.MARIADB, "--no-defaults", f"--socket={entry['socket']}", "--user=root", "--default-character-set=utf8mb4", *args]
 
     @staticmethod
     def environment(entry):

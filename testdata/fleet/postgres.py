@@ -1,4 +1,4 @@
-"""PostgreSQL 15 (Debian's) and 18 (in the sid tree), with TLS, SCRAM, the hospital, its twin, and a statement log."""
+"""PostgreSQL as Debian has it (15 in Debian 12, 17 in Debian 13) and 18 (in the sid tree), with TLS, SCRAM, the hospital, its twin, and a statement log."""
 
 import os
 import pwd
@@ -7,11 +7,10 @@ import signal
 import subprocess
 import sys
 
-from . import install, tls
+from . import install, needs, tls
 from .paths import IS_ROOT, MARK, SID, TESTDATA
 from .process import alive, port_for, run, spawn, wait_until
 
-PSQL = "/usr/lib/postgresql/15/bin/psql"
 SETTINGS = """
 listen_addresses = '127.0.0.1'
 max_connections = 200
@@ -46,11 +45,10 @@ class Postgres:
 
     def __init__(self, name, version, tree=None):
         self.name, self.version, self.tree = name, version, tree
-        self.bin = f"/usr/lib/postgresql/{version}/bin"
 
     def requirements(self):
-        """Debian 12 brings the client used for loading, also for the server in the tree."""
-        install.need(["postgresql-15", "postgresql-contrib"], when_missing=[PSQL, "/usr/lib/postgresql/15/bin/pgbench"])
+        """Debian brings the client used for loading, also for the server in the tree."""
+        needs.have("postgres")
         if self.tree is not None:
             install.sid()
 
@@ -82,7 +80,8 @@ class Postgres:
 
     def command(self, program, *args):
         """The command line that runs one of the server's programs where the server lives."""
-        line = [f"{self.bin}/{program}", *map(str, args)]
+        path = needs.postgres(program) if self.tree is None else f"/usr/lib/postgresql/{self.version}/bin/{program}"
+        line = [path, *map(str, args)]
         if self.tree is not None:
             uid, gid = self.owner()
             line = ["chroot", f"--userspec={uid}:{gid}", str(self.tree), *line]
@@ -141,7 +140,7 @@ class Postgres:
             user=user, **environment,
         )
         entry = {
-            "engine": "postgres", **started, "host": "127.0.0.1", "port": port, "socket_dir": str(home),
+            "engine": "postgres", "version": needs.version_of(*self.command("postgres", "--version")), **started, "host": "127.0.0.1", "port": port, "socket_dir": str(home),
             "database": "hospital", "twin_database": "hospital_twin", "bench_database": "bench",
             "ca_file": str(tls.authority(state.directory)), "statement_log": str(home / "data/log/server.json"),
             "data_dir": str(home / "data"),
@@ -156,7 +155,7 @@ class Postgres:
     def ready(self, entry):
         """Whether it answers a query."""
         return subprocess.run(
-            [PSQL, "-XAtqc", "select 1"], env=self.environment(entry, "postgres"), capture_output=True
+            [needs.postgres("psql"), "-XAtqc", "select 1"], env=self.environment(entry, "postgres"), capture_output=True
         ).returncode == 0
 
     @staticmethod
@@ -169,7 +168,7 @@ class Postgres:
 
     def sql(self, entry, database, text):
         """Run SQL as the superuser and stop at the first error."""
-        run([PSQL, "-Xqv", "ON_ERROR_STOP=1", "-f", "-"], what=f"SQL on {self.name}", input=text,
+        run([needs.postgres("psql"), "-Xqv", "ON_ERROR_STOP=1", "-f", "-"], what=f"SQL on {self.name}", input=text,
             env=self.environment(entry, database))
 
     def load(self, state, entry, patients):
@@ -196,7 +195,7 @@ class Postgres:
                 [sys.executable, "-m", "hospital", "sql", "--engine", "postgres", "--patients", str(patients), *twin],
                 cwd=TESTDATA, stdout=subprocess.PIPE,
             )
-            run([PSQL, "-Xqv", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f", "-"], what=f"loading {database}",
+            run([needs.postgres("psql"), "-Xqv", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f", "-"], what=f"loading {database}",
                 stdin=source.stdout, env=environment)
             source.stdout.close()
             if source.wait() != 0:
@@ -204,5 +203,6 @@ class Postgres:
         entry["patients"] = patients
 
 
-POSTGRES15 = Postgres("postgres15", 15)
+# The name is that of Debian 12's, which the tests were written with.
+POSTGRES15 = Postgres("postgres15", None)
 POSTGRES18 = Postgres("postgres18", 18, tree=SID)

@@ -5,9 +5,8 @@ import subprocess
 import time
 
 from fleet.__main__ import describe
-from fleet.mysql import CLIENT
+from fleet.needs import MARIADB, postgres
 from fleet.paths import TESTDATA
-from fleet.postgres import PSQL
 from fleet.proxy import Proxy
 from fleet.state import peek
 
@@ -62,13 +61,13 @@ class Ground:
         """SQL straight at the server as its administrator."""
         users = self.entry["users"]
         if self.engine == "postgres":
-            command = [PSQL, "-XAtqc", text]
+            command = [postgres("psql"), "-XAtqc", text]
             environment = {
                 "PGHOST": "127.0.0.1", "PGPORT": str(self.entry["port"]), "PGUSER": "postgres", "PGPASSWORD": users["postgres"],
                 "PGDATABASE": database, "PGSSLMODE": "require",
             }
         else:
-            command = [CLIENT, "--no-defaults", f"--socket={self.entry['socket']}", "--user=root", "-N", "-e", text, database]
+            command = [MARIADB, "--no-defaults", f"--socket={self.entry['socket']}", "--user=root", "-N", "-e", text, database]
             environment = {"MYSQL_PWD": users["root"]}
         done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, errors="replace")
         assert done.returncode == 0, f"{text}: {done.stderr}"

@@ -1,6 +1,6 @@
 //! Generated SELECTs against a real PostgreSQL: what the analysis calls bare, the server must announce as that column; the
 //! number and the names of the columns must be the server's. Needs PostgreSQL's binaries; their folder is taken from
-//! `PG_BINDIR` or from Debian's place for version 15.
+//! `PG_BINDIR` or from Debian's place for the newest version.
 
 mod generator;
 mod hospital;

@@ -5,10 +5,13 @@ import re
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [f"{HERE}/..", f"{HERE}/../.."]
 from transcript import CA, DATABASE, HOST, PASSWORD, PORT, USER, emit  # noqa: E402
 
-PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
+from fleet.needs import postgres  # noqa: E402
+
+PGBENCH = postgres("pgbench")
 ENVIRONMENT = os.environ | {
     "PGHOST": HOST, "PGPORT": str(PORT), "PGUSER": USER, "PGPASSWORD": PASSWORD, "PGDATABASE": DATABASE,
     "PGSSLMODE": "verify-full" if CA else "disable", "PGSSLROOTCERT": CA or "",

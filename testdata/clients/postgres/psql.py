@@ -5,10 +5,13 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [f"{HERE}/..", f"{HERE}/../.."]
 from transcript import CA, DATABASE, HOST, PASSWORD, PORT, USER, emit, table  # noqa: E402
 
-PSQL = "/usr/lib/postgresql/15/bin/psql"
+from fleet.needs import postgres  # noqa: E402
+
+PSQL = postgres("psql")
 ENVIRONMENT = os.environ | {
     "PGHOST": HOST, "PGPORT": str(PORT), "PGUSER": USER, "PGPASSWORD": PASSWORD, "PGDATABASE": DATABASE,
     "PGSSLMODE": "verify-full" if CA else "disable", "PGSSLROOTCERT": CA or "", "PGAPPNAME": "psql-transcript",

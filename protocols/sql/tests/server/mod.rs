@@ -1,6 +1,6 @@
 //! A private PostgreSQL on loopback, stopped at the end, and as much of a client as `Describe` needs.
 //! Messages: <https://www.postgresql.org/docs/15/protocol-message-formats.html>.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test reports")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a panic is how a test reports")]
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -25,7 +25,7 @@ pub(crate) struct Client(TcpStream);
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let binaries = std::env::var_os("PG_BINDIR").map_or("/usr/lib/postgresql/15/bin".into(), PathBuf::from);
+        let binaries = std::env::var_os("PG_BINDIR").map_or_else(newest, PathBuf::from);
         let data = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let server = Self { data, port, binaries };
@@ -76,6 +76,13 @@ impl Drop for Server {
         let folder = self.data.path().join("d");
         self.tool("pg_ctl", &["-D", folder.to_str().unwrap(), "-m", "immediate", "-w", "stop"]);
     }
+}
+
+/// The programs of the newest PostgreSQL that Debian has put on this machine.
+fn newest() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("apt-get install postgresql").flatten();
+    let numbers = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    format!("/usr/lib/postgresql/{}/bin", numbers.max().expect("apt-get install postgresql")).into()
 }
 
 fn is_root() -> bool {
