@@ -137,6 +137,8 @@ fn facts(table: &str, columns: &[&str]) -> Facts {
         opaque: Vec::new(),
         settings: Vec::new(),
         kin: Vec::new(),
+        sources: Vec::new(),
+        uses: None,
         filtered: true,
         limited: false,
     };

@@ -70,6 +70,8 @@ pub(crate) fn part(verb: Verb, tables: &[&str], outputs: Outputs) -> Part {
         opaque: Vec::new(),
         settings: Vec::new(),
         kin: Vec::new(),
+        sources: Vec::new(),
+        uses: None,
         filtered: false,
         limited: false,
     }

@@ -111,6 +111,7 @@ fn as_sent(sql: &str, facts: &Arc<model::Facts>) -> Statement {
         sql: sql.as_bytes().to_vec().into(),
         params: Vec::new(),
         prepared: None,
+        sent: None,
         facts: facts.clone(),
         wire: Vec::new().into(),
     }

@@ -110,6 +110,8 @@ pub fn statement(id: u64, sql: &str) -> Statement {
         opaque: vec![],
         settings: vec![],
         kin: vec![],
+        sources: vec![],
+        uses: None,
         filtered: true,
         limited: false,
     };
@@ -119,6 +121,7 @@ pub fn statement(id: u64, sql: &str) -> Statement {
         sql: Bytes::copy_from_slice(sql.as_bytes()),
         params: vec![],
         prepared: None,
+        sent: None,
         facts: Arc::new(Facts {
             parts: vec![part],
             unparsed: None,
@@ -132,7 +135,14 @@ pub fn statement(id: u64, sql: &str) -> Statement {
 }
 
 pub fn verdict() -> Verdict {
-    Verdict { decision: Decision::Allow, rule: None, policy: version(POLICY), outputs: vec![], guard_messages: true }
+    Verdict {
+        decision: Decision::Allow,
+        rule: None,
+        policy: version(POLICY),
+        outputs: vec![],
+        guard_messages: true,
+        class: model::Class::Wire,
+    }
 }
 
 /// A DataRow, byte for byte.

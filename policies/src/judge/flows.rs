@@ -9,6 +9,13 @@ pub(super) fn refusal(scene: &Scene<'_>) -> Option<Refusal> {
     opaque(scene).or_else(|| copy_out(scene)).or_else(|| scene.part.writes.iter().find_map(|flow| copied(scene, flow)))
 }
 
+/// The same for a statement that sees masks: what it copies are masks, but for columns that are hidden from others and not
+/// from this identity.
+pub(super) fn of_masks(scene: &Scene<'_>) -> Option<Refusal> {
+    let raw = |flow: &&WriteFlow| !flow.sources.iter().any(|source| scene.hiding(source).is_some());
+    scene.part.writes.iter().filter(raw).find_map(|flow| copied(scene, flow))
+}
+
 /// A construct that could reach protected tables. Where it only produces rows, these are redacted; where it could also
 /// act (a routine, a block, a write), it is refused, because nothing would show what it did.
 fn opaque(scene: &Scene<'_>) -> Option<Refusal> {

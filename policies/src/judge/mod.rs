@@ -3,6 +3,7 @@
 //! In order: a text that could not be parsed, `[[deny]]`, what the built-in rules forbid (opaque constructs, unprovable
 //! COPY, protected data flowing out, forbidden predicates), `[[approve]]`, and then the plan for each output column.
 
+mod class;
 mod conditions;
 mod flows;
 mod outputs;
@@ -12,9 +13,14 @@ mod scene;
 use crate::Policy;
 use crate::glob::Names;
 use crate::rule::Guard;
-use model::{ApprovalNeed, Decision, Facts, Identity, OutputPlan, Refusal, RefusalKind, TableRef, Timestamp, Verdict};
+use class::Fate;
+use model::{
+    ApprovalNeed, Class, Decision, Facts, Identity, OutputPlan, Placement, Refusal, RefusalKind, SourceMask,
+    Substitution, TableRef, Timestamp, Verdict,
+};
 pub use predicates::PredicateRuling;
 use scene::Scene;
+use std::sync::Arc;
 
 /// Answers which columns a table has.
 pub trait Schema {
@@ -61,8 +67,10 @@ impl Policy {
             return self.judge_unparsed(question, reason);
         }
         let scenes: Vec<Scene<'_>> = question.facts.parts.iter().map(|part| Scene::new(self, question, part)).collect();
-        let guard_messages = scenes.iter().any(Scene::is_delicate);
-        let (decision, rule) = match self.objection(question, &scenes) {
+        let fates: Vec<Fate> = scenes.iter().map(class::classify).collect();
+        let judged = || scenes.iter().zip(&fates);
+        let guard_messages = judged().any(|(scene, fate)| guards_messages(scene, fate));
+        let (decision, rule) = match self.objection(question, &scenes, &fates) {
             None => (Decision::Allow, None),
             Some(Objection::Refuse(refusal)) => {
                 let rule = refusal.rule.clone();
@@ -71,8 +79,9 @@ impl Policy {
             Some(Objection::Hold(guard)) => (Decision::Hold(need(guard)), Some(guard.name.clone())),
             Some(Objection::HoldPredicate(rule)) => self.hold_predicate(rule),
         };
-        let outputs = scenes.iter().map(outputs::plan).collect();
-        Verdict { decision, rule, policy: self.version(), outputs, guard_messages }
+        let outputs: Vec<OutputPlan> = judged().map(|(scene, fate)| planned(scene, fate)).collect();
+        let class = class_of(&fates, &outputs, guard_messages);
+        Verdict { decision, rule, policy: self.version(), outputs, guard_messages, class }
     }
 
     /// What the policy says of each condition, join, ordering and grouping of a statement: for people who ask why.
@@ -95,18 +104,27 @@ impl Policy {
         })
     }
 
-    fn objection<'a>(&'a self, question: &Question<'_>, scenes: &[Scene<'a>]) -> Option<Objection<'a>> {
+    fn objection<'a>(&'a self, question: &Question<'_>, scenes: &[Scene<'a>], fates: &[Fate]) -> Option<Objection<'a>> {
         for guard in &self.rules.denials {
             if scenes.iter().any(|scene| conditions::matches(guard, scene, question, false)) {
                 return Some(Objection::Refuse(denial(guard)));
             }
         }
-        if let Some(refusal) = scenes.iter().find_map(flows::refusal) {
-            return Some(Objection::Refuse(refusal));
-        }
         let mut held = None;
-        for scene in scenes {
-            match predicates::objection(scene) {
+        for (scene, fate) in scenes.iter().zip(fates) {
+            let objection = match fate {
+                Fate::Refused(refusal) => Some(Objection::Refuse(refusal.clone())),
+                Fate::AtSource(..) => flows::of_masks(scene).map(Objection::Refuse),
+                Fate::WireOnceApproved(rule) => flows::refusal(scene).map_or_else(
+                    || Some(Objection::HoldPredicate(rule.clone())),
+                    |refusal| Some(Objection::Refuse(refusal)),
+                ),
+                Fate::Wire | Fate::Untouched => flows::refusal(scene).map(Objection::Refuse),
+                Fate::ByLineage => {
+                    flows::refusal(scene).map(Objection::Refuse).or_else(|| predicates::objection(scene))
+                }
+            };
+            match objection {
                 Some(Objection::Refuse(refusal)) => return Some(Objection::Refuse(refusal)),
                 Some(objection) => held = held.or(Some(objection)),
                 None => {}
@@ -159,7 +177,47 @@ impl Policy {
         };
         let outputs = vec![if protected { OutputPlan::RedactAll(reason.to_owned()) } else { OutputPlan::Untouched }];
         let rule = minded.filter(|_| !protected).map(|guard| guard.name.clone());
-        Verdict { decision, rule, policy: self.version(), outputs, guard_messages: protected }
+        Verdict {
+            decision,
+            rule,
+            policy: self.version(),
+            outputs,
+            guard_messages: protected,
+            class: model::Class::Wire,
+        }
+    }
+}
+
+/// Over masks nothing is left that a message could tell, but for a row that is changed as it is stored.
+fn guards_messages(scene: &Scene<'_>, fate: &Fate) -> bool {
+    match fate {
+        Fate::AtSource(..) => scene.part.sources.iter().any(|source| source.placement == Placement::Target),
+        _ => scene.is_delicate(),
+    }
+}
+
+fn planned(scene: &Scene<'_>, fate: &Fate) -> OutputPlan {
+    let changes_rows = || scene.part.sources.iter().any(|source| source.placement == Placement::Target);
+    match fate {
+        Fate::AtSource(..) if !changes_rows() => OutputPlan::Untouched,
+        _ => outputs::plan(scene),
+    }
+}
+
+/// The class of a text: that of the part which asks for most.
+fn class_of(fates: &[Fate], outputs: &[OutputPlan], guard_messages: bool) -> Class {
+    let masked = |fate: &Fate| match fate {
+        Fate::AtSource(masks, _) => masks.clone(),
+        _ => Vec::<SourceMask>::new(),
+    };
+    let because = fates.iter().find_map(|fate| match fate {
+        Fate::AtSource(_, because) => Some(because.clone()),
+        _ => None,
+    });
+    match because {
+        Some(because) => Class::AtSource(Arc::new(Substitution { parts: fates.iter().map(masked).collect(), because })),
+        None if guard_messages || outputs.iter().any(|plan| *plan != OutputPlan::Untouched) => Class::Wire,
+        None => Class::Untouched,
     }
 }
 

@@ -4,7 +4,7 @@ use super::Question;
 use crate::Policy;
 use crate::rule::MaskRule;
 use crate::who::any_matches;
-use model::{ColumnMask, ColumnRef, Lineage, MaskSpec, Outputs, Part, TableRef, Verb};
+use model::{ColumnMask, ColumnRef, Lineage, MaskSpec, Outputs, Part, SourceColumn, TableRef, Verb};
 
 /// A table that the statement touches, and whether it holds something protected.
 pub(super) struct Involved<'a> {
@@ -38,7 +38,9 @@ impl<'a> Scene<'a> {
             datasource: question.datasource,
             names: question.names,
         };
-        if policy.protects(question.datasource, question.names) {
+        if policy.protects(question.datasource, question.names) && part.uses.is_some() {
+            scene.opaque = scene.beyond();
+        } else if policy.protects(question.datasource, question.names) {
             scene.opaque = part.opaque.iter().find(|opaque| opaque.reaches_data).map(|opaque| opaque.what.as_str());
             if scene.opaque.is_none() && part.verb == Verb::Other {
                 scene.opaque = Some(part.opaque.first().map_or("an unknown kind of statement", |opaque| &opaque.what));
@@ -104,6 +106,34 @@ impl<'a> Scene<'a> {
     /// The rule that hides the column from anybody at all.
     pub(super) fn protecting(&self, column: &'a ColumnRef) -> Option<&'a MaskRule> {
         self.rules_for(column).find(|rule| rule.protects())
+    }
+
+    /// What of the statement may reach data that it does not name, where something is protected.
+    pub(super) fn beyond(&self) -> Option<&'a str> {
+        let uses = self.part.uses.as_ref()?;
+        if !self.policy.protects(self.datasource, self.names) {
+            return None;
+        }
+        uses.beyond.first().map(String::as_str)
+    }
+
+    /// Whether names compare without regard to case.
+    pub(super) fn folds_names(&self) -> bool {
+        self.names == crate::Names::Folded
+    }
+
+    /// How a column of a named relation is hidden from this identity, and the rule that says so.
+    pub(super) fn source_mask(&self, column: &'a SourceColumn) -> Option<(MaskSpec, Option<&'a MaskRule>)> {
+        let hides = |column: &ColumnRef| {
+            self.policy.rule_for(self.datasource, column, self.names).filter(|rule| self.hides(rule))
+        };
+        if let Some(rule) = column.same.iter().find_map(hides) {
+            return Some((rule.spec.clone(), Some(rule)));
+        }
+        if let Some(rule) = column.computed_from.iter().find_map(hides) {
+            return Some((MaskSpec::Redact, Some(rule)));
+        }
+        (column.unknown && self.policy.protects(self.datasource, self.names)).then_some((MaskSpec::Redact, None))
     }
 
     /// What happens to the column if it is returned as it is.

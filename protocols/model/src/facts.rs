@@ -3,7 +3,7 @@
 //! One text may hold several statements; each is a [`Part`]. A fact that could not be established is said to be unknown
 //! or opaque; nothing is ever assumed harmless because it was not understood.
 
-use crate::{ColumnRef, TableRef};
+use crate::{ColumnRef, ColumnUses, SourceUse, TableRef};
 
 /// What kind of statement a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -228,6 +228,11 @@ pub struct Part {
     pub filtered: bool,
     /// Whether a LIMIT or FETCH FIRST bounds the result.
     pub limited: bool,
+    /// Stored relations that the text names, once per place.
+    pub sources: Vec<SourceUse>,
+    /// How it uses columns. `None` where the engine's front end does not say: then the statement is judged by `outputs`,
+    /// `predicates` and `writes` alone, and nothing can be masked at the source.
+    pub uses: Option<ColumnUses>,
 }
 
 /// What a text does.

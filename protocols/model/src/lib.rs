@@ -13,6 +13,7 @@ mod refusal;
 mod repr;
 mod rows;
 mod session;
+mod sources;
 mod statement;
 mod time;
 mod verdict;
@@ -28,6 +29,10 @@ pub use refusal::{Refusal, RefusalKind};
 pub use repr::{Encoding, Kind, Repr};
 pub use rows::{Delimited, RowLayout};
 pub use session::{SessionId, SessionInfo};
+pub use sources::{ColumnUse, ColumnUses, Compared, Placement, SourceColumn, SourceUse, UseContext};
 pub use statement::{Param, Phase, Statement, StatementId};
 pub use time::Timestamp;
-pub use verdict::{ApprovalNeed, ColumnMask, Decision, Escalation, MaskSpec, OutputPlan, PolicyVersion, Verdict};
+pub use verdict::{
+    ApprovalNeed, Class, ColumnMask, Decision, Escalation, MaskSpec, OutputPlan, PolicyVersion, SourceMask,
+    Substitution, Verdict,
+};

@@ -55,6 +55,8 @@ pub struct Statement {
     pub prepared: Option<StatementId>,
     /// What the SQL reads, writes and returns. Shared with every statement of the same shape.
     pub facts: Arc<Facts>,
+    /// The SQL that is sent in its place, where protected relations were replaced in it (see [`crate::Class::AtSource`]).
+    pub sent: Option<Bytes>,
     /// The protocol frames that carry it: these bytes, and no others, go to the upstream when it is permitted.
     pub wire: Bytes,
 }

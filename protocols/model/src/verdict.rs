@@ -2,6 +2,7 @@
 
 use crate::{ColumnRef, Refusal};
 use std::fmt;
+use std::sync::Arc;
 
 /// Content hash (SHA-256) of the policy text in force.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +117,74 @@ pub enum Decision {
     Hold(ApprovalNeed),
 }
 
+/// Where a statement's protected values are masked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Class {
+    /// Nowhere: it reaches nothing protected. The original bytes are sent.
+    Untouched,
+    /// In the rows, on their way to the client. The original bytes are sent.
+    #[default]
+    Wire,
+    /// Where they are read: relations that hold protected columns are replaced in the text by their masked projections,
+    /// and what comes back needs no mask.
+    AtSource(Arc<Substitution>),
+}
+
+impl Class {
+    /// The name that people and the record see.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Untouched => "untouched",
+            Self::Wire => "wire",
+            Self::AtSource(_) => "at-source",
+        }
+    }
+
+    /// What is replaced in the text, if anything is.
+    #[must_use]
+    pub fn substitution(&self) -> Option<&Arc<Substitution>> {
+        match self {
+            Self::Untouched | Self::Wire => None,
+            Self::AtSource(substitution) => Some(substitution),
+        }
+    }
+}
+
+/// What is put in place of the relations of a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Substitution {
+    /// For each part of the text, in order, a mask for each of its [`crate::Part::sources`], in order.
+    pub parts: Vec<Vec<SourceMask>>,
+    /// The construct because of which the masks are applied at the source, for people.
+    pub because: String,
+}
+
+impl Substitution {
+    /// The names of the columns that are masked, each once, for people.
+    #[must_use]
+    pub fn columns(&self) -> Vec<&str> {
+        let masks = self.parts.iter().flatten().flat_map(|source| &source.columns);
+        let mut names: Vec<&str> = masks.filter(|(_, mask)| mask.is_some()).map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Whether two substitutions put the same in the same places.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.parts == other.parts
+    }
+}
+
+/// How the columns of one named relation are masked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SourceMask {
+    /// Every visible column in catalog order, with its mask. Empty: the relation stays as it is.
+    pub columns: Vec<(String, Option<MaskSpec>)>,
+}
+
 /// The verdict on a statement's text: one plan per part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -129,4 +198,6 @@ pub struct Verdict {
     pub outputs: Vec<OutputPlan>,
     /// Protected data is involved: texts of errors and notices are replaced by templates.
     pub guard_messages: bool,
+    /// Where protected values are masked.
+    pub class: Class,
 }

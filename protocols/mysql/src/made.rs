@@ -166,6 +166,8 @@ mod tests {
             opaque: Vec::new(),
             settings: Vec::new(),
             kin: Vec::new(),
+            sources: Vec::new(),
+            uses: None,
             filtered: true,
             limited: false,
         };

@@ -103,6 +103,8 @@ impl Procedures {
             opaque: Vec::new(),
             settings: Vec::new(),
             kin: Vec::new(),
+            sources: Vec::new(),
+            uses: None,
             filtered: true,
             limited: true,
         };

@@ -163,6 +163,8 @@ mod tests {
             opaque: Vec::new(),
             settings: vec![SettingChange { name: name.to_owned(), value: None }],
             kin: Vec::new(),
+            sources: Vec::new(),
+            uses: None,
             filtered: true,
             limited: false,
         };

@@ -4,7 +4,7 @@
 //! bytes, as often as either has a step to give. All slices handed out borrow the input, so bytes are looked at in
 //! place and copied once, into the outgoing buffer.
 
-use model::{Column, Outcome, Refusal, RowLayout, ServerMessage, Statement, StatementId};
+use model::{Class, Column, Outcome, Refusal, RefusalKind, RowLayout, ServerMessage, Statement, StatementId};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -149,6 +149,24 @@ pub trait Conversation: Send {
 
     /// The next thing the upstream says.
     fn answer<'a>(&mut self, input: &'a [u8]) -> Result<Step<Answer<'a>>, Violation>;
+
+    /// Gives the statement the text that its class asks for, before it is recorded and sent: [`Statement::sent`] and
+    /// [`Statement::wire`] are those of the substituted text where protected relations are to be replaced. A statement that
+    /// was prepared before ran through here when it was prepared; what runs now must be the very text that was sent then.
+    /// Called once for each statement that is permitted, whatever its class.
+    ///
+    /// # Errors
+    /// The text cannot be substituted, or what was prepared is another text than policy asks for now (SQLSTATE 0A000, which
+    /// lets drivers prepare again).
+    fn settle_class(&mut self, statement: &mut Statement, class: &Class) -> Result<(), Refusal> {
+        let _ = statement;
+        match class {
+            Class::Untouched | Class::Wire => Ok(()),
+            Class::AtSource(_) => {
+                Err(Refusal::new(RefusalKind::NotSupported, "this protocol cannot mask where data is read"))
+            }
+        }
+    }
 
     /// The statement is permitted and its wire bytes are about to be sent. Bytes appended to `extra` are sent right
     /// after them (a Describe of the adapter's own, whose answer it swallows).

@@ -43,12 +43,15 @@ impl UpstreamSink {
 /// Journals a permitted statement and queues its original bytes. A statement that cannot be journaled comes back as
 /// refused, and nothing of it is sent.
 pub(crate) fn execute(
-    permit: Permit,
+    mut permit: Permit,
     recording: &Recording,
     conversation: &mut dyn Conversation,
     running: &mut Running,
     sink: &mut UpstreamSink,
 ) -> Result<(), Refused> {
+    if let Err(refusal) = conversation.settle_class(&mut permit.statement, &permit.verdict.class) {
+        return Err(permit.revoke(refusal));
+    }
     let recorded = recording.intent(&permit.statement, &permit.verdict, permit.approval.as_deref());
     let lsn = match recorded {
         Ok(lsn) => lsn,

@@ -190,6 +190,7 @@ impl Judge {
             policy: self.policy.version(),
             outputs: statement.facts.parts.iter().map(|_| OutputPlan::RedactAll("refused".to_owned())).collect(),
             guard_messages: true,
+            class: model::Class::Wire,
         };
         Judged { statement, verdict: Arc::new(verdict), estimated_rows: None }.refuse(refusal)
     }

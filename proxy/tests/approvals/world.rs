@@ -122,6 +122,7 @@ pub(crate) fn statement(sql: &str, param: &str) -> Statement {
             value: Some(bytes::Bytes::copy_from_slice(param.as_bytes())),
         }],
         prepared: None,
+        sent: None,
         facts: Arc::new(facts),
         wire: bytes::Bytes::new(),
     }
@@ -138,6 +139,8 @@ pub(crate) fn empty_part(verb: Verb) -> model::Part {
         opaque: Vec::new(),
         settings: Vec::new(),
         kin: Vec::new(),
+        sources: Vec::new(),
+        uses: None,
         filtered: true,
         limited: false,
     }
@@ -161,6 +164,7 @@ pub(crate) fn verdict(policy: u8) -> Verdict {
         policy: PolicyVersion([policy; 32]),
         outputs: vec![OutputPlan::Columns(vec![mask])],
         guard_messages: true,
+        class: model::Class::Wire,
     }
 }
 

@@ -89,6 +89,8 @@ impl Archive {
             opaque: vec![],
             settings: vec![],
             kin: vec![],
+            sources: vec![],
+            uses: None,
             filtered: true,
             limited: false,
         };
@@ -107,11 +109,19 @@ impl Archive {
             sql: bytes::Bytes::copy_from_slice(sql.as_bytes()),
             params: vec![],
             prepared: None,
+            sent: None,
             facts: Arc::new(facts),
             wire: bytes::Bytes::new(),
         };
         let rule = matches!(decision, Decision::Deny(_)).then(|| "no vault".to_owned());
-        let verdict = Verdict { decision, rule, policy: version(), outputs: vec![], guard_messages: true };
+        let verdict = Verdict {
+            decision,
+            rule,
+            policy: version(),
+            outputs: vec![],
+            guard_messages: true,
+            class: model::Class::Wire,
+        };
         self.recorder.intent(session, &statement, &verdict, None).unwrap();
     }
 

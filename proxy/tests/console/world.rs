@@ -191,6 +191,7 @@ fn verdict(need: &ApprovalNeed) -> Verdict {
         policy: PolicyVersion([1; 32]),
         outputs: Vec::new(),
         guard_messages: true,
+        class: model::Class::Wire,
     }
 }
 
@@ -209,6 +210,7 @@ fn statement(sql: &str) -> Statement {
         sql: bytes::Bytes::copy_from_slice(sql.as_bytes()),
         params: Vec::new(),
         prepared: None,
+        sent: None,
         facts: Arc::new(facts),
         wire: bytes::Bytes::new(),
     }

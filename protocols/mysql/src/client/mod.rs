@@ -161,7 +161,16 @@ impl MysqlConversation {
         wire: Bytes,
     ) -> Box<Statement> {
         self.numbered += 1;
-        Box::new(Statement { id: StatementId(self.numbered), phase, sql, params, prepared: None, facts, wire })
+        Box::new(Statement {
+            id: StatementId(self.numbered),
+            phase,
+            sql,
+            params,
+            prepared: None,
+            facts,
+            sent: None,
+            wire,
+        })
     }
 
     /// Hands a statement to the pipeline.
@@ -242,6 +251,8 @@ fn session_facts(text: &str) -> Facts {
         opaque: Vec::new(),
         settings: Vec::new(),
         kin: Vec::new(),
+        sources: Vec::new(),
+        uses: None,
         filtered: true,
         limited: false,
     });

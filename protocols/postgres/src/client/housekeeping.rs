@@ -181,6 +181,7 @@ impl PostgresConversation {
             sql,
             params: Vec::new(),
             prepared: None,
+            sent: None,
             facts,
             wire: bytes::Bytes::new(),
         };

@@ -37,7 +37,8 @@ impl PostgresConversation {
                 Bytes::from(wire)
             }
         };
-        let statement = Statement { id, phase: Phase::Simple, sql, params: Vec::new(), prepared: None, facts, wire };
+        let statement =
+            Statement { id, phase: Phase::Simple, sql, params: Vec::new(), prepared: None, facts, sent: None, wire };
         self.propose_query(&statement);
         if let Some(proposal) = &mut self.proposal {
             proposal.live.uses = uses;
@@ -130,6 +131,7 @@ impl PostgresConversation {
             params: Vec::new(),
             prepared: None,
             facts,
+            sent: None,
             wire: Bytes::from(wire),
         };
         let mut live = self.live_for(&statement);
@@ -194,6 +196,7 @@ impl PostgresConversation {
             params: self.params(&prepared, &bound),
             prepared: Some(prepared.id),
             facts,
+            sent: None,
             wire: Bytes::from(wire),
         };
         let mut live = self.live_for(&statement);

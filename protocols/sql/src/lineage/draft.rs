@@ -116,6 +116,8 @@ impl Draft {
                 opaque: self.opaque.list,
                 settings: self.settings,
                 kin: Vec::new(),
+                sources: Vec::new(),
+                uses: None,
                 filtered: filtered && !self.unfiltered,
                 limited,
             },

@@ -43,6 +43,8 @@ fn facts(column: &str) -> Facts {
         opaque: Vec::new(),
         settings: Vec::new(),
         kin: Vec::new(),
+        sources: Vec::new(),
+        uses: None,
         filtered: false,
         limited: false,
     };
@@ -74,6 +76,7 @@ impl Conversation for Lines {
                     sql: sql.into_bytes().into(),
                     params: Vec::new(),
                     prepared: None,
+                    sent: None,
                     wire: input[..consumed].to_vec().into(),
                 }))
             }
