@@ -1,6 +1,6 @@
 # What one does with this repository. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo needs test lint fmt unit e2e console bench bare clean-servers
+.PHONY: help demo needs test lint fmt unit quick e2e console bench bare clean-servers
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
@@ -17,10 +17,11 @@ test: needs lint unit e2e console ## Everything that CI runs.
 needs: # of all of it, before anything is built
 	@testdata/toolchain lint unit e2e console
 
-lint: ## Formatting and clippy, warnings denied.
+lint: ## Formatting, clippy, ruff and shellcheck, warnings denied.
 	@testdata/toolchain lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@testdata/lint
 
 fmt: ## Format the Rust code.
 	cargo fmt --all
@@ -34,6 +35,11 @@ unit: ## The tests of the crates.
 	else \
 		set -x; cargo test --workspace --locked; \
 	fi
+
+quick: ## What needs no server: formatting and the tests inside the crates. Under a minute once the rest is compiled.
+	@testdata/toolchain lint
+	cargo fmt --all --check
+	cargo test --workspace --lib --bins --locked --quiet
 
 e2e: build-e2e ## Real clients against real servers through the built proxy.
 	@testdata/run-tests

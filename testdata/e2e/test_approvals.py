@@ -58,7 +58,7 @@ def test_approved_rows_arrive_on_the_held_connection(server, proxy, desk, agent_
     recorded = [r for r in proxy.records("approvals") if r["approval_id"] == request["id"]]
     assert [r["event"] for r in recorded] == ["requested", "approved", "used"]
     assert "priya" in recorded[1]["approver"] and recorded[1]["justification"] == "the nightly report is known to us"
-    ran = [r for r in proxy.records("statements", "--approval", request["id"])]
+    ran = proxy.records("statements", "--approval", request["id"])
     assert [r["decision"] for r in ran] == ["approved"] and ran[0]["row_count"] == 3
 
 

@@ -94,7 +94,7 @@ def test_time_runs_out(server, make, agent_token):
     proxy, desk = make(wait="2s")
     rows, error = Asking(connector(proxy, server, agent_token), VISITS).end()
     assert rows is None and "nobody approved request" in error and "within 2 seconds" in error
-    (request,) = [one for one in desk.call("GET", "approvals")[1]["approvals"]]
+    (request,) = desk.call("GET", "approvals")[1]["approvals"]
     assert request["state"] == "expired" and desk.decide(request["id"], "approve")[0] == 409
 
 

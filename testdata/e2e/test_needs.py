@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+
 from fleet import needs
 from fleet.paths import ROOT, TESTDATA
 from fleet.process import Failed
@@ -65,7 +66,7 @@ def test_as_a_user_the_package_and_the_command_are_named_and_nothing_is_installe
     with pytest.raises(Failed) as ended:
         needs.have("cc", "openssl")
     assert ended.value.code == 3
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert "missing: openssl." in said and "apt-get install -y --no-install-recommends openssl" in said and "gcc" not in said
 
 
@@ -77,7 +78,7 @@ def test_what_is_still_unusable_once_installed_ends_it(tmp_path, monkeypatch, ca
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(Failed):
         needs.have("openssl")
-    assert installed == ["openssl"] and "still not usable" in capsys.readouterr().out
+    assert installed == ["openssl"] and "still not usable" in capsys.readouterr().err
 
 
 def test_without_rust_it_says_where_rust_comes_from_before_it_installs_anything(tmp_path, monkeypatch, capsys):
@@ -87,7 +88,7 @@ def test_without_rust_it_says_where_rust_comes_from_before_it_installs_anything(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(Failed):
         needs.have("rust", "openssl")
-    assert "rustup" in capsys.readouterr().out
+    assert "rustup" in capsys.readouterr().err
 
 
 def test_the_command_that_the_makefile_runs(tmp_path):

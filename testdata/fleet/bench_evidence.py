@@ -60,7 +60,7 @@ def verification(evidence, store, key, rounds):
     for _ in range(rounds):
         verify.append(timed([evidence, "verify", store, "--key", key])[0])
         hashing.append(timed(["xargs", "-0", "sha256sum"], input=names)[0])
-    ratio = statistics.median(plain / ours for ours, plain in zip(verify, hashing))
+    ratio = statistics.median(plain / ours for ours, plain in zip(verify, hashing, strict=True))
     return {
         "megabytes": size / 1e6, "files": len(files), "verify_seconds": statistics.median(verify),
         "sha256sum_seconds": statistics.median(hashing), "speed_of_sha256sum": ratio,

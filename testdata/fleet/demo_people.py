@@ -67,7 +67,7 @@ def held(check, show, proxy, url, fleet, token, clients):
         print(f"  The agent asks {engine} for everybody's visits; its client only sees a query that takes long:")
         child = subprocess.Popen(line, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
-            wait_until(lambda: set(desk.pending(priya)) - set(before), entry=proxy.entry, what=f"a held statement ({engine})", patience=20)
+            wait_until(lambda before=before: set(desk.pending(priya)) - set(before), entry=proxy.entry, what=f"a held statement ({engine})", patience=20)
         except Failed:
             child.kill()
             check(f"{engine} holds the statement", False, "".join(child.communicate()))

@@ -37,7 +37,7 @@ def python():
         needs.have("python")
         say(f"Python packages into {VENV}")
         with ticking("pip install"):
-            run([needs.PYTHON, "-m", "venv", "--clear", VENV], what="making a venv")
+            run([needs.PYTHON, "-m", "venv", VENV], what="making a venv")
             run([VENV / "bin/pip", "install", "-q", "--disable-pip-version-check", "-r", wanted], what="pip install")
         mark.write_text(digest)
     return VENV / "bin/python"

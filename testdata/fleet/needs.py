@@ -111,6 +111,7 @@ NEEDS = {
     "java": Need(compiles_java, ("default-jdk-headless",)),
     "jdbc-postgres": Need(lambda: holds(POSTGRES_JDBC, "org/postgresql/Driver.class"), ("libpostgresql-jdbc-java",)),
     "jdbc-mariadb": Need(lambda: holds(MARIADB_JDBC, "org/mariadb/jdbc/Driver.class"), ("libmariadb-java",)),
+    "shellcheck": Need(lambda: runs("shellcheck", "--version"), ("shellcheck",)),
     "debootstrap": Need(lambda: runs("/usr/sbin/debootstrap", "--version"), ("debootstrap",)),
 }
 SID_WANTED = IS_ROOT and os.environ.get("AFFIDAVIT_SKIP_SID") != "1"
@@ -119,7 +120,7 @@ SERVERS = ("python", "openssl", "postgres", "mariadb")
 # What each target of the Makefile needs before it begins.
 TARGETS = {
     "build": BUILD,
-    "lint": (*BUILD, "rust-lints"),
+    "lint": (*BUILD, "rust-lints", "python", "shellcheck"),
     "unit": (*BUILD, *SERVERS),
     "demo": (*BUILD, *SERVERS, *(("node",) if IS_ROOT else ())),  # without npm a user gets the small issuer
     "e2e": (*BUILD, *SERVERS, "node", "java", "jdbc-postgres", "jdbc-mariadb", *(("debootstrap",) if SID_WANTED else ())),

@@ -5,6 +5,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ class Failed(SystemExit):
     """Something a person has to read: ends the command with exit code 3 (could not run)."""
 
     def __init__(self, message):
-        print(f"fleet: {message}", flush=True)
+        print(f"fleet: {message}", file=sys.stderr, flush=True)
         super().__init__(3)
 
 
