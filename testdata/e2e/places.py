@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fleet import needs
+from fleet import install, needs
 from fleet.paths import TESTDATA, VENV
 
 CLIENTS = TESTDATA / "clients"
@@ -62,7 +62,7 @@ def command(client):
     if script.suffix == ".py":
         return [VENV / "bin/python", script]
     if script.suffix == ".mjs":
-        return ["node", script]
+        return [install.node(), script]
     jar, driver = (needs.POSTGRES_JDBC, "jdbc-postgres") if "postgres" in client else (needs.MARIADB_JDBC, "jdbc-mariadb")
     needs.have("java", driver)
     return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", jar, script]

@@ -12,6 +12,7 @@ from compare import differences
 from conftest import MYSQL_SERVERS
 from places import CLIENTS, Place, transcript
 
+from fleet import install
 from fleet.mysql import MARIADB, MYSQL
 from fleet.proxy import Proxy
 
@@ -92,7 +93,7 @@ def test_nobody_becomes_somebody_else(server, plain, through, mint, tmp_path):
     script.write_text(MYSQL2)
     try:
         environment = os.environ | place.variables() | {"OTHER_TOKEN": mint.token(sub="doc", groups=["treating-clinicians"])}
-        done = subprocess.run(["node", script], env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([install.node(), script], env=environment, capture_output=True, text=True, timeout=60)
     finally:
         script.unlink()
     assert done.returncode == 0, done.stderr

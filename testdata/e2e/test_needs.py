@@ -38,10 +38,10 @@ def test_a_compiler_that_cannot_link_is_no_compiler(tmp_path, monkeypatch):
 
 
 def test_a_program_that_does_not_start_is_not_there(tmp_path, monkeypatch):
-    for name in ("openssl", "node"):
+    for name in ("openssl", "cargo"):
         program(tmp_path, name, "echo 'error while loading shared libraries' >&2; exit 127")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert needs.lacking(["openssl", "node", "cc"]) == ["openssl", "node"]
+    assert needs.lacking(["openssl", "rust", "cc"]) == ["openssl", "rust"]
 
 
 def test_a_jar_that_is_cut_off_is_no_driver(tmp_path):

@@ -1,14 +1,13 @@
-"""The OpenID provider: `oidc-provider` on Node, or our small issuer when only the demo runs and there is no npm."""
+"""The OpenID provider: `oidc-provider` on Node, or our small issuer where AFFIDAVIT_ISSUER=small asks for it."""
 
 import base64
 import json
 import os
-import shutil
 import sys
 import urllib.request
 
 from . import install
-from .paths import IS_ROOT, TESTDATA
+from .paths import TESTDATA
 from .process import alive, answers, port_for, spawn, wait_until
 
 PEOPLE = json.loads((TESTDATA / "idp/people.json").read_text())
@@ -26,7 +25,7 @@ class Idp:
             return entry
         keys = state.directory / "idp.json"
         port = port_for(entry)
-        small = os.environ.get("AFFIDAVIT_ISSUER") == "small" or (shutil.which("npm") is None and not IS_ROOT)
+        small = os.environ.get("AFFIDAVIT_ISSUER") == "small"
         if small:
             line = [sys.executable, TESTDATA / "idp/issuer.py"]
         else:

@@ -102,7 +102,6 @@ NEEDS = {
     "authorities": Need(authorities, ("ca-certificates",)),
     "python": Need(lambda: runs(PYTHON, "-c", "import ensurepip, venv"), ("python3", "python3-venv")),
     "openssl": Need(lambda: runs("openssl", "version"), ("openssl",)),
-    "node": Need(lambda: runs("node", "--version") and runs("npm", "--version"), ("nodejs", "npm")),
     "postgres": Need(postgres_folder, ("postgresql",)),
     "mariadb": Need(lambda: runs(MARIADBD, "--version") and runs(MARIADB, "--version") and runs("sh", "-n", "/usr/bin/mariadb-install-db"), ("mariadb-server", "mariadb-client")),
     "haproxy": Need(lambda: runs(HAPROXY, "-v"), ("haproxy",)),
@@ -122,10 +121,10 @@ TARGETS = {
     "build": BUILD,
     "lint": (*BUILD, "rust-lints", "python", "shellcheck"),
     "unit": (*BUILD, *SERVERS),
-    "demo": (*BUILD, *SERVERS, *(("node",) if IS_ROOT else ())),  # without npm a user gets the small issuer
-    "e2e": (*BUILD, *SERVERS, "node", "java", "jdbc-postgres", "jdbc-mariadb", *(("debootstrap",) if SID_WANTED else ())),
-    "console": (*BUILD, *SERVERS, "node", "chromium"),
-    "bench": (*BUILD, *SERVERS, "node", "haproxy", "pgbouncer"),
+    "demo": (*BUILD, *SERVERS),
+    "e2e": (*BUILD, *SERVERS, "java", "jdbc-postgres", "jdbc-mariadb", *(("debootstrap",) if SID_WANTED else ())),
+    "console": (*BUILD, *SERVERS, "chromium"),
+    "bench": (*BUILD, *SERVERS, "haproxy", "pgbouncer"),
     "bare": ("debootstrap",),
 }
 
