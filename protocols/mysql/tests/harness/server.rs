@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// A running server.
@@ -29,7 +30,7 @@ impl Server {
         std::fs::write(home.path().join("server.crt"), certificate).unwrap();
         std::fs::write(home.path().join("server.key"), key).unwrap();
         give_to_server(home.path());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let child = as_server("mariadbd")
             .args(["--no-defaults", "--bind-address=127.0.0.1", "--plugin-load-add=auth_ed25519", "--skip-log-bin"])
             .args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--character-set-server=utf8mb4"])
@@ -53,7 +54,7 @@ impl Server {
             .spawn()
             .expect("mariadbd is needed (Debian: mariadb-server)");
         let server = Self { child, port, home };
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_secs(120);
         while !server.cli("root", "SELECT 1").status.success() {
             assert!(Instant::now() < end, "{}", std::fs::read_to_string(server.home.path().join("log")).unwrap());
             std::thread::sleep(Duration::from_millis(100));
@@ -83,6 +84,19 @@ impl Drop for Server {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody listens on, from below those that Linux gives to outgoing connections: no client of another test
+/// takes it before the server does. Tests of one process get different ones.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id().wrapping_mul(37) % 20_000).unwrap_or_default();
+    loop {
+        let port = 12_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

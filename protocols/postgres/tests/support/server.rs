@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Where the server's and client's programs are: `PG_BIN`, else the newest of Debian's.
@@ -51,7 +52,7 @@ impl Server {
             .arg("-D")
             .arg(&data));
         std::fs::write(data.join("pg_hba.conf"), hba).expect("pg_hba.conf");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let port = free_port();
         let mut settings = vec![
             format!("port={port}"),
             "listen_addresses=127.0.0.1".to_owned(),
@@ -84,7 +85,7 @@ impl Server {
         let begun = Instant::now();
         while !self.psql("SELECT 1").status.success() {
             let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(30), "the server does not come up:\n{log}");
+            assert!(begun.elapsed() < Duration::from_secs(120), "the server does not come up:\n{log}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -115,6 +116,19 @@ impl Drop for Server {
             let _ = Command::new("kill").args(["-INT", pid]).status();
         }
         let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody listens on, from below those that Linux gives to outgoing connections: no client of another test
+/// takes it before the server does. Tests of one process get different ones.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id().wrapping_mul(37) % 20_000).unwrap_or_default();
+    loop {
+        let port = 12_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 pub(crate) struct Server {
     data: tempfile::TempDir,
@@ -27,7 +28,7 @@ impl Server {
     pub(crate) fn start() -> Self {
         let binaries = std::env::var_os("PG_BINDIR").map_or_else(newest, PathBuf::from);
         let data = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let server = Self { data, port, binaries };
         if is_root() {
             let path = server.data.path();
@@ -83,6 +84,19 @@ fn newest() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect("apt-get install postgresql").flatten();
     let numbers = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     format!("/usr/lib/postgresql/{}/bin", numbers.max().expect("apt-get install postgresql")).into()
+}
+
+/// A port that nobody listens on, from below those that Linux gives to outgoing connections: no client of another test
+/// takes it before the server does. Tests of one process get different ones.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id().wrapping_mul(37) % 20_000).unwrap_or_default();
+    loop {
+        let port = 12_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn is_root() -> bool {
