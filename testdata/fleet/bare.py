@@ -46,6 +46,14 @@ class Step:
         return f"{SUITES[self.suite]}, {self.who:4}  {self.what:18} {verdict:12} {minutes(self.seconds):>6}, {minutes(self.cpu):>6} of CPU{self.built}"
 
 
+def end(child):
+    """Kill the first process of the namespaces: `unshare` ends when that is gone, and with it all others and all mounts."""
+    first = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+    for pid in map(int, first or [child.pid]):
+        os.kill(pid, signal.SIGKILL)
+    child.wait()
+
+
 def step(root, suite, who, name, script):
     """Run a shell line in the root, as root or as the user; shown, and kept with the time before each line."""
     home = "/root" if who == "root" else f"/home/{bare_root.USER}"
@@ -63,7 +71,7 @@ def step(root, suite, who, name, script):
                 if found := BUILT.search(said):
                     built = f" (the build: {found[1]}, {found[2]} of CPU)"
         except BaseException:
-            child.kill()  # and with it, everything in there
+            end(child)
             raise
         _, status, used = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -78,7 +86,7 @@ def suite_steps(root, suite, args):
     if "user" in args.who:
         theirs = [what for what in args.what if what == "demo" or "root" not in args.who]
         # What was built is handed over, so that it is not built once more; what was downloaded is not.
-        owned = f"rm -rf testdata/.cache testdata/node_modules .demo target/debug/incremental && chown -R {bare_root.USER}: ."
+        owned = f"rm -rf testdata/.cache testdata/node_modules .demo target/debug/incremental && chown -R {bare_root.USER}: . {bare_root.CARGO}/registry && chown {bare_root.USER}: {bare_root.CARGO} {bare_root.CARGO}/.[a-z]*"
         plan += [("root", "packages", f"testdata/toolchain {' '.join(NEEDED[what] for what in theirs)} && {owned}")] if theirs else []
         plan += [("user", what, ("AFFIDAVIT_SKIP_SID=1 " if what == "test" else "") + TARGETS[what]) for what in theirs]
     for who, name, script in plan:

@@ -17,6 +17,8 @@ from .process import run
 from .progress import ticking
 
 USER = "ann"
+# Rust as an administrator installs it for everybody; what was built as root is good for the user then, too.
+CARGO, RUSTUP = "/usr/local/cargo", "/usr/local/rustup"
 PLACE = "/srv/affidavit"  # not below anybody's home: the same clone is root's first and then a user's
 CA = "/usr/local/lib/network-ca.pem"  # not in /etc/ssl/certs: installing ca-certificates rewrites that
 CA_VARIABLES = (
@@ -26,8 +28,8 @@ PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 # In: as process 1 of the namespaces, with devices, /proc and /sys of the root's own. The shell stays, and reaps what is orphaned.
 ENTER = r"""
 set -eu
-root=$1 home=$2 rustup=$3 cargo=$4
-shift 4
+root=$1 rustup=$2 cargo=$3
+shift 3
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs -o mode=755,nosuid tmpfs "$root/dev"
@@ -42,8 +44,8 @@ mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 ln -s fd/0 "$root/dev/stdin"; ln -s fd/1 "$root/dev/stdout"; ln -s fd/2 "$root/dev/stderr"
-for pair in "$rustup:.rustup" "$cargo/bin:.cargo/bin"; do
-    target=$root$home/${pair##*:}
+for pair in "$rustup:rustup" "$cargo/bin:cargo/bin"; do
+    target=$root/usr/local/${pair##*:}
     mkdir -p "$target"
     mount --bind "${pair%:*}" "$target"
     mount -o remount,bind,ro "$target"
@@ -108,7 +110,7 @@ def cargo_home():
 
 def environment(home):
     """What a login shell of the root knows, and how the network is reached."""
-    known = {"HOME": home, "USER": Path(home).name, "LANG": "C.UTF-8", "TERM": "dumb", "PATH": f"{home}/.cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+    known = {"HOME": home, "USER": Path(home).name, "LANG": "C.UTF-8", "TERM": "dumb", "CARGO_HOME": CARGO, "RUSTUP_HOME": RUSTUP, "PATH": f"{CARGO}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
     known |= dict.fromkeys(CA_VARIABLES, CA)
     for name in PROXIES:
         known |= {key: os.environ[key] for key in (name, name.upper()) if key in os.environ}
@@ -129,9 +131,7 @@ def make(root, suite):
     bundle = os.environ.get("SSL_CERT_FILE") or "/etc/ssl/certs/ca-certificates.crt"
     (root / CA[1:]).write_bytes(Path(bundle).read_bytes())
     run(["chroot", root, "useradd", "--create-home", "--shell", "/bin/bash", USER], what="useradd")
-    for home in ("root", f"home/{USER}"):
-        registry(root / home / ".cargo")
-    run(["chroot", root, "chown", "-R", f"{USER}:", f"/home/{USER}"], what="chown")
+    registry(root / CARGO[1:])
     run(["git", "clone", "-q", "--no-hardlinks", ROOT, root / PLACE[1:]], what="git clone")
 
 
@@ -152,5 +152,5 @@ def enter(root, home, *line):
     settings = [f"{name}={value}" for name, value in environment(home).items()]
     return [
         "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--", "sh", "-c", ENTER, "bare",
-        str(root), home, rustup, str(cargo_home()), "/usr/bin/env", "-i", *settings, *line,
+        str(root), rustup, str(cargo_home()), "/usr/bin/env", "-i", *settings, *line,
     ]
