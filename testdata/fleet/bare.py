@@ -121,13 +121,13 @@ def main():
             if not args.keep:
                 shutil.rmtree(folder / suite, ignore_errors=True)
     finally:
+        table = "\n".join(done.line() for done in steps)
+        (TRANSCRIPTS / "timings").write_text(table + "\n")
+        print(f"\n{table}", flush=True)
         if args.keep:
             say(f"bare: kept {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-        table = "\n".join(done.line() for done in steps)
-        (TRANSCRIPTS / "timings").write_text(table + "\n")
-        print(f"\n{table}", flush=True)
     return 0 if all(done.code == 0 for done in steps) else 1
 
 
