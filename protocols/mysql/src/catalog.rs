@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 use sql::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
 use std::collections::HashMap;
 
-const COLUMNS: &str = "SELECT table_schema, table_name, column_name, ordinal_position, column_type, is_nullable \
+const COLUMNS: &str = "SELECT table_schema, table_name, column_name, ordinal_position, column_type, is_nullable, \
+    collation_name, extra, generation_expression \
     FROM information_schema.columns ORDER BY table_schema, table_name, ordinal_position";
 const TABLES: &str = "SELECT table_schema, table_name, table_type FROM information_schema.tables";
 const VIEWS: &str = "SELECT table_schema, table_name, view_definition FROM information_schema.views";
@@ -92,13 +93,19 @@ impl Snapshot {
             };
             relations.insert(name, relation);
         }
-        for [schema, table, column, position, type_name, nullable] in self.columns.into_iter().filter_map(cells) {
+        for [schema, table, column, position, type_name, nullable, collation, extra, generated] in
+            self.columns.into_iter().filter_map(cells)
+        {
             if let Some(relation) = relations.get_mut(&TableRef { schema, table }) {
                 relation.columns.push(CatalogColumn {
                     name: column,
                     type_name,
                     number: position.parse().unwrap_or(i16::MAX),
                     nullable: nullable != "NO",
+                    collation: Some(collation).filter(|name| !name.is_empty()),
+                    // Names stand in backticks there.
+                    generated_from: generated.split('`').skip(1).step_by(2).map(str::to_owned).collect(),
+                    invisible: extra.split([' ', ',']).any(|word| word.eq_ignore_ascii_case("INVISIBLE")),
                 });
             }
         }
@@ -158,9 +165,9 @@ mod tests {
     fn tables_views_and_routines() {
         let snapshot = Snapshot {
             columns: rows(&[
-                &["ehr", "patients", "id", "1", "int(11)", "NO"],
-                &["ehr", "patients", "ssn", "2", "varchar(11)", "YES"],
-                &["ehr", "gone", "x", "1", "int(11)", "NO"],
+                &["ehr", "patients", "id", "1", "int(11)", "NO", "", "auto_increment, INVISIBLE", ""],
+                &["ehr", "patients", "ssn", "2", "varchar(11)", "YES", "utf8mb4_bin", "", "concat(`id`,`x``y`)"],
+                &["ehr", "gone", "x", "1", "int(11)", "NO", "", "", ""],
             ]),
             tables: rows(&[
                 &["ehr", "patients", "BASE TABLE"],
@@ -180,7 +187,10 @@ mod tests {
         let relation = |schema: &str, table: &str| {
             catalog.relation(&TableRef { schema: schema.to_owned(), table: table.to_owned() }).unwrap()
         };
-        assert_eq!(relation("ehr", "patients").columns[1].type_name, "varchar(11)");
+        let [id, ssn] = relation("ehr", "patients").columns.as_slice() else { panic!("two columns") };
+        assert_eq!((ssn.type_name.as_str(), ssn.collation.as_deref()), ("varchar(11)", Some("utf8mb4_bin")));
+        assert_eq!(ssn.generated_from.first().map(String::as_str), Some("id"));
+        assert!(id.invisible && !ssn.invisible && id.collation.is_none());
         assert_eq!(relation("ehr", "pv").definition.as_deref(), Some("select 1"));
         assert_eq!(
             (relation("ehr", "hidden").kind, &relation("ehr", "hidden").definition),

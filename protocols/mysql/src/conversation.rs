@@ -5,6 +5,7 @@
 //! client's next command only when nothing is due, and every refusal can be answered on the spot.
 
 use crate::client::change_user::Changing;
+use crate::client::class::Substituted;
 use crate::client::prepared::Prepared;
 use crate::credential::OpenedBy;
 use crate::datasource::{MysqlDatasource, Owner, Thread};
@@ -14,7 +15,8 @@ use crate::message::capability::Capabilities;
 use crate::message::{command, packet};
 use crate::upstream::definitions::Definitions;
 use crate::upstream::{self, Due};
-use model::{Facts, Refusal, ServerMessage, Statement, StatementId};
+use bytes::Bytes;
+use model::{Class, Facts, Refusal, ServerMessage, Statement, StatementId};
 use sql::Settings;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -60,6 +62,8 @@ pub(crate) enum DraftKind {
     FieldList,
     Prepare {
         settings: Arc<Settings>,
+        /// The text that is sent in the client's place.
+        sent: Option<Bytes>,
     },
     Execute {
         number: u32,
@@ -90,6 +94,8 @@ pub(crate) struct MysqlConversation {
     /// Temporary tables.
     pub(crate) made: Made,
     pub(crate) definitions: Definitions,
+    /// Texts that were substituted last.
+    pub(crate) substituted: Substituted,
     /// Statements handed out so far.
     pub(crate) numbered: u64,
     pub(crate) draft: Option<Draft>,
@@ -126,6 +132,7 @@ impl MysqlConversation {
             prepared: Prepared::default(),
             made: Made::default(),
             definitions: Definitions::default(),
+            substituted: Substituted::default(),
             numbered: 0,
             draft: None,
             changing: None,
@@ -216,6 +223,10 @@ impl Conversation for MysqlConversation {
         self.next_answer(input)
     }
 
+    fn settle_class(&mut self, statement: &mut Statement, class: &Class) -> Result<(), Refusal> {
+        self.classed(statement, class)
+    }
+
     fn permit(&mut self, statement: &Statement, _extra: &mut Vec<u8>) {
         self.permitted(statement);
     }
@@ -283,7 +294,7 @@ impl Conversation for MysqlConversation {
     fn reanalyse(&mut self, statement: &mut Statement) {
         let settings = match self.draft.as_ref().filter(|draft| draft.id == statement.id).map(|draft| &draft.kind) {
             Some(DraftKind::Kill | DraftKind::ChangeUser | DraftKind::Refused) => return,
-            Some(DraftKind::Prepare { settings }) => settings.clone(),
+            Some(DraftKind::Prepare { settings, .. }) => settings.clone(),
             Some(DraftKind::Execute { number, .. }) => {
                 let entry = self.prepared.get(*number);
                 entry.map_or_else(|| self.settings.clone(), |entry| entry.settings.clone())

@@ -98,6 +98,9 @@ impl Made {
                         name: cells.next()??,
                         type_name: cells.next()??,
                         nullable: cells.next()?? == "YES",
+                        collation: None,
+                        invisible: false,
+                        generated_from: Vec::new(),
                         number: i16::try_from(index + 1).unwrap_or(i16::MAX),
                     })
                 };

@@ -8,16 +8,20 @@ use sql::{Settings, SqlMode};
 /// `sql_mode`; LIMIT, so that `sql_select_limit` does not apply; BINARY, so that `character_set_results` does not.
 pub(crate) const QUERY: &str = "SELECT CAST(CONVERT(@@sql_mode USING utf8mb4) AS BINARY),\
     CAST(CONVERT(@@character_set_client USING utf8mb4) AS BINARY),\
-    CAST(CONVERT(DATABASE() USING utf8mb4) AS BINARY) LIMIT 1";
+    CAST(CONVERT(DATABASE() USING utf8mb4) AS BINARY),\
+    CAST(@@lower_case_table_names AS BINARY) LIMIT 1";
 /// Columns of the answer.
-pub(crate) const COLUMNS: usize = 3;
+pub(crate) const COLUMNS: usize = 4;
 
 /// Takes over the server's answer. `None` if it is not one.
 #[must_use]
 pub(crate) fn apply(settings: &mut Settings, cells: &[Option<&[u8]>]) -> Option<()> {
-    let [Some(mode), Some(charset), database] = cells else { return None };
+    let [Some(mode), Some(charset), database, Some(folding)] = cells else { return None };
     settings.sql_mode = sql_mode(std::str::from_utf8(mode).ok()?);
     settings.ascii_safe_encoding = ascii_safe(charset);
+    settings.utf8 = has(&UTF8, charset);
+    settings.sql_mode.foreign_grammar |= !settings.ascii_safe_encoding && !has(&HALF_SAFE, charset);
+    settings.case_sensitive_names = *folding == b"0";
     settings.search_path = match database {
         Some(database) => vec![std::str::from_utf8(database).ok()?.to_owned()],
         None => Vec::new(),
@@ -72,8 +76,19 @@ fn ascii_safe(charset: &[u8]) -> bool {
         b"euckr",
         b"eucjpms",
     ];
-    SAFE.iter().any(|safe| safe.eq_ignore_ascii_case(charset))
+    has(&SAFE, charset)
 }
+
+fn has(sets: &[&[u8]], charset: &[u8]) -> bool {
+    sets.iter().any(|set| set.eq_ignore_ascii_case(charset))
+}
+
+/// UTF-8 under its names.
+const UTF8: [&[u8]; 3] = [b"utf8mb4", b"utf8mb3", b"utf8"];
+
+/// Sets in which ASCII is itself as long as no other byte comes before it. In what is in neither list (`swe7`, `utf16`)
+/// braces may be letters, and more.
+const HALF_SAFE: [&[u8]; 6] = [b"sjis", b"cp932", b"gbk", b"gb18030", b"gb2312", b"big5"];
 
 /// Whether a statement with these facts may leave the settings other than they were. What is opaque may: a text that
 /// SQL prepared can be a `USE`.
@@ -196,13 +211,19 @@ mod tests {
     fn answers_of_the_server() {
         let mut settings = Settings::default();
         let mode: &[u8] = b"PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ORACLE,NO_KEY_OPTIONS";
-        apply(&mut settings, &[Some(mode), Some(b"gbk"), Some(b"ehr")]).unwrap();
+        apply(&mut settings, &[Some(mode), Some(b"gbk"), Some(b"ehr"), Some(b"1")]).unwrap();
+        assert!(!settings.utf8 && !settings.case_sensitive_names);
         assert!(settings.sql_mode.ansi_quotes && settings.sql_mode.foreign_grammar && settings.sql_mode.ignore_space);
         assert!(!settings.sql_mode.no_backslash_escapes && !settings.ascii_safe_encoding);
         assert_eq!(settings.search_path, ["ehr"]);
-        apply(&mut settings, &[Some(b""), Some(b"utf8mb4"), None]).unwrap();
+        apply(&mut settings, &[Some(b""), Some(b"utf8mb4"), None, Some(b"0")]).unwrap();
+        assert!(settings.utf8 && settings.case_sensitive_names);
         assert_eq!((settings.sql_mode, settings.ascii_safe_encoding), (SqlMode::default(), true));
         assert!(settings.search_path.is_empty());
-        assert!(apply(&mut settings, &[None, None, None]).is_none());
+        assert!(apply(&mut settings, &[None, None, None, None]).is_none());
+        for (charset, foreign) in [(&b"swe7"[..], true), (b"utf16", true), (b"sjis", false), (b"latin1", false)] {
+            apply(&mut settings, &[Some(b""), Some(charset), None, Some(b"0")]).unwrap();
+            assert_eq!((settings.sql_mode.foreign_grammar, settings.utf8), (foreign, false));
+        }
     }
 }

@@ -221,6 +221,9 @@ mod tests {
             type_name: "enum('f','m','it''s (x)')".to_owned(),
             number: 1,
             nullable: true,
+            collation: None,
+            invisible: false,
+            generated_from: Vec::new(),
         };
         let relation = Relation {
             name: TableRef { schema: "ehr".to_owned(), table: "patients".to_owned() },

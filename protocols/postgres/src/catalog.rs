@@ -143,6 +143,9 @@ fn build_relations(relations: &Rows, columns: &Rows, parents: &Rows) -> Vec<Rela
             type_name: text(row, 3).to_owned(),
             number,
             nullable: flag(row, 4),
+            collation: None,
+            invisible: false,
+            generated_from: Vec::new(),
         });
     }
     let mut parents_of: HashMap<u32, Vec<TableRef>> = HashMap::new();

@@ -114,7 +114,15 @@ fn read(rows: &[Vec<Option<String>>]) -> (Vec<Relation>, Option<HashSet<u32>>) {
         let (Some(id), Ok(number)) = (id(row), text(row, 2).parse()) else { continue };
         if let Some(relation) = find(&mut relations, id) {
             let (name, type_name) = (text(row, 3).to_owned(), text(row, 4).to_owned());
-            relation.columns.push(CatalogColumn { name, type_name, number, nullable: text(row, 5) == "true" });
+            relation.columns.push(CatalogColumn {
+                name,
+                type_name,
+                number,
+                nullable: text(row, 5) == "true",
+                collation: None,
+                invisible: false,
+                generated_from: Vec::new(),
+            });
         }
     }
     for row in of("p") {

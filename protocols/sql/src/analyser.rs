@@ -21,7 +21,7 @@ fn deepest_tree(dialect: Dialect) -> usize {
 
 /// How much stack a front end may need, measured in debug builds and doubled: the depth up to which a caller's 2 MiB are
 /// enough, and the bytes for each level beyond.
-fn stack_needs(dialect: Dialect) -> (usize, usize) {
+pub(crate) fn stack_needs(dialect: Dialect) -> (usize, usize) {
     match dialect {
         Dialect::Postgres => (24, 64 << 10),
         // sqlparser's frames are large.

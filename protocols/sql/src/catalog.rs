@@ -30,6 +30,12 @@ pub struct CatalogColumn {
     pub number: i16,
     /// Whether it may be NULL.
     pub nullable: bool,
+    /// The collation of a text column, where the engine tells it (MySQL).
+    pub collation: Option<String>,
+    /// `*` does not stand for it (MySQL's INVISIBLE columns); its name does.
+    pub invisible: bool,
+    /// The columns of its table that it is computed from, where the engine computes it (MySQL's generated columns).
+    pub generated_from: Vec<String>,
 }
 
 /// A relation.
@@ -89,6 +95,8 @@ pub struct Catalog {
     routines: HashMap<String, Vec<Routine>>,
     children: HashMap<TableRef, Vec<TableRef>>,
     folded: HashMap<(String, String), TableRef>,
+    /// Names of relations outside the engine's own schemas, in lower case.
+    spelt: HashSet<String>,
     user_operators: HashSet<String>,
     code_sets_settings: bool,
     layer: Option<Layer>,
@@ -119,7 +127,12 @@ impl Catalog {
         }
         let mut children: HashMap<TableRef, Vec<TableRef>> = HashMap::new();
         let mut folded = HashMap::new();
+        let mut spelt = HashSet::new();
         for relation in &relations {
+            let engines = ["information_schema", "performance_schema", "mysql", "sys", "pg_catalog"];
+            if !engines.contains(&relation.name.schema.to_lowercase().as_str()) {
+                spelt.insert(relation.name.table.to_lowercase());
+            }
             for parent in &relation.parents {
                 children.entry(parent.clone()).or_default().push(relation.name.clone());
             }
@@ -129,6 +142,7 @@ impl Catalog {
         Self {
             children,
             folded,
+            spelt,
             user_operators: HashSet::new(),
             code_sets_settings: true,
             layer: None,
@@ -247,6 +261,23 @@ impl Catalog {
             }
             (None, None) => None,
         }
+    }
+
+    /// Whether a word may be the name of a relation, however it is written.
+    pub(crate) fn spells_relation(&self, word: &str) -> bool {
+        let own = if word.is_ascii() {
+            self.spelt.contains(&word.to_ascii_lowercase())
+        } else {
+            // Letters that are not ASCII compare with others in ways of the server's own.
+            self.spelt.iter().any(|name| {
+                name.chars().count() == word.chars().count()
+                    && name
+                        .chars()
+                        .zip(word.chars())
+                        .all(|(one, other)| !one.is_ascii() || !other.is_ascii() || one.eq_ignore_ascii_case(&other))
+            })
+        };
+        own || self.layer.as_ref().is_some_and(|layer| layer.under.spells_relation(word))
     }
 
     /// A column's type.

@@ -18,12 +18,17 @@ mod postgres;
 mod sequence;
 mod session;
 mod settings;
+mod substitute;
 mod systems;
 
 pub use analyser::{Analyser, LONGEST_TEXT};
 pub use catalog::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
 pub use session::Session;
 pub use settings::{Dialect, Settings, SqlMode};
+pub use substitute::{ComparedParameter, compared_parameters, substitute};
+
+/// The name under which a statement that changes accounts, their passwords or rights says so among the settings it changes.
+pub const ACCOUNTS: &str = "accounts";
 
 /// The query of a view's definition.
 fn view_query(dialect: Dialect, definition: &str) -> Result<ir::Query, String> {

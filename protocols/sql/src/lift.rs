@@ -6,6 +6,10 @@
 //! pass bounds how deeply the parser may nest, because the parsers recurse.
 
 mod literals;
+mod numbers;
+mod places;
+
+pub(crate) use places::Place;
 
 use crate::{Dialect, Settings};
 
@@ -29,6 +33,8 @@ pub(crate) struct Lifted {
     pub(crate) non_ascii: bool,
     /// Statements that are not empty.
     pub(crate) statements: usize,
+    /// Where each token stands, in the key and in the text; with [`Keep::Canonical`] only.
+    pub(crate) places: Vec<Place>,
 }
 
 /// What becomes of literals.
@@ -48,6 +54,8 @@ pub(crate) struct Lexis {
     postgres: bool,
     ansi_quotes: bool,
     backslash: bool,
+    /// Bytes of 0x80 and above are letters of names, as they are in UTF-8; in other character sets some are white space.
+    high_letters: bool,
 }
 
 impl Lexis {
@@ -57,6 +65,7 @@ impl Lexis {
             postgres,
             ansi_quotes: postgres || settings.sql_mode.ansi_quotes,
             backslash: !postgres && !settings.sql_mode.no_backslash_escapes,
+            high_letters: postgres || settings.utf8,
         }
     }
 }
@@ -74,6 +83,7 @@ pub(crate) fn lift(sql: &[u8], lexis: Lexis, keep: Keep) -> Lifted {
         statement: Statement::default(),
         space: false,
         words: [Word::Other; 2],
+        last: Last::Other,
     };
     scan.run();
     scan.out
@@ -102,6 +112,15 @@ enum Word {
     On,
 }
 
+/// What stands directly before: nothing keeps `t.limit` from being a name, or `t.1_0`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Name,
+    /// The dot behind a name.
+    Dot,
+    Other,
+}
+
 struct Scan<'a> {
     sql: &'a [u8],
     at: usize,
@@ -114,6 +133,7 @@ struct Scan<'a> {
     statement: Statement,
     space: bool,
     words: [Word; 2],
+    last: Last,
 }
 
 fn starts_word(byte: u8) -> bool {
@@ -162,8 +182,15 @@ impl Scan<'_> {
             b'"' => self.quoted_name(self.at, b'"'),
             b'`' if !postgres => self.quoted_name(self.at, b'`'),
             b'$' if postgres => self.dollar(),
+            b'0'..=b'9' if !postgres => self.mysql_number(),
             b'0'..=b'9' => self.number(),
-            b'.' if self.peek(1).is_ascii_digit() && !self.after_name() => self.number(),
+            b'.' if self.peek(1).is_ascii_digit() && !self.after_name() => {
+                if postgres {
+                    self.number();
+                } else {
+                    self.fraction();
+                }
+            }
             b'$' => self.word(),
             _ if starts_word(byte) => self.word(),
             0..=0x1f | 0x7f => self.refuse("the text contains a control character"),
@@ -173,7 +200,12 @@ impl Scan<'_> {
 
     /// In MySQL `t.1x` continues a name after a dot; a number cannot follow a name there.
     fn after_name(&self) -> bool {
-        !self.space && self.out.key.last().is_some_and(|last| in_word(*last) || matches!(last, b'`' | b'"'))
+        !self.space && self.last == Last::Name
+    }
+
+    /// What follows a name and its dot directly is a name, whatever it looks like.
+    fn after_dot(&self) -> bool {
+        !self.space && self.last == Last::Dot
     }
 
     fn separate(&mut self) {
@@ -181,6 +213,7 @@ impl Scan<'_> {
             self.out.key.push(b' ');
         }
         self.space = false;
+        self.last = Last::Other;
     }
 
     fn copy(&mut self, from: usize) {
@@ -273,10 +306,38 @@ impl Scan<'_> {
             }
             None => word,
         };
+        if !self.is_name(word) {
+            return;
+        }
         self.begin(lower);
-        self.keyword(lower);
+        if self.after_dot() {
+            self.count();
+            self.remember(Word::Other);
+        } else {
+            self.keyword(lower);
+        }
         self.separate();
+        let key = self.out.key.len();
         self.copy(start);
+        self.place(key, start);
+        self.last = Last::Name;
+    }
+
+    /// Whether the server reads these bytes as the name that we read, and keeps it as it is; refuses the text if not.
+    fn is_name(&mut self, name: &[u8]) -> bool {
+        if name.is_ascii() || self.lexis.postgres {
+            return true;
+        }
+        if !self.lexis.high_letters {
+            self.refuse("outside of strings, the client's character set has letters and spaces of its own: use UTF-8");
+            return false;
+        }
+        // Names are stored in a form of UTF-8 that has no such characters: the server puts a question mark.
+        let kept = std::str::from_utf8(name).is_ok_and(|name| name.chars().all(|c| u32::from(c) <= 0xffff));
+        if !kept {
+            self.refuse("a name holds characters that the server does not keep");
+        }
+        kept
     }
 
     /// Notes the first word of a statement.
@@ -304,7 +365,9 @@ impl Scan<'_> {
             }
             b"distinct" => seen = Word::Distinct,
             b"on" if self.words.last() == Some(&Word::Distinct) => seen = Word::On,
-            b"limit" | b"offset" | b"fetch" | b"having" => self.positional(false),
+            b"limit" | b"having" => self.positional(false),
+            // MySQL lets these be names of columns.
+            b"offset" | b"fetch" if self.lexis.postgres => self.positional(false),
             b"uescape" => self.statement.keep_next = true,
             b"and" | b"or" if self.lexis.postgres => self.settle(),
             _ if is_setting_function(word) => self.statement.keep_all = true,
@@ -365,9 +428,15 @@ impl Scan<'_> {
                 self.count();
             }
         }
+        let dot = byte == b'.' && self.after_name();
         self.separate();
+        let (key, start) = (self.out.key.len(), self.at);
         self.out.key.push(byte);
         self.at += 1;
+        self.place(key, start);
+        if dot {
+            self.last = Last::Dot;
+        }
         if !matches!(byte, b'(') {
             self.remember(Word::Other);
         }

@@ -22,7 +22,8 @@ pub struct SqlMode {
     pub pipes_as_concat: bool,
     /// White space may stand between a function's name and its parenthesis.
     pub ignore_space: bool,
-    /// MariaDB `sql_mode=ORACLE` or `MSSQL`: another grammar; nothing is analysed under it.
+    /// MariaDB `sql_mode=ORACLE` or `MSSQL`, or a character set in which ASCII's signs are letters: another grammar;
+    /// nothing is analysed under it.
     pub foreign_grammar: bool,
 }
 
@@ -36,6 +37,11 @@ pub struct Settings {
     pub standard_conforming_strings: bool,
     /// The client's character set is one in which every byte below 0x80 is itself (UTF-8, Latin-1; not SJIS, GBK, BIG5).
     pub ascii_safe_encoding: bool,
+    /// The client's character set is UTF-8. In others, bytes above 0x7f may be white space, so MySQL's texts may hold them
+    /// within strings only.
+    pub utf8: bool,
+    /// Names of databases, tables and aliases are compared by their letters' case (MySQL `lower_case_table_names = 0`).
+    pub case_sensitive_names: bool,
     /// MySQL `sql_mode`.
     pub sql_mode: SqlMode,
     /// Server version as a number: PostgreSQL `150018`, MySQL `90700`, MariaDB `101100`.
@@ -53,6 +59,8 @@ impl Default for Settings {
             search_path: Vec::new(),
             standard_conforming_strings: true,
             ascii_safe_encoding: true,
+            utf8: true,
+            case_sensitive_names: true,
             sql_mode: SqlMode::default(),
             server_version: 0,
             multi_statements: true,

@@ -16,6 +16,9 @@ fn relation(id: u32, schema: &str, name: &str, kind: RelationKind, columns: &[&s
         type_name: "text".into(),
         number: i16::try_from(index + 1).unwrap_or(i16::MAX),
         nullable: true,
+        collation: None,
+        invisible: false,
+        generated_from: Vec::new(),
     };
     let columns = columns.iter().enumerate().map(column).collect();
     Relation { name: table(schema, name), id, kind, columns, definition: None, parents: Vec::new() }

@@ -1,6 +1,7 @@
 //! The client's side: what each command wants, and what becomes of it once it is permitted or refused.
 
 pub(crate) mod change_user;
+pub(crate) mod class;
 mod commands;
 mod execute;
 mod infile;
@@ -147,7 +148,9 @@ impl MysqlConversation {
         self.prepared.last = None;
         match refusal {
             Some(refusal) => self.refuse_by_ourselves(command, statement, refusal, None),
-            None => self.hand_out(command, statement, DraftKind::Prepare { settings: self.settings.clone() }),
+            None => {
+                self.hand_out(command, statement, DraftKind::Prepare { settings: self.settings.clone(), sent: None })
+            }
         }
     }
 
@@ -227,6 +230,13 @@ fn runs(code: u8) -> bool {
 /// What a text must not hold although a policy may allow it: results that could not be told apart, other people's
 /// sessions.
 fn not_relayable(sql: &[u8], facts: &Facts) -> Option<Refusal> {
+    if facts.parts.iter().flat_map(|part| &part.settings).any(|change| change.name == sql::ACCOUNTS) {
+        let message =
+            "accounts, passwords and rights are not changed through Affidavit, whose own account is among them";
+        return Some(
+            Refusal::new(RefusalKind::Denied, message).hint("have an administrator do it on the server itself"),
+        );
+    }
     let before_last = facts.parts.iter().rev().skip(1);
     if facts.unparsed.is_none() && before_last.clone().any(|part| part.verb == Verb::Call) {
         // A CALL may give any number of results, so those of what follows it could not be told from its own.

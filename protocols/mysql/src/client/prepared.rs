@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     /// The statement that prepared it.
     pub(crate) prepared_by: StatementId,
     pub(crate) sql: Bytes,
+    /// The text that was sent in its place.
+    pub(crate) sent: Option<Bytes>,
     pub(crate) facts: Arc<Facts>,
     /// The settings under which the server parsed it.
     pub(crate) settings: Arc<Settings>,

@@ -17,12 +17,13 @@ impl MysqlConversation {
             }
             DraftKind::ChangeUser => self.sent(Due::change_user(id, answer_sequence)),
             DraftKind::FieldList => self.sent(Due::field_list(id, answer_sequence)),
-            DraftKind::Prepare { settings } => {
+            DraftKind::Prepare { settings, sent } => {
                 let draft = crate::upstream::Preparing {
                     statement: id,
                     sql: statement.sql.clone(),
                     facts: statement.facts.clone(),
                     settings,
+                    sent,
                 };
                 self.sent(Due::prepare(draft, answer_sequence));
             }

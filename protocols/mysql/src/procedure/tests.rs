@@ -17,6 +17,9 @@ fn catalog() -> Catalog {
                 type_name: "text".to_owned(),
                 number,
                 nullable: true,
+                collation: None,
+                invisible: false,
+                generated_from: Vec::new(),
             })
             .collect(),
         definition: None,

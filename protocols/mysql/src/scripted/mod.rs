@@ -138,7 +138,16 @@ fn settings_answer() -> Vec<u8> {
     let name = column(b"x", values::VAR_STRING);
     frames(
         1,
-        &[vec![3], name.clone(), name.clone(), name, EOF.to_vec(), b"\0\x07utf8mb4\x03ehr".to_vec(), EOF.to_vec()],
+        &[
+            vec![4],
+            name.clone(),
+            name.clone(),
+            name.clone(),
+            name,
+            EOF.to_vec(),
+            b"\0\x07utf8mb4\x03ehr\x010".to_vec(),
+            EOF.to_vec(),
+        ],
     )
 }
 

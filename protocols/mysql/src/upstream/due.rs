@@ -73,6 +73,8 @@ pub(crate) struct Preparing {
     pub(crate) sql: Bytes,
     pub(crate) facts: Arc<Facts>,
     pub(crate) settings: Arc<Settings>,
+    /// The text that was sent in its place.
+    pub(crate) sent: Option<Bytes>,
 }
 
 /// A command with an answer of one packet.

@@ -47,12 +47,13 @@ impl MysqlConversation {
             }
         }
         let wire = self.pass(input, at, expected);
-        if let Some(Kind::Prepare(Preparing { statement, sql, facts, settings })) =
+        if let Some(Kind::Prepare(Preparing { statement, sql, facts, settings, sent })) =
             self.due.front().map(|due| &due.kind)
         {
             let entry = Entry {
                 prepared_by: *statement,
                 sql: sql.clone(),
+                sent: sent.clone(),
                 facts: facts.clone(),
                 settings: settings.clone(),
                 parameters: usize::from(ok.parameters),

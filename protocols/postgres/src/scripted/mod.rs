@@ -61,6 +61,9 @@ pub(super) fn source() -> Arc<Source> {
         type_name: type_name.to_owned(),
         number,
         nullable: number != 1,
+        collation: None,
+        invisible: false,
+        generated_from: Vec::new(),
     };
     let patients = Relation {
         name: TableRef { schema: "public".to_owned(), table: "patients".to_owned() },

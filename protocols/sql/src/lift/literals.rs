@@ -1,6 +1,6 @@
 //! Literals and quoted names: where they end, and what of them stays.
 
-use super::{BITS, Keep, NUMBER, STRING, Scan, Word, in_word, is_setting_function, starts_word};
+use super::{BITS, Keep, Last, NUMBER, STRING, Scan, Word, in_word, is_setting_function, starts_word};
 
 impl Scan<'_> {
     /// A string whose token starts at `start` and whose opening quote is at `quote_at`.
@@ -30,10 +30,11 @@ impl Scan<'_> {
         self.literal(start, kind);
     }
 
-    fn literal(&mut self, start: usize, kind: u8) {
+    pub(super) fn literal(&mut self, start: usize, kind: u8) {
         self.begin(b"");
         self.separate();
-        let positional = kind == NUMBER && self.levels.last().is_some_and(|level| level.positional);
+        let key = self.out.key.len();
+        let positional = kind != STRING && self.levels.last().is_some_and(|level| level.positional);
         if self.keep == Keep::Canonical {
             self.canonical(start, kind);
         } else if self.keep == Keep::Decisive && (positional || self.statement.keep_all || self.statement.keep_next) {
@@ -41,6 +42,7 @@ impl Scan<'_> {
         } else {
             self.out.key.push(kind);
         }
+        self.place(key, start);
         self.statement.keep_next = false;
         self.remember(Word::Other);
     }
@@ -87,12 +89,16 @@ impl Scan<'_> {
             }
         }
         let name = self.sql.get(content..self.at.saturating_sub(1)).unwrap_or_default();
+        if !self.is_name(name) {
+            return;
+        }
         self.begin(name);
         if is_setting_function(name) || content > start + 1 {
             // `U&"…"` may spell anything.
             self.statement.keep_all = true;
         }
         self.separate();
+        let key = self.out.key.len();
         if self.keep == Keep::Canonical {
             if name.iter().any(|byte| matches!(byte, b'`' | b'"' | b'\'' | b';' | b'\\')) {
                 return self.refuse("a quoted name contains a quote, a backslash or a semicolon");
@@ -103,6 +109,8 @@ impl Scan<'_> {
         } else {
             self.copy(start);
         }
+        self.place(key, start);
+        self.last = Last::Name;
         self.count();
         self.remember(Word::Other);
     }
@@ -165,7 +173,7 @@ impl Scan<'_> {
                 digits(self);
             }
         }
-        // MySQL allows names that begin with a digit (`1a`); such a run stays as it is.
+        // PostgreSQL reads a name behind the digits; what comes of it is the parser's business.
         if starts_word(self.peek(0)) || self.peek(0) == b'$' {
             while in_word(self.peek(0)) {
                 self.out.non_ascii |= self.peek(0) >= 0x80;

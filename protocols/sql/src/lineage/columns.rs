@@ -1,7 +1,7 @@
 //! Finds what a name in an expression refers to.
 
 use super::Tracer;
-use super::scope::{Env, Item, Open};
+use super::scope::{Env, Item, Namespace, Open};
 use super::taint::{Column, Taint};
 use crate::Dialect;
 use crate::ir::Expr;
@@ -27,6 +27,9 @@ impl Tracer<'_> {
             let opened: Vec<&Item> = names.items.iter().filter(|item| item.open.is_some()).collect();
             self.mentioned.extend(found.iter().map(|column| column.item));
             match (found.as_slice(), opened.as_slice()) {
+                ([], []) if self.may_be_unnamed(names, name) => {
+                    return Taint::unknown(format!("a column {name}, which may be one of a name that is not known"));
+                }
                 ([], []) => {
                     if self.dialect == Dialect::Postgres
                         && is_system_column(name)
@@ -66,6 +69,15 @@ impl Tracer<'_> {
             }
         }
         Taint::unknown(format!("a column {name} that the catalog does not know"))
+    }
+
+    /// Whether a name that is none of a level's may be one of its columns all the same: MySQL names computed columns by their
+    /// text, and compares letters beyond ASCII in ways of its own. Then it is not looked for further out.
+    fn may_be_unnamed(&self, names: &Namespace, name: &str) -> bool {
+        let open = |column: &Column| column.name.as_deref().is_none_or(|own| !own.is_ascii());
+        self.dialect != Dialect::Postgres
+            && !names.columns.is_empty()
+            && (!name.is_ascii() || names.columns.iter().any(open))
     }
 
     /// Whether an expression is the name of a FROM item, whose fields the server takes for its columns. The fields of
@@ -109,8 +121,9 @@ impl Tracer<'_> {
     fn find_item<'e>(&self, schema: Option<&str>, qualifier: &str, env: &'e Env<'e>) -> Option<&'e Item> {
         env.levels().filter_map(|level| level.names).find_map(|names| {
             names.items.iter().find(|item| {
-                item.name.as_deref().is_some_and(|name| self.same(name, qualifier))
-                    && schema.is_none_or(|schema| item.schema.as_deref().is_some_and(|own| self.same(own, schema)))
+                item.name.as_deref().is_some_and(|name| self.same_relation(name, qualifier))
+                    && schema
+                        .is_none_or(|schema| item.schema.as_deref().is_some_and(|own| self.same_relation(own, schema)))
             })
         })
     }

@@ -94,6 +94,11 @@ impl Draft {
         self.shown.add((base.clone(), view));
     }
 
+    /// View columns by the column they show.
+    pub(super) fn into_shown(self) -> Vec<(ColumnRef, ColumnRef)> {
+        self.shown.list
+    }
+
     /// Forgets the columns written, for statements that only describe a write.
     pub(crate) fn drop_writes(&mut self) {
         self.writes.clear();

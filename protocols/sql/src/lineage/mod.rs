@@ -9,6 +9,7 @@ mod queries;
 mod relations;
 mod routines;
 mod scope;
+mod source_columns;
 mod sources;
 mod taint;
 mod totality;
@@ -37,6 +38,8 @@ pub(crate) struct Tracer<'c> {
     pub(crate) path: Vec<String>,
     /// Custom settings hold nothing of tables.
     pub(crate) plain_settings: bool,
+    /// Names of relations and aliases compare by case (MySQL).
+    pub(crate) case_sensitive: bool,
     pub(crate) draft: Draft,
     /// How many views deep.
     views: usize,
@@ -55,6 +58,7 @@ impl<'c> Tracer<'c> {
             catalog,
             path: settings.search_path.clone(),
             plain_settings: settings.plain_settings && !catalog.code_sets_settings(),
+            case_sensitive: settings.case_sensitive_names,
             draft: Draft::default(),
             views: 0,
             items: 0,
@@ -85,8 +89,18 @@ impl<'c> Tracer<'c> {
         match self.dialect {
             Dialect::Postgres => left == right,
             Dialect::Mysql | Dialect::MariaDb => {
-                left.eq_ignore_ascii_case(right) || left.to_lowercase() == right.to_lowercase()
+                // What letters beyond ASCII compare with is the server's to say.
+                left.eq_ignore_ascii_case(right)
             }
+        }
+    }
+
+    /// Whether two names of relations, aliases or common table expressions are the same.
+    pub(super) fn same_relation(&self, left: &str, right: &str) -> bool {
+        match self.dialect {
+            Dialect::Postgres => left == right,
+            Dialect::Mysql | Dialect::MariaDb if self.case_sensitive => left == right,
+            Dialect::Mysql | Dialect::MariaDb => left.to_lowercase() == right.to_lowercase(),
         }
     }
 

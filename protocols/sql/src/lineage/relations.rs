@@ -63,7 +63,8 @@ impl<'c> Tracer<'c> {
     /// A table, view or common table expression in FROM.
     pub(super) fn table(&mut self, name: &Name, alias: Option<&Alias>, only: bool, env: &Env<'_>) -> Namespace {
         if name.schema.is_none() {
-            let bound = env.levels().find_map(|level| level.ctes.iter().find(|cte| self.same(&cte.name, &name.name)));
+            let bound =
+                env.levels().find_map(|level| level.ctes.iter().find(|cte| self.same_relation(&cte.name, &name.name)));
             if let Some(cte) = bound {
                 let mut rows = cte.rows.clone();
                 if rows.none {
@@ -112,7 +113,7 @@ impl<'c> Tracer<'c> {
         }
     }
 
-    fn relation_columns(&mut self, relation: &Relation, only: bool, access: Access) -> Vec<Column> {
+    pub(super) fn relation_columns(&mut self, relation: &Relation, only: bool, access: Access) -> Vec<Column> {
         let table = &relation.name;
         let reference = |column: &str| ColumnRef {
             schema: table.schema.clone(),
@@ -150,10 +151,12 @@ impl<'c> Tracer<'c> {
                 relation
                     .columns
                     .iter()
-                    .map(|own| Column {
-                        name: Some(own.name.clone()),
-                        taint: Taint::bare(reference(&own.name)),
-                        item: 0,
+                    .map(|own| {
+                        let mut taint = Taint::bare(reference(&own.name));
+                        for from in &own.generated_from {
+                            taint.absorb(&Taint::bare(reference(from)));
+                        }
+                        Column { name: Some(own.name.clone()), taint, item: 0 }
                     })
                     .collect()
             }

@@ -33,7 +33,7 @@ impl Lower {
             columns.extend(name_of(name)?.pop());
         }
         if let Some(aliases) = &insert.insert_alias {
-            if aliases.col_aliases.is_some() {
+            if aliases.col_aliases.as_ref().is_some_and(|names| !names.is_empty()) {
                 return unsupported("an INSERT with aliases for its columns", insert);
             }
             self.inserted = name_of(&aliases.row_alias)?.pop();

@@ -10,6 +10,15 @@ use sqlparser::ast::{
 /// Units of TIMESTAMPADD and TIMESTAMPDIFF.
 const UNITS: [&str; 9] = ["microsecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year"];
 
+/// The words one of which stands where a column could in a call of that function: a unit, or a format's kind.
+pub(super) fn keyword_arguments(function: &str) -> &'static [&'static str] {
+    match function {
+        "timestampdiff" | "timestampadd" => &UNITS,
+        "get_format" => &["date", "time", "datetime", "timestamp"],
+        _ => &[],
+    }
+}
+
 impl Lower {
     fn boxed(&mut self, expr: &Ast) -> Lowered<Box<Expr>> {
         Ok(Box::new(self.expr(expr)?))
@@ -184,12 +193,7 @@ impl Lower {
         }
         let mut arguments = Vec::new();
         let mut order = Vec::new();
-        // A unit or a format's kind stands where a column could.
-        let mut keyword: &[&str] = match name.to_ascii_lowercase().as_str() {
-            "timestampdiff" | "timestampadd" => &UNITS,
-            "get_format" => &["date", "time", "datetime", "timestamp"],
-            _ => &[],
-        };
+        let mut keyword = keyword_arguments(&name.to_ascii_lowercase());
         match &function.args {
             FunctionArguments::None => {}
             FunctionArguments::Subquery(query) => arguments.push(self.subquery(Sub::Scalar, query, None)?),

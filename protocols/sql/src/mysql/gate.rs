@@ -1,5 +1,6 @@
 //! The gate before the parser: canonical tokens in, and proof that the parser used every word of them.
 
+use super::source::Source;
 use crate::lift::{self, Keep, Lexis};
 use crate::{Dialect, Settings};
 use sqlparser::ast::Statement;
@@ -23,8 +24,8 @@ const DENIED: [(&str, &str); 4] = [
 ];
 
 /// The statements of a text in canonical form, empty ones left out.
-pub(super) fn statements(text: &str, dialect: Dialect, settings: &Settings) -> Result<Vec<String>, String> {
-    let lifted = lift::lift(text.as_bytes(), Lexis::new(dialect, settings), Keep::Canonical);
+pub(super) fn statements(text: &[u8], dialect: Dialect, settings: &Settings) -> Result<Vec<Source>, String> {
+    let lifted = lift::lift(text, Lexis::new(dialect, settings), Keep::Canonical);
     if let Some(why) = lifted.refused {
         return Err(why.to_owned());
     }
@@ -32,14 +33,13 @@ pub(super) fn statements(text: &str, dialect: Dialect, settings: &Settings) -> R
         return Err("the text nests too deeply: simplify it or send it in pieces".to_owned());
     }
     let canonical = String::from_utf8(lifted.key).map_err(|_| "the text is not UTF-8".to_owned())?;
-    // No literal or name contains a semicolon now.
-    Ok(canonical.split(';').map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect())
+    Ok(Source::statements(&canonical, &lifted.places))
 }
 
-/// Parses one canonical statement.
-pub(super) fn parse(text: &str) -> Result<Statement, String> {
-    let text = super::spelling::respelled(text);
-    let wanted = words(&text);
+/// Parses one canonical statement. With it comes the text that was parsed, whose places its nodes tell.
+pub(super) fn parse(source: &Source) -> Result<(Statement, Source), String> {
+    let source = super::spelling::respelled(source);
+    let wanted = words(&source.text);
     for (word, why) in DENIED {
         if wanted.contains_key(word) {
             return Err(why.to_owned());
@@ -47,7 +47,7 @@ pub(super) fn parse(text: &str) -> Result<Statement, String> {
     }
     let mut parser = Parser::new(&MySqlDialect {})
         .with_recursion_limit(DEPTH)
-        .try_with_sql(&text)
+        .try_with_sql(&source.text)
         .map_err(|error| error.to_string())?;
     let mut parsed = parser.parse_statements().map_err(|error| error.to_string())?;
     let statement = match (parsed.pop(), parsed.is_empty()) {
@@ -60,7 +60,7 @@ pub(super) fn parse(text: &str) -> Result<Statement, String> {
             return Err(format!("the parser did not take {word} into account: rewrite the statement without it"));
         }
     }
-    Ok(statement)
+    Ok((statement, source))
 }
 
 /// Every word, number and quoted name of a canonical text, in upper case, with how often it stands there; in an order of its

@@ -8,9 +8,14 @@ mod changes;
 mod expressions;
 mod functions;
 mod gate;
+mod projection;
 mod queries;
+mod source;
+mod sources;
 mod spelling;
 mod statements;
+mod substitute;
+mod walk;
 
 use crate::analyser::{Parsed, complete};
 use crate::ir::Query;
@@ -20,15 +25,16 @@ use crate::{Catalog, Dialect, Settings};
 pub(crate) use functions::{nature, never_fails};
 use model::{Part, SettingChange};
 use sqlparser::ast::Statement;
+pub(crate) use substitute::{compared, substitute};
 
 /// What a text does.
 pub(crate) fn analyse(dialect: Dialect, text: &str, catalog: &Catalog, settings: &Settings) -> Result<Parsed, String> {
     if settings.sql_mode.foreign_grammar {
-        return Err("sql_mode selects another database's grammar: set it back".to_owned());
+        return Err("sql_mode or the client's character set gives texts another grammar: set it back".to_owned());
     }
     let mut parsed = Parsed { parts: Vec::new(), unknown_relations: Vec::new() };
     let (mut sequence, mut path, mut relexed) = (Sequence::default(), None, false);
-    for text in gate::statements(text, dialect, settings)? {
+    for source in gate::statements(text.as_bytes(), dialect, settings)? {
         if relexed {
             return Err("a SET in the same text changes how what follows it is read: send them one by one".to_owned());
         }
@@ -36,9 +42,18 @@ pub(crate) fn analyse(dialect: Dialect, text: &str, catalog: &Catalog, settings:
         if let Some(path) = &path {
             Vec::clone_from(&mut tracer.path, path);
         }
-        let ended = statements::statement(&text, &mut tracer)?;
+        let ended = statements::statement(&source, &mut tracer)?;
+        let named = ended.walked.map(|(walked, source)| sources::sources(walked, &source, &mut tracer)).transpose()?;
         let mut finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
+        let understood = finished.part.opaque.len();
         sequence.unsettle(&mut finished.part, catalog);
+        if let Some((sources, mut uses)) = named {
+            let unsettled = finished.part.opaque.iter().skip(understood).map(|opaque| opaque.what.clone());
+            if let Some(uses) = &mut uses {
+                uses.beyond.extend(unsettled);
+            }
+            (finished.part.sources, finished.part.uses) = (sources, uses);
+        }
         relexed = finished.part.settings.iter().any(|change| changes_reading(&change.name));
         path = sequence.note(moved(&finished.part)).or(path);
         complete(finished, catalog, &mut parsed);
@@ -65,9 +80,9 @@ fn moved(part: &Part) -> Moved {
 
 /// The query of a view's definition.
 pub(crate) fn view_query(dialect: Dialect, definition: &str) -> Result<Query, String> {
-    let mut texts = gate::statements(definition, dialect, &Settings::default())?;
+    let mut texts = gate::statements(definition.as_bytes(), dialect, &Settings::default())?;
     match (texts.pop(), texts.is_empty()) {
-        (Some(text), true) => match gate::parse(&text)? {
+        (Some(source), true) => match gate::parse(&source)?.0 {
             Statement::Query(query) => queries::Lower::default().query(&query),
             _ => Err("it is not a query".to_owned()),
         },

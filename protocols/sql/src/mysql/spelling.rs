@@ -1,6 +1,7 @@
 //! What MySQL writes in a way that the parser does not read, written in one that it does and that has the same operands.
 
 use super::gate::{Token, tokens};
+use super::source::Source;
 
 const COMPOUND_UNITS: [&str; 11] = [
     "DAY_HOUR",
@@ -17,13 +18,15 @@ const COMPOUND_UNITS: [&str; 11] = [
 ];
 
 /// The statement, respelled where that is needed.
-pub(super) fn respelled(text: &str) -> String {
+pub(super) fn respelled(source: &Source) -> Source {
+    let text = source.text.as_str();
     let tokens = tokens(text);
     let place = |token: &Token<'_>| {
         let (Token::Word(part) | Token::Quoted(part) | Token::Text(part) | Token::Symbol(part)) = token;
         part.as_ptr().addr().saturating_sub(text.as_ptr().addr())
     };
     let is = |at: usize, word: &str| matches!(tokens.get(at), Some(Token::Word(own)) if own.eq_ignore_ascii_case(word));
+    let casts = !(is(0, "create") || is(0, "alter"));
     let mut edits: Vec<(usize, usize, &str)> = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         let start = place(token);
@@ -49,25 +52,88 @@ pub(super) fn respelled(text: &str) -> String {
             }
             Token::Word(_) if is(at, "lock") && is(at + 1, "in") && is(at + 2, "share") && is(at + 3, "mode") => {
                 let end = tokens.get(at + 3).map_or(start, |last| place(last) + 4);
-                edits.push((start, end - start, ""));
+                edits.push((start, end - start, "FOR SHARE"));
+            }
+            // The character set of a cast decides nothing.
+            Token::Word(_) if is(at, "character") && is(at + 1, "set") && casts && of_char(&tokens, at) => {
+                if let Some(last @ Token::Word(name)) = tokens.get(at + 2) {
+                    edits.push((start, place(last) + name.len() - start, ""));
+                }
+            }
+            // `JOIN (a, b)`: a comma among tables is a join.
+            Token::Word(word) if word.eq_ignore_ascii_case("join") => {
+                edits.extend(commas(&tokens, at).into_iter().map(|comma| (place(comma), 1, " CROSS JOIN ")));
+            }
+            // `TABLE t` where a query may stand: at the start, within parentheses, behind a set operation.
+            Token::Word(word) if word.eq_ignore_ascii_case("table") && begins_query(&tokens, at) => {
+                edits.push((start, word.len(), "SELECT * FROM"));
             }
             _ => {}
         }
     }
-    let mut respelled = String::with_capacity(text.len());
+    edits.sort_by_key(|(start, ..)| *start);
+    // Edits within one that was made before are part of it.
     let mut done = 0;
-    for (start, length, instead) in edits {
-        respelled.push_str(text.get(done..start).unwrap_or_default());
-        respelled.push_str(instead);
-        done = start + length;
+    edits.retain(|(start, length, _)| {
+        let apart = *start >= done;
+        done = done.max(start + length);
+        apart
+    });
+    source.edited(&edits)
+}
+
+/// Whether the token before is `CHAR` or `CHAR(n)`.
+fn of_char(tokens: &[Token<'_>], at: usize) -> bool {
+    let is = |at: Option<usize>| {
+        at.and_then(|at| tokens.get(at))
+            .is_some_and(|token| matches!(token, Token::Word(w) if w.eq_ignore_ascii_case("char")))
+    };
+    let closed = at.checked_sub(1).and_then(|before| tokens.get(before)) == Some(&Token::Symbol(")"));
+    is(at.checked_sub(1)) || (closed && is(at.checked_sub(4)))
+}
+
+/// The commas of `JOIN (a, b)`.
+fn commas<'a, 't>(tokens: &'a [Token<'t>], join: usize) -> Vec<&'a Token<'t>> {
+    let mut found = Vec::new();
+    let table = matches!(tokens.get(join + 2), Some(Token::Word(word))
+        if !["SELECT", "WITH", "VALUES", "TABLE"].iter().any(|own| own.eq_ignore_ascii_case(word)))
+        || matches!(tokens.get(join + 2), Some(Token::Quoted(_)));
+    if tokens.get(join + 1) != Some(&Token::Symbol("(")) || !table {
+        return found;
     }
-    respelled.push_str(text.get(done..).unwrap_or_default());
-    respelled
+    let mut depth = 0_usize;
+    for token in tokens.iter().skip(join + 1) {
+        match token {
+            Token::Symbol("(") => depth += 1,
+            Token::Symbol(")") => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    break;
+                }
+            }
+            Token::Symbol(",") if depth == 1 => found.push(token),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Whether a query may begin at a token.
+fn begins_query(tokens: &[Token<'_>], at: usize) -> bool {
+    let followed = matches!(tokens.get(at + 1), Some(Token::Word(_) | Token::Quoted(_)));
+    let Some(before) = at.checked_sub(1).and_then(|before| tokens.get(before)) else { return followed };
+    let operators = ["UNION", "ALL", "DISTINCT", "EXCEPT", "INTERSECT", "MINUS", "AS"];
+    followed
+        && match before {
+            Token::Symbol("(") => true,
+            Token::Word(word) => operators.iter().any(|own| own.eq_ignore_ascii_case(word)),
+            _ => false,
+        }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::respelled;
+    use super::{Source, respelled};
 
     #[test]
     fn operators_and_literals_of_mysql() {
@@ -75,11 +141,15 @@ mod tests {
             ("SELECT a DIV 7, t.div, !b, c != 3", "SELECT a  /  7, t.div,  NOT b, c != 3"),
             ("SELECT a MOD 7, mod(a, 7), t.mod", "SELECT a  %  7, mod(a, 7), t.mod"),
             ("SELECT \\N, 'x'", "SELECT  NULL , 'x'"),
-            ("SELECT a FROM t LOCK IN SHARE MODE", "SELECT a FROM t "),
+            ("SELECT a FROM t LOCK IN SHARE MODE", "SELECT a FROM t FOR SHARE"),
             ("SELECT EXTRACT(year_month FROM a.day_hour)", "SELECT EXTRACT(DAY FROM a.day_hour)"),
+            ("SELECT CAST(a AS CHAR(3) CHARACTER SET utf8mb4)", "SELECT CAST(a AS CHAR(3) )"),
+            ("SELECT 1 FROM c JOIN (a, `b` x) ON f(1, 2)", "SELECT 1 FROM c JOIN (a CROSS JOIN  `b` x) ON f(1, 2)"),
+            ("(TABLE t) UNION TABLE `u`", "(SELECT * FROM t) UNION SELECT * FROM `u`"),
+            ("CREATE TABLE t (a int)", "CREATE TABLE t (a int)"),
             ("SELECT `div`, 'a div ! b' FROM t", "SELECT `div`, 'a div ! b' FROM t"),
         ] {
-            assert_eq!(respelled(text), expected);
+            assert_eq!(respelled(&Source::of(text.to_owned())).text, expected);
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use super::gate::{self, Token};
 use super::queries::{Lower, Lowered, name_of, relation, unsupported};
+use super::source::Source;
+use super::walk::{Walked, walk};
 use crate::ir::Name;
 use crate::lineage::{Env, Taint, Tracer};
 use model::{Access, ColumnRef, Outputs, Verb};
@@ -14,11 +16,13 @@ pub(super) struct Ended {
     pub(super) outputs: Outputs,
     pub(super) filtered: bool,
     pub(super) limited: bool,
+    /// What the walk over its tree found, with the text that it was over.
+    pub(super) walked: Option<(Walked, Source)>,
 }
 
 impl Ended {
     fn quiet(verb: Verb) -> Self {
-        Self { verb, outputs: Outputs::None, filtered: true, limited: false }
+        Self { verb, outputs: Outputs::None, filtered: true, limited: false, walked: None }
     }
 
     fn unknown(verb: Verb, why: &str) -> Self {
@@ -27,7 +31,8 @@ impl Ended {
 }
 
 /// Works out one canonical statement.
-pub(super) fn statement(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
+pub(super) fn statement(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
+    let text = source.text.as_str();
     let tokens = gate::tokens(text);
     let words: Vec<String> = tokens
         .iter()
@@ -57,6 +62,11 @@ pub(super) fn statement(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
             tracer.draft.setting("database", name);
             Ended::quiet(Verb::Set)
         }
+        ["SET", rest @ ..] if rest.contains(&"PASSWORD") || matches!(rest, ["ROLE" | "DEFAULT", ..]) => {
+            accounts(tracer)
+        }
+        ["GRANT" | "REVOKE", ..] | ["CREATE" | "ALTER" | "DROP" | "RENAME", "USER" | "ROLE", ..] => accounts(tracer),
+        ["CREATE", "OR", "REPLACE", "USER" | "ROLE", ..] => accounts(tracer),
         ["SET", ..] => set(text, tracer)?,
         // Its text is not analysed, and it may do more than give rows: store values in variables, fill tables.
         ["PREPARE" | "EXECUTE", ..] => {
@@ -67,27 +77,25 @@ pub(super) fn statement(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
             Ended::quiet(Verb::Session)
         }
         ["DO", ..] => {
-            let rest = text.get(2..).unwrap_or_default();
-            let inner = parsed(&format!("SELECT {rest}"), tracer)?;
+            let inner = parsed(&source.edited(&[(0, 2, "SELECT")]), tracer)?;
             Ended { outputs: Outputs::None, verb: Verb::Call, ..inner }
         }
         ["CALL", ..] => {
             tracer.draft.opaque("a stored procedure", true);
             Ended::unknown(Verb::Call, "what a procedure returns")
         }
-        ["TABLE", ..] => parsed(&format!("SELECT * FROM {}", text.get(5..).unwrap_or_default()), tracer)?,
-        ["EXPLAIN" | "DESCRIBE" | "DESC" | "ANALYZE", ..] => explain(text, &words, &tokens, tracer)?,
+        ["EXPLAIN" | "DESCRIBE" | "DESC" | "ANALYZE", ..] => explain(source, &words, &tokens, tracer)?,
         ["LOAD", "DATA", ..] => load(&words, &tokens, tracer),
         ["HANDLER", ..] => {
             tracer.draft.opaque("HANDLER, which reads tables beside the parser", true);
             Ended::unknown(Verb::Other, "HANDLER")
         }
-        ["SELECT" | "WITH" | "INSERT" | "REPLACE" | "UPDATE" | "DELETE" | "VALUES", ..] | ["", ..] => {
-            parsed(text, tracer)?
+        ["SELECT" | "WITH" | "INSERT" | "REPLACE" | "UPDATE" | "DELETE" | "VALUES" | "TABLE", ..] | ["", ..] => {
+            parsed(source, tracer)?
         }
         ["LOCK", "TABLES" | "TABLE", ..] => lock(&tokens, tracer),
         ["CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" | "GRANT" | "REVOKE" | "OPTIMIZE" | "LOCK", ..] => {
-            define(text, tracer)
+            define(source, tracer)
         }
         [first, ..] => {
             tracer.draft.opaque(&format!("a statement that is not analysed ({first})"), true);
@@ -95,6 +103,13 @@ pub(super) fn statement(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
         }
         [] => Ended::quiet(Verb::Empty),
     })
+}
+
+/// Accounts, their passwords and rights: among them the proxy's own.
+fn accounts(tracer: &mut Tracer<'_>) -> Ended {
+    tracer.draft.setting(crate::ACCOUNTS, None);
+    tracer.draft.opaque("a change of accounts or of their rights", true);
+    Ended::quiet(Verb::Ddl)
 }
 
 /// SHOW of structure passes; SHOW of texts, counters and engine internals may carry data.
@@ -116,7 +131,7 @@ fn show(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended 
         "COLLATION",
         "CHARACTER",
         "CHARSET",
-        "GRANTS",
+        "STATUS",
         "PLUGINS",
         "TRIGGERS",
         "FUNCTION",
@@ -135,12 +150,19 @@ fn show(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended 
     let variables = tokens.iter().any(|token| {
         matches!(token, Token::Symbol(":")) || matches!(token, Token::Word(word) if word.starts_with('@'))
     });
-    if parentheses > lists.count() || variables || words.contains(&"SELECT") {
+    // A list may be a query: `IN (TABLE t)`, `IN (VALUES ROW(1))`.
+    let queries = tokens.windows(2).any(|pair| {
+        matches!(pair, [Token::Symbol("("), Token::Word(word)]
+            if ["SELECT", "TABLE", "VALUES", "WITH"].iter().any(|own| own.eq_ignore_ascii_case(word)))
+    });
+    if parentheses > lists.count() || variables || queries || words.contains(&"SELECT") {
         tracer.draft.opaque("SHOW with an expression in its condition", true);
         return Ended::unknown(Verb::Other, "SHOW with an expression in its condition");
     }
     let kind = words.iter().find(|word| !matches!(**word, "FULL" | "EXTENDED" | "GLOBAL" | "SESSION" | "LOCAL"));
-    if !kind.is_some_and(|kind| STRUCTURE.contains(kind)) {
+    // What creates an account shows the hash of its password.
+    let account = words.windows(2).any(|pair| matches!(pair, ["CREATE", "USER"]));
+    if account || !kind.is_some_and(|kind| STRUCTURE.contains(kind)) {
         let what = format!("SHOW {}, which may quote statements or data", kind.copied().unwrap_or_default());
         tracer.draft.opaque(&what, true);
         return Ended::unknown(Verb::Show, &what);
@@ -193,31 +215,81 @@ fn load(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended 
     Ended::quiet(Verb::CopyIn)
 }
 
-fn explain(text: &str, words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Lowered<Ended> {
+/// The piece of an EXPLAIN that is a statement itself, where it is one: what stands before it may only say how the plan is
+/// shown.
+fn explained(source: &Source, words: &[&str], tokens: &[Token<'_>]) -> Lowered<Option<(usize, Source)>> {
     const STARTS: [&str; 8] = ["SELECT", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE", "VALUES", "TABLE"];
-    let Some(start) = words.iter().position(|word| STARTS.contains(word)) else {
-        return Ok(described(words, tokens, tracer));
+    const MANNER: [&str; 9] =
+        ["ANALYZE", "EXTENDED", "PARTITIONS", "FORMAT", "JSON", "TREE", "TRADITIONAL", "EXPLAIN", "DESCRIBE"];
+    let open = |at: &usize| tokens.get(*at) == Some(&Token::Symbol("("));
+    let Some(start) = (1..words.len()).find(|at| words.get(*at).is_some_and(|w| STARTS.contains(w)) || open(at)) else {
+        return Ok(None);
     };
     // `ANALYZE TABLE t` and `DESCRIBE table` have no statement inside.
     if words.first() == Some(&"ANALYZE") && words.get(start) == Some(&"TABLE") {
-        return Ok(described(words, tokens, tracer));
+        return Ok(None);
     }
-    let inner = match tokens.get(start) {
-        Some(Token::Word(word)) => text.get(word.as_ptr().addr().saturating_sub(text.as_ptr().addr())..),
-        _ => None,
+    for (word, token) in words.iter().zip(tokens).take(start).skip(1) {
+        let manner = MANNER.contains(word) || *token == Token::Symbol("=");
+        if !manner {
+            return Err(
+                "an EXPLAIN of a kind that is not analysed: leave out what stands before its statement".to_owned()
+            );
+        }
+    }
+    let (Token::Word(part) | Token::Symbol(part)) = tokens.get(start).copied().unwrap_or(Token::Symbol("")) else {
+        return Ok(None);
     };
-    let inner = statement(inner.unwrap_or_default(), tracer)?;
+    let at = part.as_ptr().addr().saturating_sub(source.text.as_ptr().addr());
+    Ok(Some((start, source.slice(at..source.text.len()))))
+}
+
+/// The statement within a text that a walk can go over; `None` for kinds that are told by their words.
+pub(super) fn readable(source: &Source) -> Option<Source> {
+    let tokens = gate::tokens(&source.text);
+    let words: Vec<String> = tokens
+        .iter()
+        .map(|token| match token {
+            Token::Word(word) => word.to_ascii_uppercase(),
+            _ => String::new(),
+        })
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["DO", ..] => Some(source.edited(&[(0, 2, "SELECT")])),
+        ["EXPLAIN" | "DESCRIBE" | "DESC" | "ANALYZE", ..] => {
+            let (_, inner) = explained(source, &words, &tokens).ok()??;
+            readable(&inner)
+        }
+        ["SELECT" | "WITH" | "INSERT" | "REPLACE" | "UPDATE" | "DELETE" | "VALUES" | "TABLE" | "CREATE" | "", ..] => {
+            Some(source.clone())
+        }
+        _ => None,
+    }
+}
+
+fn explain(source: &Source, words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Lowered<Ended> {
+    let Some((start, inner)) = explained(source, words, tokens)? else {
+        return Ok(described(words, tokens, tracer));
+    };
+    let inner = statement(&inner, tracer)?;
     if words.first() != Some(&"ANALYZE") && !words.get(1..start).is_some_and(|between| between.contains(&"ANALYZE")) {
         tracer.draft.drop_writes();
     }
     Ok(Ended {
         filtered: inner.filtered,
         limited: inner.limited,
+        walked: inner.walked,
         ..Ended::unknown(Verb::Explain, "a plan, which shows estimates and texts")
     })
 }
 
 fn described(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended {
+    // The plan of what another session runs holds its values.
+    if words.first() != Some(&"ANALYZE") && words.iter().any(|word| matches!(*word, "FOR" | "FORMAT" | "CONNECTION")) {
+        tracer.draft.opaque("EXPLAIN of another connection", true);
+        return Ended::unknown(Verb::Other, "EXPLAIN of another connection");
+    }
     let access = if words.first() == Some(&"ANALYZE") { Access::Define } else { Access::Read };
     let at = words.iter().position(|word| *word == "TABLE").map_or(1, |at| at + 1);
     let name = |at: usize| match tokens.get(at) {
@@ -288,8 +360,8 @@ fn set_one(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
         _ => None,
     };
     let plain = plain_assignment(text);
-    let parsed = gate::parse(plain.as_deref().unwrap_or(text));
-    let Ok(Statement::Set(set)) = parsed else {
+    let parsed = gate::parse(&Source::of(plain.as_deref().unwrap_or(text).to_owned()));
+    let Ok((Statement::Set(set), _)) = parsed else {
         tracer.draft.opaque("a SET that is not analysed", true);
         return Ok(ended);
     };
@@ -343,9 +415,11 @@ fn set_one(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
     Ok(ended)
 }
 
-fn parsed(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
+fn parsed(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
     let mut lower = Lower::default();
-    let (verb, query) = match &gate::parse(text)? {
+    let (statement, source) = gate::parse(source)?;
+    let walked = walk(&statement, &source, tracer.case_sensitive)?.map(|walked| (walked, source));
+    let (verb, query) = match &statement {
         Statement::Query(query) => (Verb::Select, lower.query(query)?),
         Statement::Insert(insert) => (Verb::Insert, lower.insert(insert)?),
         Statement::Update(update) => (Verb::Update, lower.update(update)?),
@@ -353,13 +427,14 @@ fn parsed(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
         other => return unsupported("a statement", other),
     };
     let rows = tracer.query(&query, &Env::EMPTY);
-    Ok(Ended { verb, outputs: Tracer::outputs(&rows), filtered: !rows.unfiltered, limited: rows.limited })
+    let outputs = Tracer::outputs(&rows);
+    Ok(Ended { verb, outputs, filtered: !rows.unfiltered, limited: rows.limited, walked })
 }
 
 /// Definitions: views and tables out of queries are followed, plain ones named, the rest is opaque.
-fn define(text: &str, tracer: &mut Tracer<'_>) -> Ended {
-    match defined(text, tracer) {
-        Ok(verb) => Ended::quiet(verb),
+fn define(source: &Source, tracer: &mut Tracer<'_>) -> Ended {
+    match defined(source, tracer) {
+        Ok((verb, walked)) => Ended { walked, ..Ended::quiet(verb) },
         Err(why) => {
             tracer.draft.opaque(&format!("a definition that is not analysed: {why}"), true);
             Ended::quiet(Verb::Ddl)
@@ -400,11 +475,13 @@ fn reaches_elsewhere(text: &str) -> Option<&'static str> {
     None
 }
 
-fn defined(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Verb> {
-    if let Some(what) = reaches_elsewhere(text) {
+fn defined(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<(Verb, Option<(Walked, Source)>)> {
+    if let Some(what) = reaches_elsewhere(&source.text) {
         return Err(what.to_owned());
     }
-    match &gate::parse(text)? {
+    let (statement, source) = gate::parse(source)?;
+    let walked = walk(&statement, &source, tracer.case_sensitive)?.map(|walked| (walked, source));
+    match &statement {
         Statement::CreateView(view) => {
             let names: Vec<String> = view.columns.iter().map(|column| column.name.value.clone()).collect();
             stored_as(&view.name, &names, &view.query, tracer)?;
@@ -413,44 +490,20 @@ fn defined(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Verb> {
             let named = relation(&create.name)?;
             if let Some(like) = &create.like {
                 let (ast::CreateTableLikeKind::Parenthesized(like) | ast::CreateTableLikeKind::Plain(like)) = like;
-                tracer.touch(&relation(&like.name)?, Access::Define);
+                tracer.touch(&relation(&like.name)?, Access::Read);
             }
             match (&create.query, &create.like) {
                 (Some(query), None) => stored_as(&create.name, &[], query, tracer)?,
                 (None, _) => drop(tracer.make(&named, create.temporary)),
                 _ => return unsupported("a CREATE TABLE", create),
             }
-            if create.columns.iter().any(|column| {
-                column.options.iter().any(|option| matches!(option.option, ast::ColumnOption::Generated { .. }))
-            }) {
-                return unsupported("a generated column", create);
-            }
         }
-        Statement::AlterTable(alter) => {
-            tracer.touch(&relation(&alter.name)?, Access::Define);
-            // Rules name columns: under another name the same values would not be protected.
-            let renames = alter.operations.iter().any(|operation| {
-                matches!(
-                    operation,
-                    ast::AlterTableOperation::RenameColumn { .. }
-                        | ast::AlterTableOperation::RenameTable { .. }
-                        | ast::AlterTableOperation::ChangeColumn { .. }
-                        | ast::AlterTableOperation::SwapWith { .. }
-                )
-            });
-            if renames {
-                return Err("a renaming, after which rules by name protect nothing".to_owned());
-            }
-            let generated = text.to_ascii_uppercase().contains(" AS ");
-            if generated {
-                return Err("ALTER TABLE with a generated column".to_owned());
-            }
-        }
+        Statement::AlterTable(alter) => tracer.touch(&relation(&alter.name)?, Access::Define),
         Statement::Truncate(truncate) => {
             for table in &truncate.table_names {
                 tracer.touch(&relation(&table.name)?, Access::Write);
             }
-            return Ok(Verb::Truncate);
+            return Ok((Verb::Truncate, walked));
         }
         Statement::Drop { object_type: ObjectType::Table | ObjectType::View, names, .. } => {
             for name in names {
@@ -460,12 +513,12 @@ fn defined(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Verb> {
                 }
             }
         }
-        Statement::Drop { .. } | Statement::Grant(_) | Statement::Revoke(_) | Statement::CreateDatabase { .. } => {}
+        Statement::Drop { .. } | Statement::CreateDatabase { .. } => {}
         Statement::CreateIndex(index) => tracer.touch(&relation(&index.table_name)?, Access::Define),
         Statement::OptimizeTable { name, .. } => tracer.touch(&relation(name)?, Access::Define),
         other => return unsupported("a definition", other),
     }
-    Ok(Verb::Ddl)
+    Ok((Verb::Ddl, walked))
 }
 
 fn stored_as(name: &ast::ObjectName, names: &[String], query: &ast::Query, tracer: &mut Tracer<'_>) -> Lowered<()> {

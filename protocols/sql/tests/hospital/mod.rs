@@ -21,6 +21,9 @@ fn relation(id: u32, schema: &str, name: &str, kind: RelationKind, columns: &[&s
         type_name: type_of(column).into(),
         number: i16::try_from(index + 1).unwrap(),
         nullable: true,
+        collation: None,
+        invisible: false,
+        generated_from: Vec::new(),
     });
     Relation { name: table(schema, name), id, kind, columns: columns.collect(), definition: None, parents: Vec::new() }
 }

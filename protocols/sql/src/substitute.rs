@@ -1,0 +1,77 @@
+//! The door to what is put in the place of protected relations, and to what a prepared text compares its parameters with.
+
+use crate::analyser::{on_stack, stack_needs};
+use crate::lift::{self, Keep, Lexis};
+use crate::{Catalog, Dialect, Settings, mysql};
+use model::{Facts, Substitution};
+
+/// A parameter that a prepared text compares with a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComparedParameter {
+    /// Its place among the parameters.
+    pub index: usize,
+    /// The column's name.
+    pub column: String,
+    /// The types of the columns of that name among the relations that the text names.
+    pub types: Vec<String>,
+}
+
+/// `sql` with its protected relations replaced by their masked projections, as `substitution` says; nothing else of it is
+/// changed. `facts` are those that the substitution was decided on.
+///
+/// # Errors
+/// Why the text cannot be substituted, for its author.
+pub fn substitute(
+    dialect: Dialect,
+    sql: &[u8],
+    facts: &Facts,
+    substitution: &Substitution,
+    catalog: &Catalog,
+    settings: &Settings,
+) -> Result<Vec<u8>, String> {
+    match dialect {
+        Dialect::Postgres => Err("masking at the source is not known for this engine".to_owned()),
+        Dialect::Mysql | Dialect::MariaDb => with_stack(dialect, sql, settings, || {
+            mysql::substitute(dialect, sql, &facts.parts, substitution, catalog, settings)
+        }),
+    }
+}
+
+/// The parameters of a prepared text that are compared with columns. Empty for engines that tell parameters' types by
+/// themselves.
+///
+/// # Errors
+/// Why the text cannot be read.
+pub fn compared_parameters(
+    dialect: Dialect,
+    sql: &[u8],
+    facts: &Facts,
+    settings: &Settings,
+) -> Result<Vec<ComparedParameter>, String> {
+    match dialect {
+        Dialect::Postgres => Ok(Vec::new()),
+        Dialect::Mysql | Dialect::MariaDb => {
+            with_stack(dialect, sql, settings, || mysql::compared(dialect, sql, &facts.parts, settings))
+        }
+    }
+}
+
+/// Parsers recurse: a deep text gets a stack of its own.
+fn with_stack<T: Send>(
+    dialect: Dialect,
+    sql: &[u8],
+    settings: &Settings,
+    work: impl FnOnce() -> Result<T, String> + Send,
+) -> Result<T, String> {
+    let nesting = lift::lift(sql, Lexis::new(dialect, settings), Keep::Nothing).nesting;
+    let (shallow, level) = stack_needs(dialect);
+    let work = || {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err("the parser failed on this text: rewrite it".to_owned()))
+    };
+    if nesting <= shallow {
+        return work();
+    }
+    on_stack((4 << 20) + nesting * level, work)
+        .unwrap_or_else(|| Err("no thread could be had to read a text of this depth: try again".to_owned()))
+}
