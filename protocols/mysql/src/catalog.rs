@@ -13,6 +13,9 @@ use std::collections::HashMap;
 const COLUMNS: &str = "SELECT table_schema, table_name, column_name, ordinal_position, column_type, is_nullable, \
     collation_name, extra, generation_expression \
     FROM information_schema.columns ORDER BY table_schema, table_name, ordinal_position";
+/// A part of an index that is an expression has no column.
+const INDEXES: &str = "SELECT table_schema, table_name, index_name, column_name FROM information_schema.statistics \
+    ORDER BY table_schema, table_name, index_name, seq_in_index";
 const TABLES: &str = "SELECT table_schema, table_name, table_type FROM information_schema.tables";
 const VIEWS: &str = "SELECT table_schema, table_name, view_definition FROM information_schema.views";
 const ROUTINES: &str = "SELECT routine_schema, routine_name, routine_body, is_deterministic, sql_data_access, security_type \
@@ -29,6 +32,7 @@ const LOADED: &str = "SELECT name FROM mysql.func";
 pub(crate) struct Snapshot {
     columns: Vec<TextRow>,
     tables: Vec<TextRow>,
+    indexes: Vec<TextRow>,
     views: Vec<TextRow>,
     routines: Vec<TextRow>,
     loaded: Vec<TextRow>,
@@ -43,6 +47,7 @@ impl Snapshot {
     pub(crate) async fn read(link: &mut Link, capabilities: Capabilities) -> Result<Self, QueryError> {
         let columns = run(link, COLUMNS, capabilities).await?;
         let tables = run(link, TABLES, capabilities).await?;
+        let indexes = run(link, INDEXES, capabilities).await?;
         let views = run(link, VIEWS, capabilities).await?;
         let routines = run(link, ROUTINES, capabilities).await?;
         let loaded = match run(link, LOADED, capabilities).await {
@@ -52,7 +57,7 @@ impl Snapshot {
         let bodies = run(link, BODIES, capabilities).await?;
         let parameters = run(link, PARAMETERS, capabilities).await?;
         let mut hash = Sha256::new();
-        for table in [&columns, &tables, &views, &routines, &loaded, &bodies, &parameters] {
+        for table in [&columns, &tables, &indexes, &views, &routines, &loaded, &bodies, &parameters] {
             hash.update((table.len() as u64).to_le_bytes());
             for cell in table.iter().flatten() {
                 let text = cell.as_deref();
@@ -62,7 +67,7 @@ impl Snapshot {
             }
         }
         let digest = hash.finalize().into();
-        Ok(Self { columns, tables, views, routines, loaded, bodies, parameters, digest })
+        Ok(Self { columns, tables, indexes, views, routines, loaded, bodies, parameters, digest })
     }
 
     /// The procedures that can be followed.
@@ -103,10 +108,20 @@ impl Snapshot {
                     number: position.parse().unwrap_or(i16::MAX),
                     nullable: nullable != "NO",
                     collation: Some(collation).filter(|name| !name.is_empty()),
+                    indexes: Vec::new(),
                     // Names stand in backticks there.
                     generated_from: generated.split('`').skip(1).step_by(2).map(str::to_owned).collect(),
                     invisible: extra.split([' ', ',']).any(|word| word.eq_ignore_ascii_case("INVISIBLE")),
                 });
+            }
+        }
+        for [schema, table, index, column] in self.indexes.into_iter().filter_map(cells) {
+            let columns = relations.get_mut(&TableRef { schema, table }).map(|relation| relation.columns.iter_mut());
+            // An index over an expression may be over any of them.
+            for own in columns.into_iter().flatten().filter(|own| column.is_empty() || own.name == column) {
+                if !own.indexes.contains(&index) {
+                    own.indexes.push(index.clone());
+                }
             }
         }
         for [schema, table, definition] in self.views.into_iter().filter_map(cells) {
@@ -169,6 +184,7 @@ mod tests {
                 &["ehr", "patients", "ssn", "2", "varchar(11)", "YES", "utf8mb4_bin", "", "concat(`id`,`x``y`)"],
                 &["ehr", "gone", "x", "1", "int(11)", "NO", "", "", ""],
             ]),
+            indexes: rows(&[&["ehr", "patients", "kssn", "ssn"], &["ehr", "patients", "fx", ""]]),
             tables: rows(&[
                 &["ehr", "patients", "BASE TABLE"],
                 &["ehr", "pv", "VIEW"],
@@ -190,6 +206,10 @@ mod tests {
         let [id, ssn] = relation("ehr", "patients").columns.as_slice() else { panic!("two columns") };
         assert_eq!((ssn.type_name.as_str(), ssn.collation.as_deref()), ("varchar(11)", Some("utf8mb4_bin")));
         assert_eq!(ssn.generated_from.first().map(String::as_str), Some("id"));
+        assert_eq!(
+            (ssn.indexes.as_slice(), id.indexes.as_slice()),
+            (&["kssn".to_owned(), "fx".to_owned()][..], &["fx".to_owned()][..])
+        );
         assert!(id.invisible && !ssn.invisible && id.collation.is_none());
         assert_eq!(relation("ehr", "pv").definition.as_deref(), Some("select 1"));
         assert_eq!(

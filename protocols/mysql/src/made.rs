@@ -101,6 +101,7 @@ impl Made {
                         collation: None,
                         invisible: false,
                         generated_from: Vec::new(),
+                        indexes: Vec::new(),
                         number: i16::try_from(index + 1).unwrap_or(i16::MAX),
                     })
                 };

@@ -224,6 +224,7 @@ mod tests {
             collation: None,
             invisible: false,
             generated_from: Vec::new(),
+            indexes: Vec::new(),
         };
         let relation = Relation {
             name: TableRef { schema: "ehr".to_owned(), table: "patients".to_owned() },

@@ -146,6 +146,7 @@ fn build_relations(relations: &Rows, columns: &Rows, parents: &Rows) -> Vec<Rela
             collation: None,
             invisible: false,
             generated_from: Vec::new(),
+            indexes: Vec::new(),
         });
     }
     let mut parents_of: HashMap<u32, Vec<TableRef>> = HashMap::new();

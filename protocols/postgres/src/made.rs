@@ -122,6 +122,7 @@ fn read(rows: &[Vec<Option<String>>]) -> (Vec<Relation>, Option<HashSet<u32>>) {
                 collation: None,
                 invisible: false,
                 generated_from: Vec::new(),
+                indexes: Vec::new(),
             });
         }
     }

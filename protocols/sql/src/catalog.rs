@@ -36,6 +36,8 @@ pub struct CatalogColumn {
     pub invisible: bool,
     /// The columns of its table that it is computed from, where the engine computes it (MySQL's generated columns).
     pub generated_from: Vec<String>,
+    /// The indexes that it is part of (MySQL): rows come in their order where the engine reads one instead of the table.
+    pub indexes: Vec<String>,
 }
 
 /// A relation.

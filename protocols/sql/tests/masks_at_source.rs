@@ -117,6 +117,7 @@ fn masks_of_every_type_are_read_back() {
         collation: Some("utf8mb4_general_ci".to_owned()),
         invisible: false,
         generated_from: Vec::new(),
+        indexes: Vec::new(),
     };
     let columns: Vec<CatalogColumn> = types.iter().enumerate().map(column).collect();
     let name = hospital::table("t", "everything");
@@ -141,6 +142,37 @@ fn masks_of_every_type_are_read_back() {
 }
 
 #[test]
+fn rows_do_not_come_in_the_order_of_a_masked_column() {
+    let column = |name: &str, indexes: &[&str]| CatalogColumn {
+        name: name.to_owned(),
+        type_name: "varchar(9)".to_owned(),
+        number: 1,
+        nullable: true,
+        collation: None,
+        invisible: false,
+        generated_from: Vec::new(),
+        indexes: indexes.iter().map(|own| (*own).to_owned()).collect(),
+    };
+    let relation = Relation {
+        name: hospital::table("t", "patients"),
+        id: 0,
+        kind: RelationKind::Table,
+        columns: vec![column("id", &["PRIMARY"]), column("zip", &["z", "zs"]), column("ssn", &["kssn", "zs"])],
+        definition: None,
+        parents: Vec::new(),
+    };
+    let catalog = Catalog::new(1, vec![relation], Vec::new());
+    let sql = b"SELECT upper(ssn) FROM patients p";
+    let facts = Analyser::new(Dialect::Mysql).analyse(sql, &catalog, &mysql_settings());
+    let masks = [("id", None), ("zip", None), ("ssn", Some(MaskSpec::Redact))];
+    let columns = masks.into_iter().map(|(name, mask)| (name.to_owned(), mask)).collect();
+    let substitution = Substitution { parts: vec![vec![SourceMask { columns }]], because: "a test".to_owned() };
+    let text = substitute(Dialect::Mysql, sql, &facts, &substitution, &catalog, &mysql_settings()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.ends_with("FROM `t`.`patients` IGNORE INDEX (`kssn`, `zs`)) p"), "{text}");
+}
+
+#[test]
 fn a_generated_column_is_what_it_is_computed_from() {
     let column = |name: &str, from: &[&str]| CatalogColumn {
         name: name.to_owned(),
@@ -150,6 +182,7 @@ fn a_generated_column_is_what_it_is_computed_from() {
         collation: None,
         invisible: false,
         generated_from: from.iter().map(|own| (*own).to_owned()).collect(),
+        indexes: Vec::new(),
     };
     let relation = Relation {
         name: hospital::table("t", "patients"),

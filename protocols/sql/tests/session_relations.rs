@@ -19,6 +19,7 @@ fn relation(id: u32, schema: &str, name: &str, kind: RelationKind, columns: &[&s
         collation: None,
         invisible: false,
         generated_from: Vec::new(),
+        indexes: Vec::new(),
     };
     let columns = columns.iter().enumerate().map(column).collect();
     Relation { name: table(schema, name), id, kind, columns, definition: None, parents: Vec::new() }

@@ -20,6 +20,7 @@ fn catalog() -> Catalog {
                 collation: None,
                 invisible: false,
                 generated_from: Vec::new(),
+                indexes: Vec::new(),
             })
             .collect(),
         definition: None,

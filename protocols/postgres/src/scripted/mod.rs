@@ -64,6 +64,7 @@ pub(super) fn source() -> Arc<Source> {
         collation: None,
         invisible: false,
         generated_from: Vec::new(),
+        indexes: Vec::new(),
     };
     let patients = Relation {
         name: TableRef { schema: "public".to_owned(), table: "patients".to_owned() },

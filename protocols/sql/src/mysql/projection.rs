@@ -1,8 +1,9 @@
 //! The masked projection of a relation: the SELECT that stands in for it, with a constant or a total expression in the place
 //! of each protected column. Nothing in it fails, whatever a row holds, and nothing in it depends on `sql_mode`.
 
-use crate::{Catalog, CatalogColumn};
+use crate::{Catalog, CatalogColumn, Relation, RelationKind};
 use model::{MaskSpec, SourceMask, TableRef};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// What stands for a text, as it does on the wire.
@@ -43,8 +44,25 @@ pub(super) fn projection(
     if first {
         return Err(format!("the columns of {table} are not known"));
     }
-    write!(text, " FROM {}.{})", quoted(&table.schema), quoted(&table.table)).map_err(|error| error.to_string())?;
+    write!(text, " FROM {}.{}", quoted(&table.schema), quoted(&table.table)).map_err(|error| error.to_string())?;
+    let ignored = ignored(relation, mask);
+    if !ignored.is_empty() {
+        write!(text, " IGNORE INDEX ({})", ignored.join(", ")).map_err(|error| error.to_string())?;
+    }
+    text.push(')');
     Ok(text)
+}
+
+/// The indexes over masked columns. The projection asks for nothing in them, but the server would read one in place of the
+/// table where it is the smallest, and give the rows in the order of what is masked.
+fn ignored(relation: Option<&Relation>, mask: &SourceMask) -> Vec<String> {
+    let table = relation.filter(|relation| relation.kind == RelationKind::Table);
+    let hidden = |column: &&CatalogColumn| {
+        mask.columns.iter().any(|(name, mask)| *name == column.name && !matches!(mask, None | Some(MaskSpec::Keep)))
+    };
+    let columns = table.map(|table| table.columns.as_slice()).unwrap_or_default().iter();
+    let names: BTreeSet<&String> = columns.filter(hidden).flat_map(|column| &column.indexes).collect();
+    names.into_iter().map(|name| quoted(name)).collect()
 }
 
 /// A name in backticks.
@@ -233,6 +251,7 @@ mod tests {
             collation: collation.map(str::to_owned),
             invisible: false,
             generated_from: Vec::new(),
+            indexes: Vec::new(),
         }
     }
 

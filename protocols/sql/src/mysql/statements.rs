@@ -305,7 +305,10 @@ fn described(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> E
         && let Some(table) = &table
     {
         tracer.touch(table, access);
-        return Ended::unknown(Verb::Ddl, "the result of ANALYZE TABLE");
+        let column =
+            |name: &str| model::OutputColumn { name: Some(name.to_owned()), lineage: model::Lineage::Derived(vec![]) };
+        let columns = ["Table", "Op", "Msg_type", "Msg_text"].map(column).to_vec();
+        return Ended { outputs: Outputs::Known(columns), ..Ended::quiet(Verb::Ddl) };
     }
     Ended::unknown(Verb::Show, "structure, whose columns depend on the server's version")
 }

@@ -24,6 +24,7 @@ fn relation(id: u32, schema: &str, name: &str, kind: RelationKind, columns: &[&s
         collation: None,
         invisible: false,
         generated_from: Vec::new(),
+        indexes: Vec::new(),
     });
     Relation { name: table(schema, name), id, kind, columns: columns.collect(), definition: None, parents: Vec::new() }
 }
