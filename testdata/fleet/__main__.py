@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 
-from . import install
+from . import install, needs
 from .paths import CACHE, run_dir
 from .process import alive, stop
 from .roster import ROSTER
@@ -83,6 +83,8 @@ def main():
         if args.command == "install":
             install.python()
             install.node()
+            if needs.SID_WANTED:
+                install.sid()
         elif args.command == "start":
             patients = args.patients or state.data.get("patients") or 1000
             state.data["patients"] = patients

@@ -104,6 +104,8 @@ NEEDS = {
     "openssl": Need(lambda: runs("openssl", "version"), ("openssl",)),
     "postgres": Need(postgres_folder, ("postgresql",)),
     "mariadb": Need(lambda: runs(MARIADBD, "--version") and runs(MARIADB, "--version") and runs("sh", "-n", "/usr/bin/mariadb-install-db"), ("mariadb-server", "mariadb-client")),
+    "curl": Need(lambda: runs("curl", "--version"), ("curl",)),
+    "git": Need(lambda: runs("git", "--version"), ("git",)),
     "haproxy": Need(lambda: runs(HAPROXY, "-v"), ("haproxy",)),
     "pgbouncer": Need(lambda: runs(PGBOUNCER, "--version"), ("pgbouncer",)),
     "chromium": Need(lambda: runs(CHROMIUM, "--version"), ("chromium",)),
@@ -122,10 +124,10 @@ TARGETS = {
     "lint": (*BUILD, "rust-lints", "python", "shellcheck"),
     "unit": (*BUILD, *SERVERS),
     "demo": (*BUILD, *SERVERS),
-    "e2e": (*BUILD, *SERVERS, "java", "jdbc-postgres", "jdbc-mariadb", *(("debootstrap",) if SID_WANTED else ())),
+    "e2e": (*BUILD, *SERVERS, "curl", "java", "jdbc-postgres", "jdbc-mariadb", *(("debootstrap",) if SID_WANTED else ())),
     "console": (*BUILD, *SERVERS, "chromium"),
     "bench": (*BUILD, *SERVERS, "haproxy", "pgbouncer"),
-    "bare": ("debootstrap",),
+    "bare": ("debootstrap", "git"),
 }
 
 
