@@ -94,9 +94,7 @@ pub(super) fn statement(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<End
             parsed(source, tracer)?
         }
         ["LOCK", "TABLES" | "TABLE", ..] => lock(&tokens, tracer),
-        ["CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" | "GRANT" | "REVOKE" | "OPTIMIZE" | "LOCK", ..] => {
-            define(source, tracer)
-        }
+        ["CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" | "OPTIMIZE" | "LOCK", ..] => define(source, tracer),
         [first, ..] => {
             tracer.draft.opaque(&format!("a statement that is not analysed ({first})"), true);
             Ended::unknown(Verb::Other, "a statement that is not analysed")

@@ -4,11 +4,10 @@ use super::{Rows, Seat, Walk};
 use crate::mysql::queries::{Lowered, unsupported};
 use model::Placement;
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation, CheckConstraint, ColumnDef, ColumnOption, ColumnOptionDef,
-    CreateIndex, CreateTable, CreateTableLike, CreateTableLikeKind, CreateView, Expr, ForeignKeyConstraint,
-    FullTextOrSpatialConstraint, HiveDistributionStyle, IndexColumn, IndexConstraint, ObjectName, ObjectType,
-    OrderByExpr, PrimaryKeyConstraint, Statement, TableConstraint, Truncate, TruncateTableTarget, UniqueConstraint,
-    ViewColumnDef,
+    CheckConstraint, ColumnDef, ColumnOption, ColumnOptionDef, CreateIndex, CreateTable, CreateTableLike,
+    CreateTableLikeKind, CreateView, Expr, ForeignKeyConstraint, FullTextOrSpatialConstraint, HiveDistributionStyle,
+    IndexColumn, IndexConstraint, ObjectName, ObjectType, OrderByExpr, PrimaryKeyConstraint, Statement,
+    TableConstraint, Truncate, TruncateTableTarget, UniqueConstraint, ViewColumnDef,
 };
 
 impl Walk<'_> {
@@ -188,7 +187,7 @@ impl Walk<'_> {
         }
     }
 
-    fn column_definition(&mut self, column: &ColumnDef) -> Lowered<()> {
+    pub(super) fn column_definition(&mut self, column: &ColumnDef) -> Lowered<()> {
         let ColumnDef { name, data_type: _, options } = column;
         self.see(name);
         for option in options {
@@ -199,7 +198,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn column_option(&mut self, option: &ColumnOption) -> Lowered<()> {
+    pub(super) fn column_option(&mut self, option: &ColumnOption) -> Lowered<()> {
         match option {
             ColumnOption::Null
             | ColumnOption::NotNull
@@ -223,7 +222,7 @@ impl Walk<'_> {
         }
     }
 
-    fn table_constraint(&mut self, constraint: &TableConstraint) -> Lowered<()> {
+    pub(super) fn table_constraint(&mut self, constraint: &TableConstraint) -> Lowered<()> {
         match constraint {
             TableConstraint::PrimaryKey(key) => self.primary_key(key),
             TableConstraint::Unique(key) => self.unique(key),
@@ -344,67 +343,5 @@ impl Walk<'_> {
         }
         self.relation(table_name, Placement::Named, None)?;
         self.indexed(columns)
-    }
-
-    fn alter_table(&mut self, alter: &AlterTable) -> Lowered<()> {
-        let AlterTable {
-            name,
-            if_exists: _,
-            only: false,
-            operations,
-            location: None,
-            on_cluster: None,
-            table_type: None,
-            end_token: _,
-        } = alter
-        else {
-            return unsupported("an ALTER TABLE", alter);
-        };
-        self.relation(name, Placement::Named, None)?;
-        operations.iter().try_for_each(|operation| self.alteration(operation))
-    }
-
-    fn alteration(&mut self, operation: &AlterTableOperation) -> Lowered<()> {
-        match operation {
-            AlterTableOperation::AddColumn { column_keyword: _, if_not_exists: _, column_def, column_position: _ } => {
-                self.column_definition(column_def)
-            }
-            AlterTableOperation::AddConstraint { constraint, not_valid: _ } => self.table_constraint(constraint),
-            AlterTableOperation::DropColumn { has_column_keyword: _, column_names, if_exists: _, drop_behavior: _ } => {
-                self.see_all(column_names);
-                Ok(())
-            }
-            AlterTableOperation::DropConstraint { if_exists: _, name, drop_behavior: _ }
-            | AlterTableOperation::DropForeignKey { name, drop_behavior: _ }
-            | AlterTableOperation::DropIndex { name } => {
-                self.see(name);
-                Ok(())
-            }
-            AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
-                self.see_all([old_column_name, new_column_name]);
-                Ok(())
-            }
-            AlterTableOperation::ChangeColumn { old_name, new_name, data_type: _, options, column_position: _ } => {
-                self.see_all([old_name, new_name]);
-                options.iter().try_for_each(|option| self.column_option(option))
-            }
-            AlterTableOperation::ModifyColumn { col_name, data_type: _, options, column_position: _ } => {
-                self.see(col_name);
-                options.iter().try_for_each(|option| self.column_option(option))
-            }
-            AlterTableOperation::AlterColumn { column_name, op } => {
-                self.see(column_name);
-                match op {
-                    AlterColumnOperation::SetDefault { value } => self.expr(value, Seat::other("DEFAULT")),
-                    AlterColumnOperation::DropDefault => Ok(()),
-                    _ => unsupported("an ALTER TABLE", operation),
-                }
-            }
-            AlterTableOperation::DropPrimaryKey { drop_behavior: _ }
-            | AlterTableOperation::Algorithm { equals: _, algorithm: _ }
-            | AlterTableOperation::Lock { equals: _, lock: _ }
-            | AlterTableOperation::AutoIncrement { equals: _, value: _ } => Ok(()),
-            other => unsupported("an ALTER TABLE", other),
-        }
     }
 }

@@ -5,6 +5,8 @@
 //! that is not read here is an error, and the statement is not understood. Beside it a count at run time: a word of the
 //! text that spells a relation and that the walk has not come by makes the statement one that is not understood.
 
+mod alterations;
+mod calls;
 mod changes;
 mod definitions;
 mod expressions;
