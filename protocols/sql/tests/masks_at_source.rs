@@ -270,6 +270,8 @@ fn only_the_wire_grammar_is_called_that() {
 
 #[test]
 fn names_that_stand_where_nothing_was_looked_for_are_beyond() {
+    let upsert = facts("INSERT INTO uq(v) VALUES (1) ON DUPLICATE KEY UPDATE v = VALUES(v)");
+    assert_eq!(upsert.parts[0].uses.as_ref().map(|uses| uses.beyond.len()), Some(0));
     for sql in ["SELECT fp(1)", "SELECT 1 FROM nosuch", "SELECT nosuch(ssn) FROM patients"] {
         let facts = facts(sql);
         let beyond = facts.parts.iter().filter_map(|part| part.uses.as_ref()).any(|uses| !uses.beyond.is_empty());

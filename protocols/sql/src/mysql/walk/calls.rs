@@ -30,16 +30,21 @@ impl Walk<'_> {
         let schema = idents.len().checked_sub(2).and_then(|at| idents.get(at)).map(|ident| ident.value.clone());
         let own = idents.last().map(|ident| ident.value.clone()).unwrap_or_default();
         let alone = idents.len() == 1;
-        self.walked.calls.push(Name { schema, name: own });
         let seat = seat.within(&called);
+        // The value proposed for a column, not the one that is stored.
+        if let FunctionArguments::List(list) = args
+            && called == "values"
+            && alone
+            && self.upserting
+            && self.proposes(list)
+        {
+            return Ok(());
+        }
+        self.walked.calls.push(Name { schema, name: own });
         match args {
             FunctionArguments::None => {}
             FunctionArguments::Subquery(query) => self.subquery(query, Rows::Apart(seat))?,
             FunctionArguments::List(list) => {
-                // The value proposed for a column, not the one that is stored.
-                if called == "values" && self.upserting && alone && self.proposes(list) {
-                    return Ok(());
-                }
                 let counted = over.is_none() && filter.is_none();
                 if called == "count" && alone && counted && self.counts_distinct(list) {
                     return Ok(());
