@@ -139,6 +139,8 @@ fn facts(table: &str, columns: &[&str]) -> Facts {
         kin: Vec::new(),
         sources: Vec::new(),
         uses: None,
+        verbs: Vec::new(),
+        reads: Vec::new(),
         filtered: true,
         limited: false,
     };

@@ -2,8 +2,8 @@
 
 use crate::{Names, Policy, Question, Schema};
 use model::{
-    Access, AuthMethod, ColumnRef, Facts, Identity, Lineage, OutputColumn, Outputs, Part, Reach, TableRef, TableUse,
-    Timestamp, Verb, Verdict,
+    Access, AuthMethod, ColumnRef, Facts, Identity, Lineage, OutputColumn, Outputs, Part, Reach, TableRead, TableRef,
+    TableUse, Timestamp, Verb, Verdict,
 };
 
 pub(crate) fn identity(subject: &str, groups: &[&str]) -> Identity {
@@ -60,6 +60,11 @@ pub(crate) fn part(verb: Verb, tables: &[&str], outputs: Outputs) -> Part {
         access,
         reach: Reach::Direct,
     };
+    let read = |name: &&str| TableRead {
+        table: TableRef { schema: "public".to_owned(), table: (*name).to_owned() },
+        bound: Vec::new(),
+        unique: None,
+    };
     Part {
         verb,
         tables: tables.iter().map(table).collect(),
@@ -72,6 +77,8 @@ pub(crate) fn part(verb: Verb, tables: &[&str], outputs: Outputs) -> Part {
         kin: Vec::new(),
         sources: Vec::new(),
         uses: None,
+        verbs: vec![verb],
+        reads: tables.iter().map(read).collect(),
         filtered: false,
         limited: false,
     }

@@ -3,7 +3,7 @@
 use crate::glob::{ColumnGlob, TableGlob};
 use crate::who::Who;
 use crate::window::Window;
-use model::{Usage, Verb};
+use model::{TableRead, Usage, Verb};
 use regex::Regex;
 
 /// One entry of `verbs`.
@@ -11,7 +11,7 @@ use regex::Regex;
 pub(crate) enum VerbClass {
     /// Exactly this verb.
     One(Verb),
-    /// INSERT, UPDATE, DELETE, MERGE, TRUNCATE, COPY IN.
+    /// Whatever changes rows: INSERT, UPDATE, DELETE, MERGE, TRUNCATE, COPY IN.
     Write,
     /// Any statement.
     Any,
@@ -64,21 +64,53 @@ pub(crate) const USAGES: [(&str, Usage); 5] = [
     ("group", Usage::Group),
 ];
 
+/// How many values an IN list may name before it counts as no filter, unless the rule says otherwise.
+pub(crate) const AT_MOST: u32 = 100;
+
+/// The longest list that a rule may let pass as a filter: longer ones are not counted to their end.
+pub(crate) const MOST_AT_MOST: u64 = 10_000;
+
 /// What a statement must be like. `None` and empty lists ask nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct When {
+    /// Anything that the statement does, however deep in it.
     pub(crate) verbs: Vec<VerbClass>,
     pub(crate) datasources: Vec<String>,
+    /// Tables that it touches in any way.
     pub(crate) tables: Vec<TableGlob>,
+    /// Tables that it reads rows of.
+    pub(crate) reads: Vec<TableGlob>,
+    /// Tables whose rows or structure it changes.
+    pub(crate) writes: Vec<TableGlob>,
     pub(crate) columns: Vec<ColumnGlob>,
     pub(crate) classifications: Vec<String>,
     pub(crate) protected: Option<bool>,
     pub(crate) predicates: Vec<Usage>,
+    /// Some table is read without a filter: see [`When::is_filter`].
     pub(crate) unfiltered: Option<bool>,
+    /// Columns that must be compared with values for a read to count as filtered. Empty: those of a unique index.
+    pub(crate) filter_by: Vec<ColumnGlob>,
+    /// With how many values at most.
+    pub(crate) at_most: Option<u32>,
     pub(crate) unlimited: Option<bool>,
     pub(crate) who: Who,
     pub(crate) client_app: Option<Regex>,
     pub(crate) matches: Option<Regex>,
     pub(crate) window: Option<Window>,
     pub(crate) rows_over: Option<u64>,
+}
+
+impl When {
+    /// Whether a read is filtered: a column that the rule names, or all columns of a unique index, must equal one of at
+    /// most so many given values. No other condition counts, because most of them are true of every row.
+    pub(crate) fn is_filter(&self, read: &TableRead, datasource: &str, names: crate::Names) -> bool {
+        let most = self.at_most.unwrap_or(AT_MOST);
+        if self.filter_by.is_empty() {
+            return read.unique.is_some_and(|values| values <= most);
+        }
+        read.bound.iter().any(|bound| {
+            let path = [datasource, &read.table.schema, &read.table.table, &bound.column];
+            bound.values <= most && self.filter_by.iter().any(|glob| glob.matches(path, names))
+        })
+    }
 }

@@ -112,6 +112,8 @@ pub fn statement(id: u64, sql: &str) -> Statement {
         kin: vec![],
         sources: vec![],
         uses: None,
+        verbs: Vec::new(),
+        reads: Vec::new(),
         filtered: true,
         limited: false,
     };

@@ -90,6 +90,8 @@ pub(crate) fn when_text(when: &When) -> String {
     add("verbs", when.verbs.iter().map(|verb: &VerbClass| verb.as_str().to_owned()).collect());
     add("datasources", when.datasources.clone());
     add("tables", when.tables.iter().map(ToString::to_string).collect());
+    add("reads", when.reads.iter().map(ToString::to_string).collect());
+    add("writes", when.writes.iter().map(ToString::to_string).collect());
     add("columns", when.columns.iter().map(ToString::to_string).collect());
     add("classifications", when.classifications.clone());
     add("predicates", named(&when.predicates));
@@ -100,6 +102,11 @@ pub(crate) fn when_text(when: &When) -> String {
     {
         parts.extend(value.map(|value| format!("{key} = {value}")));
     }
+    if !when.filter_by.is_empty() {
+        let columns: Vec<String> = when.filter_by.iter().map(ToString::to_string).collect();
+        parts.push(format!("filter_by = {}", quoted_list(&columns)));
+    }
+    parts.extend(when.at_most.map(|most| format!("at_most = {most}")));
     for (key, regex) in [("client_app", &when.client_app), ("matches", &when.matches)] {
         parts.extend(regex.as_ref().map(|regex| format!("{key} = {}", quoted(regex.as_str()))));
     }

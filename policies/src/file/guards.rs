@@ -3,7 +3,7 @@
 use super::fields::{Fields, Report};
 use super::{identify, masks};
 use crate::rule::{Approvers, Guard};
-use crate::when::{USAGES, VerbClass, When};
+use crate::when::{MOST_AT_MOST, USAGES, VerbClass, When};
 use crate::who::Who;
 use crate::window::{self, Window};
 use model::Escalation;
@@ -13,15 +13,19 @@ pub(super) const DENY_KEYS: [&str; 4] = ["name", "when", "unless", "hint"];
 pub(super) const APPROVE_KEYS: [&str; 9] =
     ["name", "when", "unless", "hint", "approvers", "valid_for", "window", "break_glass", "escalation"];
 const WHO_KEYS: [&str; 3] = ["groups", "subjects", "issuers"];
-const WHEN_KEYS: [&str; 18] = [
+const WHEN_KEYS: [&str; 22] = [
     "verbs",
     "datasources",
     "tables",
+    "reads",
+    "writes",
     "columns",
     "classifications",
     "protected",
     "predicates",
     "unfiltered",
+    "filter_by",
+    "at_most",
     "unlimited",
     "groups",
     "subjects",
@@ -107,15 +111,21 @@ fn guard(entry: &Fields<'_, '_>, approvers: Option<Approvers>, report: &mut Repo
 
 fn when(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> When {
     let table_help = "write datasource.schema.table, for example \"*.*.encounters\"";
+    let column_help = "write datasource.schema.table.column, for example \"*.*.encounters.patient_id\"";
+    let at_most = at_most(fields, report);
     When {
         verbs: fields.choices("verbs", &VerbClass::NAMES, report),
         datasources: fields.owned_strings("datasources", report),
         tables: masks::globs(fields, "tables", table_help, report),
+        reads: masks::globs(fields, "reads", table_help, report),
+        writes: masks::globs(fields, "writes", table_help, report),
         columns: masks::columns(fields, report),
         classifications: fields.owned_strings("classifications", report),
         protected: fields.boolean("protected", report),
         predicates: fields.choices("predicates", &USAGES, report),
         unfiltered: fields.boolean("unfiltered", report),
+        filter_by: masks::globs(fields, "filter_by", column_help, report),
+        at_most,
         unlimited: fields.boolean("unlimited", report),
         who: who(fields, report),
         client_app: regex(fields, "client_app", report),
@@ -123,6 +133,26 @@ fn when(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> When {
         window: time_window(fields, report),
         rows_over: fields.number("rows_over", report),
     }
+}
+
+/// How many values may filter, and whether `filter_by` and `at_most` have something to say at all.
+fn at_most(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<u32> {
+    for key in ["filter_by", "at_most"] {
+        if let Some(value) = fields.get(key)
+            && fields.get("unfiltered").is_none()
+        {
+            let help = "add unfiltered = true, or remove it";
+            report.error(&fields.key(key), &value.span(), format!("{key} alone asks nothing"), help);
+        }
+    }
+    let most = fields.number("at_most", report)?;
+    if (1..=MOST_AT_MOST).contains(&most) {
+        return u32::try_from(most).ok();
+    }
+    let span = fields.get("at_most").map_or(0..0, toml::Spanned::span);
+    let help = format!("write a number from 1 to {MOST_AT_MOST}");
+    report.error(&fields.key("at_most"), &span, format!("{most} values cannot be asked for"), help);
+    None
 }
 
 fn regex(fields: &Fields<'_, '_>, key: &str, report: &mut Report<'_>) -> Option<Regex> {

@@ -258,6 +258,28 @@ predicates = "equals"
 }
 
 #[test]
+fn how_tables_are_used_is_part_of_the_text() {
+    let rule = |when: &str| format!("[[deny]]\nname = \"d\"\nwhen = {{ {when} }}\n");
+    let when = "reads = [\"*.*.encounters\"], writes = [\"*.*.orders\"], unfiltered = true, \
+                filter_by = [\"*.*.encounters.patient_id\"], at_most = 10";
+    let read = policy(&rule(when));
+    assert_eq!(read.canonical(), rule(when));
+    for (from, to) in [("reads", "tables"), ("10", "11"), ("patient_id", "id"), (".orders", ".visits")] {
+        assert_ne!(policy(&rule(&when.replace(from, to))).version(), read.version(), "{from} -> {to}");
+    }
+    for (when, complaint) in [
+        ("filter_by = [\"*.*.encounters.patient_id\"]", "filter_by alone asks nothing"),
+        ("reads = [\"*.*.encounters\"], at_most = 5", "at_most alone asks nothing"),
+        ("unfiltered = true, at_most = 0", "0 values cannot be asked for"),
+        ("unfiltered = true, at_most = 10001", "10001 values cannot be asked for"),
+        ("unfiltered = true, filter_by = [\"*.encounters.patient_id\"]", "is not a pattern"),
+    ] {
+        let errors = Policy::parse(&[("p.toml".to_owned(), rule(when))]).unwrap_err();
+        assert!(errors.iter().any(|error| error.to_string().contains(complaint)), "{when}: {errors:?}");
+    }
+}
+
+#[test]
 fn what_decides_changes_the_version() {
     let version = |text: &str| policy(text).version();
     let base = version(GOLDEN);

@@ -3,8 +3,8 @@
 use crate::tests::{bare, column, derived, facts, identity, judge, part, policy, question, select};
 use crate::{Names, Policy};
 use model::{
-    Call, Decision, Kin, Lineage, MaskSpec, Opaque, OutputColumn, OutputPlan, Outputs, Part, PredicateUse, RefusalKind,
-    Timestamp, Usage, Verb, Verdict, WriteFlow,
+    BoundColumn, Call, Decision, Kin, Lineage, MaskSpec, Opaque, OutputColumn, OutputPlan, Outputs, Part, PredicateUse,
+    RefusalKind, Timestamp, Usage, Verb, Verdict, WriteFlow,
 };
 
 const RULES: &str = r#"
@@ -330,7 +330,11 @@ fn conditions() {
     ] {
         assert_eq!(matches(when, as_it_is), yes, "{when}");
     }
-    assert!(!matches("unfiltered = true", &|part, _| part.filtered = true));
+    assert!(!matches("unfiltered = true", &|part, _| part.reads[0].unique = Some(100)));
+    assert!(matches("unfiltered = true", &|part, _| part.reads[0].unique = Some(101)));
+    assert!(!matches("unfiltered = true, at_most = 101", &|part, _| part.reads[0].unique = Some(101)));
+    assert!(!matches("unfiltered = true, tables = [\"*.*.wards\"]", as_it_is), "another table's reads");
+    assert!(matches("unfiltered = true, tables = [\"*.*.wards\"]", opaque), "what is not seen is not filtered");
     assert!(!matches("unlimited = true", &|part, _| part.limited = true));
     assert!(!matches("hours = \"22:00-06:00\"", &|_, asked| asked.now = Timestamp::from_unix_seconds(1_735_732_800)));
     let ordered: &dyn Fn(&mut Part, &mut crate::Question<'_>) = &|part, _| {
@@ -338,6 +342,59 @@ fn conditions() {
     };
     assert!(matches("predicates = [\"equality\"]", ordered));
     assert!(!matches("predicates = [\"order\"]", ordered));
+}
+
+#[test]
+fn filters_are_what_the_rule_names() {
+    let bound = |column: &str, values| BoundColumn { column: column.to_owned(), values };
+    let unfiltered = |when: &str, columns: &[(&str, u32)]| {
+        let policy = with(&format!("[[deny]]\nname = \"d\"\nwhen = {{ unfiltered = true, {when} }}"));
+        let mut read = select(&["claims"], vec![bare("claims.amount")]);
+        read.reads[0].bound = columns.iter().map(|(column, values)| bound(column, *values)).collect();
+        matches!(judge(&policy, &[], vec![read]).decision, Decision::Deny(_))
+    };
+    let by_patient = "filter_by = [\"*.*.claims.patient_id\"]";
+    assert!(unfiltered(by_patient, &[]));
+    assert!(unfiltered(by_patient, &[("id", 1)]));
+    assert!(!unfiltered(by_patient, &[("id", 5_000), ("patient_id", 100)]));
+    assert!(unfiltered(by_patient, &[("patient_id", 101)]));
+    assert!(unfiltered(&format!("{by_patient}, at_most = 5"), &[("patient_id", 6)]));
+    assert!(unfiltered("filter_by = [\"*.*.wards.patient_id\"]", &[("patient_id", 1)]), "another table's column");
+}
+
+#[test]
+fn what_is_done_within_counts_and_how_tables_are_used() {
+    let denied = |when: &str, part: Part| {
+        let policy = with(&format!("[[deny]]\nname = \"d\"\nwhen = {{ {when} }}"));
+        matches!(judge(&policy, &[], vec![part]).decision, Decision::Deny(_))
+    };
+    let explained = || Part {
+        verbs: vec![Verb::Explain, Verb::Delete],
+        ..part(Verb::Explain, &["claims"], Outputs::Known(Vec::new()))
+    };
+    for (when, yes) in [
+        ("verbs = [\"delete\"]", true),
+        ("verbs = [\"write\"]", true),
+        ("verbs = [\"explain\"]", true),
+        ("verbs = [\"ddl\"]", false),
+        ("writes = [\"*.*.claims\"]", true),
+        ("reads = [\"*.*.claims\"]", false),
+        ("writes = [\"*.*.wards\"]", false),
+    ] {
+        assert_eq!(denied(when, explained()), yes, "{when}");
+    }
+    assert!(denied("reads = [\"*.*.claims\"]", select(&["claims"], vec![bare("claims.amount")])));
+    assert!(!denied("writes = [\"*.*.claims\"]", select(&["claims"], vec![bare("claims.amount")])));
+}
+
+#[test]
+fn a_comment_between_words_hides_nothing() {
+    let policy = with("[[deny]]\nname = \"d\"\nwhen = { matches = '(?i)from\\s+claims' }");
+    let who = identity("agent", &[]);
+    let mut facts = facts(vec![select(&["claims"], vec![bare("claims.amount")])]);
+    facts.normalized = "SELECT amount FROM claims".to_owned();
+    let asked = crate::Question { sql: b"SELECT amount FROM/**/claims", ..question(&who, &facts) };
+    assert!(matches!(policy.judge(&asked).decision, Decision::Deny(_)));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use crate::{ColumnRef, ColumnUses, SourceUse, TableRef};
 
 /// What kind of statement a part is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
     /// SELECT, VALUES, TABLE, cursor FETCH, EXECUTE of a SELECT.
     Select,
@@ -45,6 +45,22 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// What code may do that was not read.
+    pub const UNSEEN: [Self; 12] = [
+        Self::Select,
+        Self::Insert,
+        Self::Update,
+        Self::Delete,
+        Self::Merge,
+        Self::Truncate,
+        Self::CopyOut,
+        Self::CopyIn,
+        Self::Call,
+        Self::Ddl,
+        Self::Set,
+        Self::Other,
+    ];
+
     /// The name that rules (`verbs = ["select"]`) and the record use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -99,6 +115,26 @@ pub struct TableUse {
     pub access: Access,
     /// How it gets there.
     pub reach: Reach,
+}
+
+/// A column that must equal one of a few given values in every row that is read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BoundColumn {
+    /// The column's name.
+    pub column: String,
+    /// How many values are given: 1 for `=`, the length of the list for IN.
+    pub values: u32,
+}
+
+/// A read of a table's rows, in one place of the statement: what of it is known to be narrow.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TableRead {
+    /// Which table.
+    pub table: TableRef,
+    /// Columns that conjuncts over this place bind to given values, each once.
+    pub bound: Vec<BoundColumn>,
+    /// How many rows that can be, where all columns of a unique index are bound.
+    pub unique: Option<u32>,
 }
 
 /// Where a column of the result comes from.
@@ -203,11 +239,17 @@ pub struct Kin {
     pub also: ColumnRef,
 }
 
+/// So many rows are few, for those who ask nothing closer.
+pub const FEW: u32 = 100;
+
 /// What one statement does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// Kind of statement.
     pub verb: Verb,
+    /// Everything that it does, however deep within, `verb` included: an INSERT … SELECT inserts and selects, EXPLAIN ANALYZE
+    /// DELETE explains and deletes. What runs code that was not read does everything.
+    pub verbs: Vec<Verb>,
     /// Tables touched, each access once.
     pub tables: Vec<TableUse>,
     /// Columns returned.
@@ -224,7 +266,9 @@ pub struct Part {
     pub settings: Vec<SettingChange>,
     /// Further columns whose rules apply to the columns named above.
     pub kin: Vec<Kin>,
-    /// Whether every table read has a condition (WHERE or ON) that can exclude rows.
+    /// Reads of tables, once per place and table.
+    pub reads: Vec<TableRead>,
+    /// Whether every table read is bound to given values of a unique index, at most [`FEW`] of them.
     pub filtered: bool,
     /// Whether a LIMIT or FETCH FIRST bounds the result.
     pub limited: bool,

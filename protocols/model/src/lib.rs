@@ -20,8 +20,8 @@ mod verdict;
 
 pub use column::{Column, ColumnRef, TableRef};
 pub use facts::{
-    Access, Call, Facts, Kin, Lineage, Opaque, OutputColumn, Outputs, Part, PredicateUse, Reach, SettingChange,
-    TableUse, Usage, Verb, WriteFlow,
+    Access, BoundColumn, Call, FEW, Facts, Kin, Lineage, Opaque, OutputColumn, Outputs, Part, PredicateUse, Reach,
+    SettingChange, TableRead, TableUse, Usage, Verb, WriteFlow,
 };
 pub use identity::{AuthMethod, Identity};
 pub use outcome::{Outcome, ServerMessage, Severity, Status};

@@ -25,6 +25,9 @@ const BODIES: &str = "SELECT routine_schema, routine_name, routine_definition, s
     FROM information_schema.routines WHERE routine_type = 'PROCEDURE' AND routine_definition IS NOT NULL";
 const PARAMETERS: &str = "SELECT specific_schema, specific_name, parameter_name FROM information_schema.parameters \
     WHERE routine_type = 'PROCEDURE' AND parameter_name IS NOT NULL";
+/// The columns of unique indexes; of one over an expression the column is NULL.
+const UNIQUE: &str = "SELECT table_schema, table_name, index_name, column_name FROM information_schema.statistics \
+    WHERE non_unique = 0 ORDER BY table_schema, table_name, index_name, seq_in_index";
 /// Functions loaded from libraries; few may read this, and who may not learns of none.
 const LOADED: &str = "SELECT name FROM mysql.func";
 
@@ -38,6 +41,7 @@ pub(crate) struct Snapshot {
     loaded: Vec<TextRow>,
     bodies: Vec<TextRow>,
     parameters: Vec<TextRow>,
+    unique: Vec<TextRow>,
     /// SHA-256 over all of it.
     pub(crate) digest: [u8; 32],
 }
@@ -56,8 +60,9 @@ impl Snapshot {
         };
         let bodies = run(link, BODIES, capabilities).await?;
         let parameters = run(link, PARAMETERS, capabilities).await?;
+        let unique = run(link, UNIQUE, capabilities).await?;
         let mut hash = Sha256::new();
-        for table in [&columns, &tables, &indexes, &views, &routines, &loaded, &bodies, &parameters] {
+        for table in [&columns, &tables, &indexes, &views, &routines, &loaded, &bodies, &parameters, &unique] {
             hash.update((table.len() as u64).to_le_bytes());
             for cell in table.iter().flatten() {
                 let text = cell.as_deref();
@@ -67,7 +72,7 @@ impl Snapshot {
             }
         }
         let digest = hash.finalize().into();
-        Ok(Self { columns, tables, indexes, views, routines, loaded, bodies, parameters, digest })
+        Ok(Self { columns, tables, indexes, views, routines, loaded, bodies, parameters, unique, digest })
     }
 
     /// The procedures that can be followed.
@@ -130,6 +135,17 @@ impl Snapshot {
                 relation.definition = Some(definition);
             }
         }
+        let mut unique: Vec<(TableRef, String, Vec<String>)> = Vec::new();
+        for [schema, table, index, column] in self.unique.into_iter().filter_map(cells) {
+            let table = TableRef { schema, table };
+            match unique.last_mut() {
+                Some((last, name, columns)) if *last == table && *name == index => columns.push(column),
+                _ => unique.push((table, index, vec![column])),
+            }
+        }
+        // An index with an expression in it says nothing about columns.
+        unique.retain(|(_, _, columns)| columns.iter().all(|column| !column.is_empty()));
+        let unique = unique.into_iter().map(|(table, _, columns)| (table, columns));
         let stored = self.routines.into_iter().filter_map(cells).map(routine);
         let loaded = self.loaded.into_iter().filter_map(cells).map(|[name]| Routine {
             schema: String::new(),
@@ -141,6 +157,7 @@ impl Snapshot {
             returns_set: false,
         });
         Catalog::new(epoch, relations.into_values().collect(), stored.chain(loaded).collect())
+            .with_unique_indexes(unique)
     }
 }
 
@@ -196,10 +213,13 @@ mod tests {
             loaded: rows(&[&["sys_exec"]]),
             bodies: Vec::new(),
             parameters: Vec::new(),
+            unique: rows(&[&["ehr", "patients", "PRIMARY", "id"], &["ehr", "patients", "odd", ""]]),
             digest: [0; 32],
         };
         let catalog = snapshot.catalog(3);
         assert_eq!(catalog.epoch(), 3);
+        let patients = TableRef { schema: "ehr".to_owned(), table: "patients".to_owned() };
+        assert_eq!(catalog.unique_columns(&patients), [["id"]]);
         let relation = |schema: &str, table: &str| {
             catalog.relation(&TableRef { schema: schema.to_owned(), table: table.to_owned() }).unwrap()
         };

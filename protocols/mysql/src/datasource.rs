@@ -70,6 +70,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl MysqlDatasource {
     /// Sets it up. Does not connect.
     pub(crate) fn new(spec: DatasourceSpec) -> Result<Self, SpecError> {
+        sql::give_way_by(wire::give_way);
         if !spec.address.contains(':') {
             return Err(SpecError(format!("datasource {}: address {:?} lacks its port", spec.name, spec.address)));
         }

@@ -105,6 +105,8 @@ impl Procedures {
             kin: Vec::new(),
             sources: Vec::new(),
             uses: None,
+            verbs: vec![Verb::Call],
+            reads: Vec::new(),
             filtered: true,
             limited: true,
         };
@@ -171,6 +173,12 @@ fn add(part: &mut Part, facts: &Facts) -> Option<()> {
     part.writes.extend(inner.writes.iter().cloned());
     part.calls.extend(inner.calls.iter().cloned());
     part.kin.extend(inner.kin.iter().cloned());
+    for verb in &inner.verbs {
+        if !part.verbs.contains(verb) {
+            part.verbs.push(*verb);
+        }
+    }
+    part.reads.extend(inner.reads.iter().cloned());
     part.filtered &= inner.filtered;
     part.limited &= inner.limited || inner.tables.is_empty();
     Some(())

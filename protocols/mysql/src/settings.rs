@@ -180,6 +180,8 @@ mod tests {
             kin: Vec::new(),
             sources: Vec::new(),
             uses: None,
+            verbs: Vec::new(),
+            reads: Vec::new(),
             filtered: true,
             limited: false,
         };

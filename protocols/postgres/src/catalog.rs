@@ -93,6 +93,12 @@ const SETTERS: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_c
      AND (l.lanname NOT IN ('sql', 'plpgsql') OR p.prosrc ~* \
      '(set_config|execute|set\\s+((local|session)\\s+)?\"?\\w+\"?\\s*\\.)'))";
 
+/// The columns of unique indexes that hold for every row; those over expressions are left out.
+const UNIQUE: &str = "SELECT i.indrelid, i.indexrelid, a.attname FROM pg_catalog.pg_index i \
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid \
+     AND a.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1]) \
+     WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL";
+
 const TYPES: &str = "SELECT oid, pg_catalog.format_type(oid, NULL), typtype, typbasetype, typelem, typcategory \
      FROM pg_catalog.pg_type WHERE typtype IN ('b', 'c', 'd', 'e', 'r', 'm')";
 
@@ -107,6 +113,7 @@ pub(crate) async fn read(link: &mut Link, epoch: u64) -> io::Result<Snapshot> {
     let routines = link.query(&routines()).await?;
     let operators = link.query(&operators()).await?;
     let setters = link.query(SETTERS).await?;
+    let unique = link.query(UNIQUE).await?;
     let types = link.query(TYPES).await?;
     let labels = link.query(LABELS).await?;
     link.query("ROLLBACK").await?;
@@ -116,7 +123,22 @@ pub(crate) async fn read(link: &mut Link, epoch: u64) -> io::Result<Snapshot> {
     let operators = operators.iter().map(|row| text(row, 0).to_owned());
     let catalog = Catalog::new(epoch, relations, routines).with_user_operators(operators);
     let catalog = catalog.with_code_that_sets_settings(setters.first().is_none_or(|row| text(row, 0) != "f"));
+    let unique = unique_indexes(&unique, &catalog);
+    let catalog = catalog.with_unique_indexes(unique);
     Ok(Snapshot { catalog: Arc::new(catalog), types: build_types(&types, &labels), nullable })
+}
+
+/// The columns of each unique index, with its table.
+fn unique_indexes(rows: &Rows, catalog: &Catalog) -> Vec<(TableRef, Vec<String>)> {
+    let tables: HashMap<u32, &TableRef> = catalog.relations().map(|relation| (relation.id, &relation.name)).collect();
+    let mut indexes: HashMap<u32, (TableRef, Vec<String>)> = HashMap::new();
+    for row in rows {
+        let (Some(table), Some(index)) = (number::<u32>(row, 0), number::<u32>(row, 1)) else { continue };
+        let Some(table) = tables.get(&table) else { continue };
+        let (_, columns) = indexes.entry(index).or_insert_with(|| (TableRef::clone(table), Vec::new()));
+        columns.push(text(row, 2).to_owned());
+    }
+    indexes.into_values().collect()
 }
 
 /// A cell of a row; empty where there is none.

@@ -42,6 +42,7 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(spec: DatasourceSpec) -> Self {
+        sql::give_way_by(wire::give_way);
         Self {
             spec,
             keys: KeyCache::default(),

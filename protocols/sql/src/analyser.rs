@@ -1,5 +1,8 @@
 //! The entry: analyses a text, or finds that a text of the same shape was analysed before.
 
+use crate::apart::apart;
+use crate::bounds::{self, Effort, LARGE_TEXT, LONGEST_TEXT};
+use crate::condense::condensed;
 use crate::lift::{self, Keep, Lexis, Lifted};
 use crate::memory::Memory;
 use crate::{Catalog, Dialect, Settings};
@@ -8,26 +11,6 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Longest text that is analysed, in bytes.
-pub const LONGEST_TEXT: usize = 4 << 20;
-/// Syntax trees deeper than this are not built.
-fn deepest_tree(dialect: Dialect) -> usize {
-    match dialect {
-        Dialect::Postgres => 5_000,
-        Dialect::Mysql | Dialect::MariaDb => 2_000,
-    }
-}
-
-/// How much stack a front end may need, measured in debug builds and doubled: the depth up to which a caller's 2 MiB are
-/// enough, and the bytes for each level beyond.
-pub(crate) fn stack_needs(dialect: Dialect) -> (usize, usize) {
-    match dialect {
-        Dialect::Postgres => (24, 64 << 10),
-        // sqlparser's frames are large.
-        Dialect::Mysql | Dialect::MariaDb => (14, 128 << 10),
-    }
-}
 
 /// What a front end made of a text.
 pub(crate) struct Parsed {
@@ -65,30 +48,54 @@ impl Analyser {
                 format!("the text is longer than {} MiB, which is not analysed: send it in pieces", LONGEST_TEXT >> 20);
             return Arc::new(unparsed(why, String::new(), catalog));
         }
+        if sql.len() <= LARGE_TEXT {
+            return self.look(sql, catalog, settings, false);
+        }
+        apart(|| self.look(sql, catalog, settings, true)).unwrap_or_else(|| Arc::new(too_busy(catalog)))
+    }
+
+    /// The facts, remembered or fresh. `alone`: this is apart from the worker's other sessions already.
+    fn look(&self, sql: &[u8], catalog: &Catalog, settings: &Settings, alone: bool) -> Arc<Facts> {
         let lexis = Lexis::new(self.dialect, settings);
         let lifted = lift::lift(sql, lexis, Keep::Decisive);
         if let Some(facts) = self.memory.lock().find(&lifted.key, catalog.epoch(), settings) {
             return facts;
         }
-        let facts = Arc::new(self.fresh(sql, &lifted, lexis, catalog, settings));
+        let job = Job { sql, lifted: &lifted, catalog, settings };
+        let facts = if alone { self.fresh(&job, Effort::Thorough) } else { self.fresh_in_turn(&job) };
+        // What could not be read now is not remembered: it may be read later.
+        let Some(facts) = facts.map(Arc::new) else { return Arc::new(too_busy(catalog)) };
         if lifted.refused.is_none() {
             self.memory.lock().keep(lifted.key, catalog.epoch(), settings, &facts);
         }
         facts
     }
 
-    fn fresh(&self, sql: &[u8], lifted: &Lifted, lexis: Lexis, catalog: &Catalog, settings: &Settings) -> Facts {
-        let normalized = lift::readable(&lift::lift(sql, lexis, Keep::Nothing).key);
+    /// What takes more than a moment is begun again, apart from the worker's other sessions.
+    fn fresh_in_turn(&self, job: &Job<'_>) -> Option<Facts> {
+        match self.fresh(job, Effort::Quick) {
+            Some(facts) => Some(facts),
+            None => apart(|| self.fresh(job, Effort::Thorough)).flatten(),
+        }
+    }
+
+    /// The facts of a text; `None` if that takes more than a quick look, or than there is.
+    fn fresh(&self, job: &Job<'_>, effort: Effort) -> Option<Facts> {
+        let Job { sql, lifted, catalog, settings } = job;
+        let normalized = crate::normalized(self.dialect, sql, settings);
         let text = match self.readable(sql, lifted, settings) {
             Ok(text) => text,
-            Err(why) => return unparsed(why, normalized, catalog),
+            Err(why) => return Some(unparsed(why, normalized, catalog)),
         };
-        let parsed = if lifted.nesting <= stack_needs(self.dialect).0 {
-            self.parse(&text, catalog, settings)
-        } else {
-            self.parse_deep(&text, lifted.nesting, catalog, settings)
+        let work = || bounds::deep(self.dialect, lifted.nesting, || self.parse(&text, catalog, settings));
+        let parsed = match bounds::within(effort, work) {
+            (_, Some(_)) if effort == Effort::Quick => return None,
+            (_, Some(what)) => Err(format!("the statement needs too much {what}: simplify it or send it in pieces")),
+            // There was no thread with so deep a stack.
+            (None, None) => return None,
+            (Some(parsed), None) => parsed,
         };
-        match parsed {
+        Some(match parsed {
             Ok(parsed) => Facts {
                 parts: parsed.parts,
                 unparsed: None,
@@ -98,7 +105,7 @@ impl Analyser {
                 catalog_epoch: catalog.epoch(),
             },
             Err(why) => unparsed(why, normalized, catalog),
-        }
+        })
     }
 
     /// The text as the parser may have it, or why not.
@@ -109,12 +116,14 @@ impl Analyser {
         if self.dialect == Dialect::Postgres && !settings.standard_conforming_strings {
             return Err("standard_conforming_strings is off: set it to on".to_owned());
         }
-        if lifted.nesting > deepest_tree(self.dialect) {
-            return Err("the text nests too deeply: simplify it or send it in pieces".to_owned());
+        if let Some(why) = bounds::exceeded(self.dialect, lifted) {
+            return Err(why);
         }
         if lifted.statements > 1 && !settings.multi_statements {
             return Err("several statements in one text are not enabled: send them one by one".to_owned());
         }
+        let short = (!lifted.blanks.is_empty()).then(|| condensed(sql, &lifted.blanks));
+        let sql = short.as_deref().unwrap_or(sql);
         match std::str::from_utf8(sql) {
             Ok(text) if text.is_ascii() || settings.ascii_safe_encoding => Ok(text.to_owned()),
             Ok(_) => Err("the client's character set hides where characters end: use UTF-8".to_owned()),
@@ -133,21 +142,19 @@ impl Analyser {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err("the parser failed on this text: rewrite it".to_owned()))
     }
-
-    /// Parsers and their trees recurse: deep texts get a stack of their own.
-    fn parse_deep(&self, text: &str, depth: usize, catalog: &Catalog, settings: &Settings) -> Result<Parsed, String> {
-        let stack = (4 << 20) + depth * stack_needs(self.dialect).1;
-        on_stack(stack, || self.parse(text, catalog, settings))
-            .unwrap_or_else(|| Err("no thread could be had to read a text of this depth: try again".to_owned()))
-    }
 }
 
-/// Runs `work` on a thread with so many bytes of stack; `None` when there is none or it fails.
-pub(crate) fn on_stack<T: Send>(bytes: usize, work: impl FnOnce() -> T + Send) -> Option<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(bytes).spawn_scoped(scope, work).ok()?;
-        thread.join().ok()
-    })
+/// A text with what its scan gave.
+struct Job<'a> {
+    sql: &'a [u8],
+    lifted: &'a Lifted,
+    catalog: &'a Catalog,
+    settings: &'a Settings,
+}
+
+fn too_busy(catalog: &Catalog) -> Facts {
+    let why = "too many large statements are being read at once: send it again in a moment";
+    unparsed(why.to_owned(), String::new(), catalog)
 }
 
 fn unparsed(why: String, normalized: String, catalog: &Catalog) -> Facts {

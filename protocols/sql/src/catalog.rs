@@ -100,6 +100,7 @@ pub struct Catalog {
     /// Names of relations outside the engine's own schemas, in lower case.
     spelt: HashSet<String>,
     user_operators: HashSet<String>,
+    unique: HashMap<TableRef, Vec<Vec<String>>>,
     code_sets_settings: bool,
     layer: Option<Layer>,
 }
@@ -146,6 +147,7 @@ impl Catalog {
             folded,
             spelt,
             user_operators: HashSet::new(),
+            unique: HashMap::new(),
             code_sets_settings: true,
             layer: None,
             epoch,
@@ -161,6 +163,28 @@ impl Catalog {
     pub fn with_user_operators(mut self, names: impl IntoIterator<Item = String>) -> Self {
         self.user_operators.extend(names);
         self
+    }
+
+    /// Adds unique indexes, by table: the columns of each. Those over expressions or over part of the rows are left out.
+    #[must_use]
+    pub fn with_unique_indexes(mut self, indexes: impl IntoIterator<Item = (TableRef, Vec<String>)>) -> Self {
+        for (table, columns) in indexes {
+            self.unique.entry(table).or_default().push(columns);
+        }
+        self
+    }
+
+    /// The columns of each unique index of a table.
+    #[must_use]
+    pub fn unique_columns(&self, table: &TableRef) -> &[Vec<String>] {
+        let own = self.unique.get(table);
+        // A temporary relation of that name is another.
+        let below = self.layer.as_ref().filter(|_| !self.relations.contains_key(table));
+        match (own, below) {
+            (Some(own), _) => own,
+            (None, Some(layer)) => layer.under.unique_columns(table),
+            (None, None) => &[],
+        }
     }
 
     /// The same catalog as one session sees it that made relations which no other sees: temporary ones (in schema `pg_temp`;

@@ -3,6 +3,8 @@
 //!
 //! A front end that meets something it has no form for lowers it to [`Expr::Opaque`] with all the operands it can see.
 
+use std::sync::Arc;
+
 /// The name of a relation as written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Name {
@@ -83,10 +85,21 @@ pub(crate) struct Target {
     pub(crate) expr: Expr,
 }
 
+/// Shared, because every call over a named window has all of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
-    pub(crate) partition: Vec<Expr>,
-    pub(crate) order: Vec<Expr>,
+    pub(crate) partition: Vec<Arc<Expr>>,
+    pub(crate) order: Vec<Arc<Expr>>,
+}
+
+impl Window {
+    /// The window as one that is named has it; nothing when the text's budget for such copies is spent.
+    pub(crate) fn copy(&self) -> Self {
+        match crate::bounds::hold(1 + self.partition.len() + self.order.len()) {
+            true => self.clone(),
+            false => Self::default(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -227,6 +240,16 @@ pub(crate) enum Expr {
 }
 
 impl Expr {
+    /// The condition of an arm of CASE. What the arms compare with is written out once, or texts of CASE in CASE would grow
+    /// with every arm on every level: the other arms depend on it by the first.
+    pub(crate) fn arm(compared: Option<&Self>, condition: Self, first: bool) -> Self {
+        let short = |expr: &Self| matches!(expr, Self::Literal(_) | Self::Number(_) | Self::Param | Self::Column(_));
+        match compared {
+            Some(compared) if first || short(compared) => Self::Equal(Box::new(compared.clone()), Box::new(condition)),
+            _ => condition,
+        }
+    }
+
     /// A literal, a parameter, or a cast or row of them.
     pub(crate) fn is_constant(&self) -> bool {
         match self {
@@ -309,6 +332,8 @@ pub(crate) enum Write {
 
 #[derive(Clone, Debug)]
 pub(crate) struct MergeAction {
+    /// What it does to the row, where it does something.
+    pub(crate) verb: Option<model::Verb>,
     pub(crate) condition: Option<Expr>,
     pub(crate) assignments: Vec<Assignment>,
 }

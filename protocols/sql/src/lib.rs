@@ -8,7 +8,10 @@
 //! works out the facts on that. What is not understood on any of these steps is unknown or opaque, never harmless.
 
 mod analyser;
+mod apart;
+mod bounds;
 mod catalog;
+mod condense;
 mod ir;
 mod lift;
 mod lineage;
@@ -21,7 +24,9 @@ mod settings;
 mod substitute;
 mod systems;
 
-pub use analyser::{Analyser, LONGEST_TEXT};
+pub use analyser::Analyser;
+pub use apart::{GiveWay, give_way_by};
+pub use bounds::LONGEST_TEXT;
 pub use catalog::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
 pub use session::Session;
 pub use settings::{Dialect, Settings, SqlMode};
@@ -30,10 +35,30 @@ pub use substitute::{ComparedParameter, compared_parameters, substitute};
 /// The name under which a statement that changes accounts, their passwords or rights says so among the settings it changes.
 pub const ACCOUNTS: &str = "accounts";
 
-/// The query of a view's definition.
-fn view_query(dialect: Dialect, definition: &str) -> Result<ir::Query, String> {
-    match dialect {
-        Dialect::Postgres => postgres::view_query(definition),
-        Dialect::Mysql | Dialect::MariaDb => mysql::view_query(dialect, definition),
+/// The text with its literals replaced by `?`, and white space and comments folded. The scanner alone says so, up to where
+/// it refuses the text.
+#[must_use]
+pub fn normalized(dialect: Dialect, sql: &[u8], settings: &Settings) -> String {
+    lift::readable(&lift::lift(sql, lift::Lexis::new(dialect, settings), lift::Keep::Nothing).key)
+}
+
+/// Reads the query of a view's definition and looks at it, on a stack that is deep enough for both.
+fn with_view_query<T: Send>(
+    dialect: Dialect,
+    definition: &str,
+    look: impl FnOnce(&ir::Query) -> T + Send,
+) -> Result<T, String> {
+    let lexis = lift::Lexis::new(dialect, &Settings::default());
+    let lifted = lift::lift(definition.as_bytes(), lexis, lift::Keep::Nothing);
+    if let Some(why) = lifted.refused.map(str::to_owned).or_else(|| bounds::exceeded(dialect, &lifted)) {
+        return Err(why);
     }
+    bounds::deep(dialect, lifted.nesting, || {
+        let query = match dialect {
+            Dialect::Postgres => postgres::view_query(definition),
+            Dialect::Mysql | Dialect::MariaDb => mysql::view_query(dialect, definition),
+        };
+        query.map(|query| look(&query))
+    })
+    .unwrap_or_else(|| Err("no thread could be had to read it: try again".to_owned()))
 }

@@ -3,15 +3,24 @@
 //! Texts that differ only in literals get the same key and share their facts, so the key must keep every literal that
 //! the analysis looks at: positions in ORDER BY, GROUP BY and DISTINCT ON, all of a statement that is not a query or a
 //! change of rows, arguments of `set_config` and `current_setting`, and the escape character of `U&""` names. The same
-//! pass bounds how deeply the parser may nest, because the parsers recurse.
+//! pass counts what the bounds of a text are about: an upper bound of how deeply its tree nests, tokens, joins and set
+//! operations.
 
+mod comments;
+mod levels;
 mod literals;
+mod names;
 mod numbers;
 mod places;
 
 pub(crate) use places::Place;
 
+use crate::bounds::LARGE_TEXT;
+use crate::condense::{Entry, Lists};
 use crate::{Dialect, Settings};
+use levels::Level;
+use names::Last;
+use std::ops::Range;
 
 /// Stands for a string literal in a key.
 pub(crate) const STRING: u8 = 0x01;
@@ -35,6 +44,14 @@ pub(crate) struct Lifted {
     pub(crate) statements: usize,
     /// Where each token stands, in the key and in the text; with [`Keep::Canonical`] only.
     pub(crate) places: Vec<Place>,
+    /// Words, names, literals and symbols, without those in `blanks`.
+    pub(crate) tokens: usize,
+    /// Words that join.
+    pub(crate) joins: usize,
+    /// Words for UNION, INTERSECT and EXCEPT.
+    pub(crate) set_operations: usize,
+    /// What of long lists of literals need not be parsed.
+    pub(crate) blanks: Vec<Range<usize>>,
 }
 
 /// What becomes of literals.
@@ -84,16 +101,10 @@ pub(crate) fn lift(sql: &[u8], lexis: Lexis, keep: Keep) -> Lifted {
         space: false,
         words: [Word::Other; 2],
         last: Last::Other,
+        lists: (sql.len() > LARGE_TEXT).then(Lists::default),
     };
     scan.run();
     scan.out
-}
-
-#[derive(Clone, Copy, Default)]
-struct Level {
-    run: usize,
-    deepest: usize,
-    positional: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -112,15 +123,6 @@ enum Word {
     On,
 }
 
-/// What stands directly before: nothing keeps `t.limit` from being a name, or `t.1_0`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    Name,
-    /// The dot behind a name.
-    Dot,
-    Other,
-}
-
 struct Scan<'a> {
     sql: &'a [u8],
     at: usize,
@@ -134,6 +136,8 @@ struct Scan<'a> {
     space: bool,
     words: [Word; 2],
     last: Last,
+    /// Looks for long lists, in long texts.
+    lists: Option<Lists>,
 }
 
 fn starts_word(byte: u8) -> bool {
@@ -159,7 +163,13 @@ impl Scan<'_> {
             self.token();
         }
         let open: usize = self.levels.iter().map(|level| level.run.max(level.deepest)).sum();
-        self.out.nesting = self.out.nesting.max(open) + self.levels.len();
+        // A comma ends an expression, but neither a join nor a set operation: those nest all through the text.
+        self.out.nesting = self.out.nesting.max(open) + self.levels.len() + self.out.joins + self.out.set_operations;
+        if let Some(lists) = self.lists.take() {
+            let (blanks, tokens) = lists.finish();
+            self.out.tokens = self.out.tokens.saturating_sub(tokens);
+            self.out.blanks = blanks;
+        }
     }
 
     fn token(&mut self) {
@@ -198,16 +208,6 @@ impl Scan<'_> {
         }
     }
 
-    /// In MySQL `t.1x` continues a name after a dot; a number cannot follow a name there.
-    fn after_name(&self) -> bool {
-        !self.space && self.last == Last::Name
-    }
-
-    /// What follows a name and its dot directly is a name, whatever it looks like.
-    fn after_dot(&self) -> bool {
-        !self.space && self.last == Last::Dot
-    }
-
     fn separate(&mut self) {
         if self.space && !self.out.key.is_empty() {
             self.out.key.push(b' ');
@@ -221,58 +221,11 @@ impl Scan<'_> {
         self.out.key.extend_from_slice(text);
     }
 
-    fn count(&mut self) {
-        if let Some(level) = self.levels.last_mut() {
-            level.run += 1;
-            self.total += 1;
+    /// Tells who looks for long lists of a token.
+    fn listed(&mut self, tell: impl FnOnce(&mut Lists)) {
+        if let Some(lists) = &mut self.lists {
+            tell(lists);
         }
-    }
-
-    fn line_comment(&mut self) {
-        while self.at < self.sql.len() && !matches!(self.peek(0), b'\n' | b'\r') {
-            if self.peek(0) == 0 {
-                return self.refuse("the text contains a NUL byte");
-            }
-            self.at += 1;
-        }
-        // MySQL ends such a comment at the line feed only: a carriage return does not hide what follows.
-        if self.peek(0) == b'\r' && !self.lexis.postgres && self.peek(1) != b'\n' {
-            return self.refuse("a comment contains a carriage return without a line feed");
-        }
-        self.space = true;
-    }
-
-    fn block_comment(&mut self) {
-        if !self.lexis.postgres && (self.peek(2) == b'!' || (self.peek(2) == b'M' && self.peek(3) == b'!')) {
-            return self.refuse("an executable comment (/*! … */) is not accepted: write its content as plain SQL");
-        }
-        let opened = self.at;
-        let mut depth = 1usize;
-        self.at += 2;
-        while self.at < self.sql.len() {
-            match (self.peek(0), self.peek(1)) {
-                (b'/', b'*') if self.lexis.postgres => {
-                    depth += 1;
-                    self.at += 2;
-                }
-                (b'/', b'*') => return self.refuse("a comment within a comment is not accepted"),
-                (b'*', b'/') => {
-                    depth -= 1;
-                    self.at += 2;
-                    if depth == 0 {
-                        let hint = self.sql.get(opened..self.at).unwrap_or_default();
-                        if !self.lexis.postgres && hint.starts_with(b"/*+") && sets_variables(hint) {
-                            return self.refuse("an optimizer hint with SET_VAR is not accepted: use SET");
-                        }
-                        self.space = true;
-                        return;
-                    }
-                }
-                (0, _) => return self.refuse("the text contains a NUL byte"),
-                _ => self.at += 1,
-            }
-        }
-        self.refuse("a comment is not closed");
     }
 
     fn word(&mut self) {
@@ -321,23 +274,9 @@ impl Scan<'_> {
         self.copy(start);
         self.place(key, start);
         self.last = Last::Name;
-    }
-
-    /// Whether the server reads these bytes as the name that we read, and keeps it as it is; refuses the text if not.
-    fn is_name(&mut self, name: &[u8]) -> bool {
-        if name.is_ascii() || self.lexis.postgres {
-            return true;
-        }
-        if !self.lexis.high_letters {
-            self.refuse("outside of strings, the client's character set has letters and spaces of its own: use UTF-8");
-            return false;
-        }
-        // Names are stored in a form of UTF-8 that has no such characters: the server puts a question mark.
-        let kept = std::str::from_utf8(name).is_ok_and(|name| name.chars().all(|c| u32::from(c) <= 0xffff));
-        if !kept {
-            self.refuse("a name holds characters that the server does not keep");
-        }
-        kept
+        let end = self.at;
+        let null = lower == b"null";
+        self.listed(|lists| if null { lists.literal(Entry::Null, start..end) } else { lists.other() });
     }
 
     /// Notes the first word of a statement.
@@ -369,31 +308,21 @@ impl Scan<'_> {
             // MySQL lets these be names of columns.
             b"offset" | b"fetch" if self.lexis.postgres => self.positional(false),
             b"uescape" => self.statement.keep_next = true,
+            b"case" => self.case(),
+            b"end" if self.levels.last().is_some_and(|level| level.case) => self.close(),
+            b"between" => self.between(),
+            b"and" if self.ends_between() => {}
             b"and" | b"or" if self.lexis.postgres => self.settle(),
+            b"join" | b"straight_join" => self.out.joins += 1,
+            b"union" | b"intersect" | b"except" | b"minus" => self.out.set_operations += 1,
             _ if is_setting_function(word) => self.statement.keep_all = true,
             _ => {}
         }
         self.remember(seen);
     }
 
-    fn positional(&mut self, on: bool) {
-        if let Some(level) = self.levels.last_mut() {
-            level.positional = on;
-        }
-    }
-
     fn remember(&mut self, word: Word) {
         self.words = [self.words[1], word];
-    }
-
-    /// What comes next on this level does not nest in what came before.
-    fn settle(&mut self) {
-        if let Some(level) = self.levels.last_mut() {
-            self.out.nesting = self.out.nesting.max(self.total);
-            self.total -= level.run;
-            level.deepest = level.deepest.max(level.run);
-            level.run = 0;
-        }
     }
 
     fn symbol(&mut self, byte: u8) {
@@ -403,22 +332,28 @@ impl Scan<'_> {
                 let positional = self.levels.last().is_some_and(|level| level.positional)
                     || self.words == [Word::Distinct, Word::On];
                 self.levels.push(Level { positional, ..Level::default() });
-                if self.levels.len() > 4096 {
-                    return self.refuse("the text nests more than 4096 parentheses");
-                }
+                self.too_deep();
+                self.listed(|lists| if byte == b'(' { lists.opened() } else { lists.other() });
             }
             b')' | b']' => {
-                if self.levels.len() > 1
-                    && let Some(inner) = self.levels.pop()
-                    && let Some(outer) = self.levels.last_mut()
-                {
-                    let depth = inner.run.max(inner.deepest) + 1;
-                    outer.run += depth;
-                    self.total = self.total - inner.run + depth;
-                }
+                self.close_cases();
+                self.close();
+                let end = self.at + 1;
+                self.listed(|lists| if byte == b')' { lists.closed(end) } else { lists.other() });
             }
-            b',' => self.settle(),
+            b',' => {
+                self.settle();
+                let at = self.at;
+                self.listed(|lists| lists.comma(at));
+            }
+            b'-' | b'+' => {
+                self.begin(b"");
+                self.count();
+                self.listed(Lists::sign);
+            }
             b';' => {
+                self.listed(Lists::other);
+                self.close_cases();
                 self.settle();
                 self.statement = Statement::default();
                 self.positional(false);
@@ -426,9 +361,11 @@ impl Scan<'_> {
             _ => {
                 self.begin(b"");
                 self.count();
+                self.listed(Lists::other);
             }
         }
         let dot = byte == b'.' && self.after_name();
+        self.out.tokens += usize::from(matches!(byte, b'(' | b')' | b'[' | b']' | b',' | b';'));
         self.separate();
         let (key, start) = (self.out.key.len(), self.at);
         self.out.key.push(byte);
@@ -445,10 +382,6 @@ impl Scan<'_> {
 
 fn is_setting_function(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"set_config") || name.eq_ignore_ascii_case(b"current_setting")
-}
-
-fn sets_variables(hint: &[u8]) -> bool {
-    hint.windows(7).any(|window| window.eq_ignore_ascii_case(b"SET_VAR"))
 }
 
 /// The key as a person reads it.

@@ -1,7 +1,7 @@
 //! What a session has prepared or declared by SQL: `EXECUTE x` and `FETCH … FROM c` name it, and only the session knows
 //! what it is. PostgreSQL only; MySQL's prepared texts stay opaque.
 
-use crate::analyser::on_stack;
+use crate::bounds::{self, Effort};
 use crate::postgres::{Kept, SessionStatement};
 use crate::{Analyser, Catalog, Settings};
 use model::{Facts, Outputs, Part};
@@ -11,8 +11,8 @@ use std::sync::Arc;
 /// Names kept at most of each kind; what comes later stays opaque.
 const NAMES: usize = 1024;
 
-/// Stack for working out a kept statement, in bytes: its depth was bounded when it was kept.
-const KEPT_STACK: usize = 12 << 20;
+/// Depth up to which a statement is kept.
+pub(crate) const KEPT_DEPTH: usize = 100;
 
 /// Prepared statements and cursors of one session, by name.
 ///
@@ -101,8 +101,12 @@ impl Analyser {
             None => what.strip_prefix("cursor ").and_then(|name| session.cursors.get(name)),
         };
         let Some((kept, settings)) = kept.filter(|_| part.verb == model::Verb::Select) else { return facts };
-        let run = on_stack(KEPT_STACK, || crate::postgres::analyse_kept(kept, catalog, settings));
-        let Some(mut run) = run else { return facts };
+        let work = || {
+            bounds::deep(crate::Dialect::Postgres, KEPT_DEPTH, || {
+                crate::postgres::analyse_kept(kept, catalog, settings)
+            })
+        };
+        let (Some(mut run), None) = bounds::within(Effort::Quick, work) else { return facts };
         let Some(mut inner) = run.parts.pop() else { return facts };
         let own = Part { opaque: part.opaque.iter().filter(|o| o.what != *what).cloned().collect(), ..part.clone() };
         inner.calls.extend(own.calls);

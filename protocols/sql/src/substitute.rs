@@ -1,6 +1,7 @@
 //! The door to what is put in the place of protected relations, and to what a prepared text compares its parameters with.
 
-use crate::analyser::{on_stack, stack_needs};
+use crate::apart::apart;
+use crate::bounds::{self, Effort, LARGE_TEXT};
 use crate::lift::{self, Keep, Lexis};
 use crate::{Catalog, Dialect, Settings, mysql};
 use model::{Facts, Substitution};
@@ -56,22 +57,28 @@ pub fn compared_parameters(
     }
 }
 
-/// Parsers recurse: a deep text gets a stack of its own.
+/// Parsers recurse and try: a text is read within the same bounds as when it was analysed.
 fn with_stack<T: Send>(
     dialect: Dialect,
     sql: &[u8],
     settings: &Settings,
     work: impl FnOnce() -> Result<T, String> + Send,
 ) -> Result<T, String> {
-    let nesting = lift::lift(sql, Lexis::new(dialect, settings), Keep::Nothing).nesting;
-    let (shallow, level) = stack_needs(dialect);
+    let lifted = lift::lift(sql, Lexis::new(dialect, settings), Keep::Nothing);
+    if let Some(why) = bounds::exceeded(dialect, &lifted) {
+        return Err(why);
+    }
     let work = || {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err("the parser failed on this text: rewrite it".to_owned()))
     };
-    if nesting <= shallow {
-        return work();
+    let bounded = || bounds::within(Effort::Thorough, || bounds::deep(dialect, lifted.nesting, work));
+    let done = if sql.len() > LARGE_TEXT { apart(bounded) } else { Some(bounded()) };
+    match done {
+        Some((_, Some(what))) => Err(format!("the statement needs too much {what}: simplify it or send it in pieces")),
+        Some((Some(done), None)) => done,
+        Some((None, None)) | None => {
+            Err("too many large statements are being read at once: send it again in a moment".to_owned())
+        }
     }
-    on_stack((4 << 20) + nesting * level, work)
-        .unwrap_or_else(|| Err("no thread could be had to read a text of this depth: try again".to_owned()))
 }

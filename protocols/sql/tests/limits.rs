@@ -2,7 +2,7 @@
 
 mod hospital;
 
-use hospital::{my, part, pg, summary};
+use hospital::{my, pg, summary};
 
 /// A routine of the user hides the engine's own of the same name, whatever the arguments' types.
 #[test]
@@ -33,12 +33,6 @@ fn unnest_of_an_unknown_type_has_unknown_columns() {
         summary(&pg("SELECT * FROM unnest(ARRAY(SELECT item FROM orders))")).contains("unknown: the columns of unnest")
     );
     assert_eq!(summary(&pg("SELECT u FROM unnest(ARRAY(SELECT item FROM orders)) u")), "select u<orders.item");
-}
-
-/// What is always true is found only in its plainest forms.
-#[test]
-fn other_tautologies_count_as_filters() {
-    assert!(part(&pg("SELECT * FROM patients WHERE id > -1")).filtered);
 }
 
 /// Temporary tables live in the session, not in the catalog snapshot.

@@ -120,34 +120,7 @@ fn a_number_is_no_key_of_a_text_column_in_mysql() {
 }
 
 #[test]
-fn what_a_statement_filters() {
-    let filtered = |sql: &str| part(&pg(sql)).filtered;
-    for sql in [
-        "SELECT * FROM patients WHERE id = 1",
-        "SELECT * FROM patients p JOIN encounters e ON e.patient_id = p.id WHERE p.id = 1",
-        "SELECT * FROM (SELECT * FROM patients) q WHERE q.id = 1",
-        "WITH c AS (SELECT * FROM patients) SELECT * FROM c WHERE id = 1",
-        "SELECT * FROM patients p LEFT JOIN encounters e ON e.patient_id = p.id WHERE p.id = 1",
-        "SELECT 1",
-        "SELECT relname FROM pg_class",
-    ] {
-        assert!(filtered(sql), "{sql}");
-    }
-    for sql in [
-        "SELECT * FROM patients",
-        "SELECT * FROM patients WHERE true",
-        "SELECT * FROM patients WHERE 1 = 1",
-        "SELECT * FROM patients WHERE id = id",
-        "SELECT * FROM patients p JOIN encounters e ON e.patient_id = p.id",
-        "SELECT * FROM encounters e LEFT JOIN patients p ON p.id = 1",
-        "SELECT * FROM patients, encounters WHERE encounters.id = 1",
-        "SELECT * FROM encounters WHERE id = 1 UNION ALL SELECT id, id, zip, zip FROM patients",
-        "DELETE FROM patients",
-        "UPDATE patients SET zip = 'x'",
-        "SELECT (SELECT max(id) FROM patients) FROM encounters WHERE id = 1",
-    ] {
-        assert!(!filtered(sql), "{sql}");
-    }
+fn limits_are_seen() {
     assert!(part(&pg("SELECT * FROM patients LIMIT 5")).limited);
     assert!(!part(&pg("SELECT * FROM patients LIMIT ALL")).limited);
 }

@@ -9,6 +9,7 @@ mod conversation;
 mod desk;
 mod estimate;
 mod frame;
+mod give_way;
 mod options;
 mod protocol;
 mod survey;
@@ -18,6 +19,7 @@ pub use conversation::{Answer, CellAnswer, CellMasker, Conversation, Request, Ro
 pub use desk::{Admission, CancelTarget, Claim, Credential, Desk, Discovery, LoginError, Proof};
 pub use estimate::plannable;
 pub use frame::{Cursor, Truncated};
+pub use give_way::give_way;
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use protocol::{Datasource, DatasourceSpec, Established, Login, Protocol, Secret, SpecError, UpstreamTls};
 pub use survey::{Finding, Sample, SampleOrder, Severity, Survey, SurveyColumn, trace_view};

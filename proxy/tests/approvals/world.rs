@@ -141,6 +141,8 @@ pub(crate) fn empty_part(verb: Verb) -> model::Part {
         kin: Vec::new(),
         sources: Vec::new(),
         uses: None,
+        verbs: Vec::new(),
+        reads: Vec::new(),
         filtered: true,
         limited: false,
     }

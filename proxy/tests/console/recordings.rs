@@ -91,6 +91,8 @@ impl Archive {
             kin: vec![],
             sources: vec![],
             uses: None,
+            verbs: Vec::new(),
+            reads: Vec::new(),
             filtered: true,
             limited: false,
         };

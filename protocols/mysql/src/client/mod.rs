@@ -139,8 +139,7 @@ impl MysqlConversation {
         if kill::mentions(&sql) && kill::parse(&sql).is_some() {
             refusal = Some(kill::alone());
         }
-        if self.prepared.is_full() {
-            let message = format!("this session has {} prepared statements already", prepared::MOST);
+        if let Some(message) = self.prepared.is_full(&sql) {
             refusal = Some(Refusal::new(RefusalKind::LimitReached, message).hint("close those that are not needed"));
         }
         let statement = self.statement(Phase::Prepare, sql, Vec::new(), facts, wire);
@@ -263,6 +262,8 @@ fn session_facts(text: &str) -> Facts {
         kin: Vec::new(),
         sources: Vec::new(),
         uses: None,
+        verbs: Vec::new(),
+        reads: Vec::new(),
         filtered: true,
         limited: false,
     });

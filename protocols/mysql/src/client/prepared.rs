@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// Statements that a session may have prepared: the server's own default bound for all sessions together.
 pub(crate) const MOST: usize = 16_382;
+/// Bytes of their texts.
+pub(crate) const MOST_TEXT: usize = 32 * 1024 * 1024;
 /// Bytes of long data that a session may have sent for statements not yet executed.
 pub(crate) const MOST_LONG_DATA: usize = 64 * 1024 * 1024;
 
@@ -56,6 +58,7 @@ pub(crate) struct Prepared {
     /// What MariaDB's statement number -1 means.
     pub(crate) last: Option<u32>,
     long_bytes: usize,
+    text_bytes: usize,
 }
 
 impl Prepared {
@@ -73,12 +76,20 @@ impl Prepared {
         self.entries.get_mut(&number)
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.entries.len() >= MOST
+    /// Why a further statement with such a text is not taken, if so.
+    pub(crate) fn is_full(&self, sql: &[u8]) -> Option<String> {
+        if self.entries.len() >= MOST {
+            return Some(format!("this session has {MOST} prepared statements already"));
+        }
+        let fits = self.text_bytes.saturating_add(sql.len()) <= MOST_TEXT;
+        (!fits).then(|| format!("the prepared statements of this session have {} MiB of text already", MOST_TEXT >> 20))
     }
 
     pub(crate) fn insert(&mut self, number: u32, entry: Entry) {
-        self.entries.insert(number, entry);
+        self.text_bytes = self.text_bytes.saturating_add(entry.sql.len());
+        if let Some(before) = self.entries.insert(number, entry) {
+            self.text_bytes = self.text_bytes.saturating_sub(before.sql.len());
+        }
         self.last = Some(number);
     }
 
@@ -86,7 +97,9 @@ impl Prepared {
     pub(crate) fn remove(&mut self, number: u32) -> Option<StatementId> {
         self.clear_long(number);
         self.last = self.last.filter(|last| *last != number);
-        self.entries.remove(&number)?.cursor.map(|cursor| cursor.statement)
+        let entry = self.entries.remove(&number)?;
+        self.text_bytes = self.text_bytes.saturating_sub(entry.sql.len());
+        entry.cursor.map(|cursor| cursor.statement)
     }
 
     /// Forgets them all; the statements whose cursors were open.

@@ -18,7 +18,7 @@ use wire::{Request, Step, Violation};
 /// Prepared statements of a session, and portals.
 const MAX_PREPARED: usize = 65_536;
 /// Bytes of their texts.
-const MAX_PREPARED_BYTES: usize = 256 * 1024 * 1024;
+const MAX_PREPARED_BYTES: usize = 32 * 1024 * 1024;
 
 impl PostgresConversation {
     pub(super) fn query<'a>(&mut self, frame: Frame<'a>, consumed: usize) -> Result<Step<Request<'a>>, Violation> {

@@ -1,6 +1,7 @@
 //! Literals and quoted names: where they end, and what of them stays.
 
 use super::{BITS, Keep, Last, NUMBER, STRING, Scan, Word, in_word, is_setting_function, starts_word};
+use crate::condense::{Entry, Lists};
 
 impl Scan<'_> {
     /// A string whose token starts at `start` and whose opening quote is at `quote_at`.
@@ -32,6 +33,8 @@ impl Scan<'_> {
 
     pub(super) fn literal(&mut self, start: usize, kind: u8) {
         self.begin(b"");
+        self.out.tokens += 1;
+        self.entry(start, kind);
         self.separate();
         let key = self.out.key.len();
         let positional = kind != STRING && self.levels.last().is_some_and(|level| level.positional);
@@ -45,6 +48,20 @@ impl Scan<'_> {
         self.place(key, start);
         self.statement.keep_next = false;
         self.remember(Word::Other);
+    }
+
+    /// Tells who looks for long lists what this literal is to them.
+    fn entry(&mut self, start: usize, kind: u8) {
+        let span = start..self.at;
+        let Some(lists) = &mut self.lists else { return };
+        let text = self.sql.get(span.clone()).unwrap_or_default();
+        match kind {
+            STRING if text.starts_with(b"'") && !text.contains(&b'\\') => lists.literal(Entry::Text, span),
+            NUMBER if text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') => {
+                lists.literal(Entry::Number, span);
+            }
+            _ => lists.other(),
+        }
     }
 
     /// Writes a literal so that no escape, prefix or quote of its own matters.
@@ -111,6 +128,7 @@ impl Scan<'_> {
         }
         self.place(key, start);
         self.last = Last::Name;
+        self.listed(Lists::other);
         self.count();
         self.remember(Word::Other);
     }
@@ -125,6 +143,8 @@ impl Scan<'_> {
             self.begin(b"");
             self.separate();
             self.copy(start);
+            self.out.tokens += 1;
+            self.listed(Lists::other);
             return self.remember(Word::Other);
         }
         let start = self.at;
@@ -183,6 +203,7 @@ impl Scan<'_> {
             self.separate();
             self.copy(start);
             self.count();
+            self.listed(Lists::other);
             return self.remember(Word::Other);
         }
         self.literal(start, kind);

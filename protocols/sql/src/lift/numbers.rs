@@ -84,6 +84,7 @@ impl Scan<'_> {
         }
         self.place(key, start);
         self.count();
+        self.listed(crate::condense::Lists::other);
         self.remember(Word::Other);
         self.last = Last::Name;
     }

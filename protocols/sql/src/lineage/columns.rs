@@ -22,10 +22,10 @@ impl Tracer<'_> {
     fn unqualified(&mut self, name: &str, env: &Env<'_>) -> Taint {
         for level in env.levels() {
             let Some(names) = level.names else { continue };
+            crate::bounds::step(names.columns.len() / 16);
             let found: Vec<&Column> =
                 names.columns.iter().filter(|c| c.name.as_deref().is_some_and(|n| self.same(n, name))).collect();
             let opened: Vec<&Item> = names.items.iter().filter(|item| item.open.is_some()).collect();
-            self.mentioned.extend(found.iter().map(|column| column.item));
             match (found.as_slice(), opened.as_slice()) {
                 ([], []) if self.may_be_unnamed(names, name) => {
                     return Taint::unknown(format!("a column {name}, which may be one of a name that is not known"));
@@ -46,13 +46,11 @@ impl Tracer<'_> {
                     {
                         return self.whole_row(item);
                     }
-                    self.mentioned.insert(one.id);
                     return self.unlisted(one, name);
                 }
                 (found, opened) => {
                     let mut sum = Taint::all(found.iter().map(|column| &column.taint));
                     for item in opened {
-                        self.mentioned.insert(item.id);
                         sum.absorb(&self.unlisted(item, name));
                     }
                     return sum;
@@ -63,7 +61,6 @@ impl Tracer<'_> {
             for level in env.levels() {
                 let items = level.names.map(|names| names.items.as_slice()).unwrap_or_default();
                 if let Some(item) = items.iter().find(|item| item.name.as_deref() == Some(name)) {
-                    self.mentioned.insert(item.id);
                     return self.whole_row(item);
                 }
             }
@@ -132,7 +129,6 @@ impl Tracer<'_> {
         let Some(item) = self.find_item(schema, qualifier, env) else {
             return Taint::unknown(format!("a column {qualifier}.{name} that the catalog does not know"));
         };
-        self.mentioned.insert(item.id);
         self.field_of(item, name)
     }
 
@@ -176,7 +172,6 @@ impl Tracer<'_> {
         match path {
             [] => {
                 let Some(names) = env.names else { return Err("a * without a table".to_owned()) };
-                self.mentioned.extend(names.items.iter().map(|item| item.id));
                 match names.opened() {
                     Some(item) => Err(opened(item)),
                     None => Ok(names.columns.clone()),
@@ -187,7 +182,6 @@ impl Tracer<'_> {
                 let Some(item) = self.find_item(schema, qualifier, env) else {
                     return Err(format!("the columns of {qualifier}, which is not in FROM"));
                 };
-                self.mentioned.insert(item.id);
                 if item.open.is_some() { Err(opened(item)) } else { Ok(item.columns.clone()) }
             }
         }

@@ -2,10 +2,10 @@
 
 use super::Taint;
 use model::{
-    Access, Call, ColumnRef, Opaque, Outputs, Part, PredicateUse, Reach, SettingChange, TableRef, TableUse, Usage,
-    Verb, WriteFlow,
+    Access, Call, ColumnRef, FEW, Opaque, Outputs, Part, PredicateUse, Reach, SettingChange, TableRead, TableRef,
+    TableUse, Usage, Verb, WriteFlow,
 };
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::Hash;
 
 /// A list without duplicates, in order of arrival.
@@ -41,13 +41,23 @@ pub(crate) struct Draft {
     unknown_relations: Once<String>,
     /// View columns by the column they show.
     shown: Once<(ColumnRef, ColumnRef)>,
-    unfiltered: bool,
+    verbs: BTreeSet<Verb>,
+    reads: Once<TableRead>,
 }
 
 impl Draft {
-    /// Some table is read without a condition.
-    pub(crate) fn note_unfiltered(&mut self, unfiltered: bool) {
-        self.unfiltered |= unfiltered;
+    /// It does this, among other things.
+    pub(crate) fn does(&mut self, verb: Verb) {
+        self.verbs.insert(verb);
+    }
+
+    /// It runs code that was not read.
+    pub(crate) fn runs_unseen(&mut self) {
+        self.verbs.extend(Verb::UNSEEN);
+    }
+
+    pub(crate) fn read(&mut self, read: TableRead) {
+        self.reads.add(read);
     }
 
     pub(crate) fn table(&mut self, table: &TableRef, access: Access, reach: Reach) {
@@ -99,9 +109,14 @@ impl Draft {
         self.shown.list
     }
 
-    /// Forgets the columns written, for statements that only describe a write.
-    pub(crate) fn drop_writes(&mut self) {
+    /// Nothing of it runs: it is only described.
+    pub(crate) fn only_described(&mut self) {
         self.writes.clear();
+        self.verbs.clear();
+        let described = |used: &TableUse| TableUse { access: Access::Read, ..used.clone() };
+        let tables: Vec<TableUse> = self.tables.list.iter().map(described).collect();
+        self.tables = Once::default();
+        tables.into_iter().for_each(|used| self.tables.add(used));
     }
 
     pub(crate) fn columns_mentioned(&self) -> Vec<ColumnRef> {
@@ -109,7 +124,17 @@ impl Draft {
     }
 
     /// The part and the relations that were not found.
-    pub(crate) fn finish(self, verb: Verb, outputs: Outputs, filtered: bool, limited: bool) -> Finished {
+    pub(crate) fn finish(mut self, verb: Verb, outputs: Outputs, filtered: bool, limited: bool) -> Finished {
+        self.does(verb);
+        match verb {
+            Verb::Truncate => self.verbs.extend([Verb::Delete, Verb::Ddl]),
+            Verb::CopyIn => self.does(Verb::Insert),
+            Verb::CopyOut => self.does(Verb::Select),
+            Verb::Call | Verb::Other if !self.opaque.list.is_empty() => self.runs_unseen(),
+            _ => {}
+        }
+        let few = |read: &TableRead| read.unique.is_some_and(|rows| rows <= FEW);
+        let filtered = filtered && self.reads.list.iter().all(few);
         Finished {
             part: Part {
                 verb,
@@ -123,7 +148,9 @@ impl Draft {
                 kin: Vec::new(),
                 sources: Vec::new(),
                 uses: None,
-                filtered: filtered && !self.unfiltered,
+                verbs: self.verbs.into_iter().collect(),
+                reads: self.reads.list,
+                filtered,
                 limited,
             },
             unknown_relations: self.unknown_relations.list,

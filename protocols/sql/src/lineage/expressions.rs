@@ -179,7 +179,6 @@ impl Tracer<'_> {
         let before = std::mem::take(&mut self.influence);
         let rows = self.query(query, env);
         let inner = std::mem::replace(&mut self.influence, before);
-        self.draft.note_unfiltered(rows.unfiltered);
         let mut taint = match kind {
             Sub::Exists => Taint::default(),
             Sub::Scalar => match rows.columns.as_slice() {

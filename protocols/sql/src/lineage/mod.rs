@@ -6,6 +6,7 @@ mod draft;
 mod expressions;
 mod predicates;
 mod queries;
+mod reads;
 mod relations;
 mod routines;
 mod scope;
@@ -26,9 +27,7 @@ use crate::{Catalog, Dialect, Settings};
 use model::{ColumnRef, OutputColumn, Outputs, Usage};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// How much work one statement may cause, in expressions and columns looked at.
-const FUEL: usize = 2_000_000;
+use taint::Column;
 
 /// Works on one statement.
 pub(crate) struct Tracer<'c> {
@@ -44,11 +43,8 @@ pub(crate) struct Tracer<'c> {
     /// How many views deep.
     views: usize,
     items: usize,
-    /// FROM items mentioned since it was last taken.
-    mentioned: BTreeSet<usize>,
     /// Columns that decided about rows since it was last taken.
     influence: BTreeSet<Arc<ColumnRef>>,
-    fuel: usize,
 }
 
 impl<'c> Tracer<'c> {
@@ -62,9 +58,7 @@ impl<'c> Tracer<'c> {
             draft: Draft::default(),
             views: 0,
             items: 0,
-            mentioned: BTreeSet::new(),
             influence: BTreeSet::new(),
-            fuel: FUEL,
         }
     }
 
@@ -73,15 +67,26 @@ impl<'c> Tracer<'c> {
         self.items
     }
 
-    /// Takes from the budget; false when it is spent.
+    /// Takes work from the text's budget; false when it is spent.
     fn spend(&mut self, cost: usize) -> bool {
-        if self.fuel < cost {
-            self.fuel = 0;
+        let some = crate::bounds::step(cost);
+        if !some {
             self.draft.opaque("a statement of this complexity", true);
-            return false;
         }
-        self.fuel -= cost;
-        true
+        some
+    }
+
+    /// Takes memory for a copy of these columns from the text's budget; false when it is spent.
+    fn hold(&mut self, columns: &[Column]) -> bool {
+        if columns.len() > crate::bounds::MOST_COLUMNS {
+            crate::bounds::stop("room for columns (20,000 in one result or FROM list)");
+        }
+        let units = columns.iter().map(|column| 10 + column.taint.sources.len()).sum();
+        let some = crate::bounds::hold(units) && self.spend(columns.len());
+        if !some {
+            self.draft.opaque("a statement of this complexity", true);
+        }
+        some
     }
 
     /// Whether two names of columns, aliases or variables are the same.

@@ -1,11 +1,10 @@
 //! How conditions use columns.
 
 use super::Tracer;
-use super::scope::{Env, Link, Namespace};
+use super::scope::Env;
 use super::taint::Taint;
 use crate::ir::{Expr, Sub};
 use model::Usage;
-use std::collections::BTreeSet;
 
 impl Tracer<'_> {
     /// Notes how a condition uses columns; returns what it depends on.
@@ -85,45 +84,5 @@ impl Tracer<'_> {
             Expr::Number(_) => self.catalog.type_of(column).is_some_and(super::totality::is_number_type),
             other => other.is_constant(),
         }
-    }
-
-    /// Notes a WHERE condition; returns the FROM items that it limits by themselves and the links it makes.
-    pub(super) fn filter(&mut self, expr: &Expr, env: &Env<'_>, names: &Namespace) -> (BTreeSet<usize>, Vec<Link>) {
-        let own = names.ids();
-        let mut filtered = BTreeSet::new();
-        let mut links = Vec::new();
-        let mut conjuncts = vec![expr];
-        while let Some(conjunct) = conjuncts.pop() {
-            if let Expr::And(items) = conjunct {
-                conjuncts.extend(items);
-                continue;
-            }
-            let before = std::mem::take(&mut self.mentioned);
-            self.predicate(conjunct, env);
-            let mentioned = std::mem::replace(&mut self.mentioned, before);
-            let here: BTreeSet<usize> = mentioned.intersection(&own).copied().collect();
-            self.mentioned.extend(mentioned);
-            if is_tautology(conjunct) {
-                continue;
-            }
-            if here.len() == 1 {
-                filtered.extend(here);
-            } else if !here.is_empty() {
-                links.push(Link { from: here.clone(), to: here });
-            }
-        }
-        (filtered, links)
-    }
-}
-
-/// `x = x`. What else is always true is not looked for.
-fn is_tautology(expr: &Expr) -> bool {
-    match expr {
-        Expr::Equal(left, right) => match (&**left, &**right) {
-            (Expr::Column(left), Expr::Column(right)) => left == right,
-            _ => false,
-        },
-        Expr::Or(items) => items.iter().any(|item| is_tautology(item) || item.is_constant()),
-        _ => false,
     }
 }

@@ -6,7 +6,6 @@ use super::taint::{Column, Taint};
 use crate::Dialect;
 use crate::ir::{Body, Cte, Expr, Query, Select, Target};
 use model::Usage;
-use std::collections::BTreeSet;
 
 /// How often a recursive query is gone through before its columns count as unknown.
 const ROUNDS: usize = 64;
@@ -14,20 +13,24 @@ const ROUNDS: usize = 64;
 impl Tracer<'_> {
     /// The columns of a query.
     pub(crate) fn query(&mut self, query: &Query, env: &Env<'_>) -> Rows {
+        if query.ctes.len() > crate::bounds::MOST_COMMON_TABLES {
+            crate::bounds::stop("room for common table expressions (1,000 in one WITH)");
+        }
+        if crate::bounds::is_spent() {
+            return Rows { open: Some("a statement of this complexity".to_owned()), ..Rows::default() };
+        }
         let mut bound: Vec<Bound> = Vec::new();
         for (index, cte) in query.ctes.iter().enumerate() {
             // With RECURSIVE a query may name one that is defined later, which is not followed.
-            let later = query.ctes.iter().skip(index + 1).filter(|later| later.recursive).map(|later| Bound {
-                name: later.name.clone(),
-                rows: Rows {
-                    open: Some(format!("WITH query {}, which is used before it is defined", later.name)),
-                    unfiltered: true,
-                    ..Rows::default()
-                },
+            let later = query.ctes.iter().skip(index + 1).filter(|later| later.recursive).map(|later| {
+                let open = Some(format!("WITH query {}, which is used before it is defined", later.name));
+                Bound::new(&later.name, Rows { open, ..Rows::default() })
             });
-            let visible: Vec<Bound> = later.chain(bound.iter().cloned()).collect();
+            let mut visible: Vec<Bound> = later.collect();
+            visible.extend(bound.iter().cloned());
+            self.spend(1 + visible.len() / 4);
             let rows = self.cte(cte, &env.with_ctes(&visible));
-            bound.insert(0, Bound { name: cte.name.clone(), rows });
+            bound.insert(0, Bound::new(&cte.name, rows));
         }
         let env = env.with_ctes(&bound);
         let mut rows = self.body(&query.body, &query.order, &env);
@@ -59,7 +62,7 @@ impl Tracer<'_> {
         let mut bound: Vec<Bound> = Vec::new();
         for inner in &outer.ctes {
             let rows = self.cte(inner, &env.with_ctes(&bound));
-            bound.insert(0, Bound { name: inner.name.clone(), rows });
+            bound.insert(0, Bound::new(&inner.name, rows));
         }
         let seed_env = env.with_ctes(&bound);
         let mut known = self.query(seed, &seed_env);
@@ -68,10 +71,10 @@ impl Tracer<'_> {
             for column in &mut known.columns {
                 column.taint.bare = None;
             }
-            let binding = [Bound { name: cte.name.clone(), rows: Rows { unfiltered: false, ..known.clone() } }];
+            let binding = [Bound::new(&cte.name, known.clone())];
             let mut next = self.query(&cte.query, &env.with_ctes(&binding));
             rename(&mut next.columns, &cte.columns);
-            if next.open.is_some() || next.columns.len() != known.columns.len() || self.fuel == 0 {
+            if next.open.is_some() || next.columns.len() != known.columns.len() || crate::bounds::is_spent() {
                 return next;
             }
             let mut grown = false;
@@ -81,7 +84,6 @@ impl Tracer<'_> {
                 grown |= before != column.taint;
             }
             if !grown {
-                known.unfiltered |= next.unfiltered;
                 return known;
             }
         }
@@ -97,7 +99,7 @@ impl Tracer<'_> {
             Body::Write(write) => self.write(write, env),
             Body::Unknown(why) => {
                 self.draft.opaque(why, true);
-                Rows { open: Some(why.clone()), unfiltered: true, ..Rows::default() }
+                Rows { open: Some(why.clone()), ..Rows::default() }
             }
         };
         let names = Namespace { columns: rows.columns.clone(), ..Namespace::default() };
@@ -108,7 +110,6 @@ impl Tracer<'_> {
     fn set(&mut self, left: &Query, right: &Query, compares: bool, env: &Env<'_>) -> Rows {
         let mut rows = self.query(left, env);
         let other = self.query(right, env);
-        rows.unfiltered |= other.unfiltered;
         rows.limited = false;
         rows.open = rows.open.or(other.open);
         if rows.columns.len() != other.columns.len() {
@@ -153,10 +154,8 @@ impl Tracer<'_> {
     fn select(&mut self, select: &Select, order: &[Expr], env: &Env<'_>) -> Rows {
         let mut names = self.sources(&select.from, env);
         let scope = env.with_names(&names);
-        let mut filtered = BTreeSet::new();
-        let mut links = Vec::new();
         if let Some(filter) = &select.filter {
-            (filtered, links) = self.filter(filter, &scope, &names);
+            self.predicate(filter, &scope);
         }
         let (columns, open) = self.targets(&select.targets, &scope);
         // MySQL lets HAVING, GROUP BY and ORDER BY see the names of outputs everywhere.
@@ -187,9 +186,12 @@ impl Tracer<'_> {
             }
         }
         self.order_by(order, &columns, &scope);
-        names.links.extend(links);
-        let unfiltered = !names.is_filtered(filtered);
-        Rows { columns, open, unfiltered, ..Rows::default() }
+        if let Some(filter) = &select.filter {
+            let bound = self.bindings(filter, &names);
+            names.bindings.extend(bound);
+        }
+        self.note_reads(&names, 0);
+        Rows { columns, open, ..Rows::default() }
     }
 
     /// The columns of a select list, and why some are not known.
@@ -200,7 +202,7 @@ impl Tracer<'_> {
             match &target.expr {
                 Expr::Star(path) => match self.star(path, env) {
                     Ok(found) => {
-                        if !self.spend(found.len()) {
+                        if !self.hold(&found) {
                             open = Some("a statement of this complexity".to_owned());
                             break;
                         }

@@ -3,7 +3,7 @@
 use super::Tracer;
 use super::scope::{Env, Item, Namespace, Open, Rows};
 use super::taint::{Column, Taint};
-use crate::ir::{Alias, Name, Query};
+use crate::ir::{Alias, Name};
 use crate::{Catalog, Dialect, Relation, RelationKind, systems};
 use model::{Access, ColumnRef, Reach, TableRef};
 
@@ -66,7 +66,11 @@ impl<'c> Tracer<'c> {
             let bound =
                 env.levels().find_map(|level| level.ctes.iter().find(|cte| self.same_relation(&cte.name, &name.name)));
             if let Some(cte) = bound {
-                let mut rows = cte.rows.clone();
+                let rows = std::sync::Arc::clone(&cte.rows);
+                if !self.hold(&rows.columns) {
+                    return Namespace::default();
+                }
+                let mut rows = Rows::clone(&rows);
                 if rows.none {
                     rows.open = Some(format!("{name}, which returns no rows"));
                 }
@@ -86,7 +90,10 @@ impl<'c> Tracer<'c> {
         }
         let system = item.schema.as_deref().is_some_and(|schema| systems::is_system_schema(self.dialect, schema))
             || matches!(item.open, Some(Open::System(_)));
-        Namespace::of(item, !system)
+        if system {
+            item.table = None;
+        }
+        Namespace::of(item)
     }
 
     /// The columns of a stored relation, noting the access.
@@ -96,7 +103,8 @@ impl<'c> Tracer<'c> {
                 let reach = self.reach();
                 self.draft.table(&relation.name, access, reach);
                 let columns = self.relation_columns(relation, only, access);
-                Item { schema: Some(relation.name.schema.clone()), columns, stored: true, ..Item::default() }
+                let (table, schema) = (Some(relation.name.clone()), Some(relation.name.schema.clone()));
+                Item { table, schema, columns, stored: true, ..Item::default() }
             }
             Found::System(table) => {
                 let reach = self.reach();
@@ -120,7 +128,7 @@ impl<'c> Tracer<'c> {
             table: table.table.clone(),
             column: column.to_owned(),
         };
-        if !self.spend(relation.columns.len()) {
+        if !self.spend(relation.columns.len()) || !crate::bounds::hold(10 * relation.columns.len()) {
             return Vec::new();
         }
         let system = systems::is_system_schema(self.dialect, &table.schema);
@@ -211,12 +219,6 @@ impl<'c> Tracer<'c> {
             self.draft.opaque(&why, true);
             return Err(why);
         }
-        let parsed: Result<Query, String> = crate::view_query(self.dialect, definition);
-        let query = parsed.map_err(|why| {
-            let why = format!("view {name}, whose definition could not be read: {why}");
-            self.draft.opaque(&why, true);
-            why
-        })?;
         // Adapters read definitions with an empty search path; what is still unqualified is in the default path. A view that
         // others see too never means a temporary relation, whatever its name.
         let path = match (self.dialect, self.catalog.definition_path(name)) {
@@ -226,10 +228,14 @@ impl<'c> Tracer<'c> {
         };
         let path = std::mem::replace(&mut self.path, path);
         self.views += 1;
-        let rows = self.query(&query, &Env::EMPTY);
+        let rows = crate::with_view_query(self.dialect, definition, |query| self.query(query, &Env::EMPTY));
         self.views -= 1;
         self.path = path;
-        Ok(rows)
+        rows.map_err(|why| {
+            let why = format!("view {name}, whose definition could not be read: {why}");
+            self.draft.opaque(&why, true);
+            why
+        })
     }
 
     /// The columns of the row type that a name stands for.

@@ -94,6 +94,10 @@ impl Tracer<'_> {
                 self.draft.call(name.to_string(), false);
                 let why = format!("routine {name}, which is not known to compute from its arguments alone");
                 self.draft.opaque(&why, true);
+                // Code of users that may change what it likes.
+                if self.catalog.routines(&name.name).iter().any(|routine| routine.volatility == Volatility::Volatile) {
+                    self.draft.runs_unseen();
+                }
                 Some(why)
             }
         }

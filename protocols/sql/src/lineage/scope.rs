@@ -1,8 +1,10 @@
 //! Which names an expression can see.
 
+use super::reads::Bindings;
 use super::taint::{Column, Taint};
 use model::TableRef;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A FROM item under its name.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +12,8 @@ pub(crate) struct Item {
     pub(crate) id: usize,
     /// Its alias, or the relation's own name.
     pub(crate) name: Option<String>,
+    /// The relation, where it is one that is stored.
+    pub(crate) table: Option<TableRef>,
     /// The relation's schema, when no alias hides it.
     pub(crate) schema: Option<String>,
     pub(crate) columns: Vec<Column>,
@@ -30,38 +34,25 @@ pub(crate) enum Open {
     Computed(Taint),
 }
 
-/// Rows of `from` being filtered means rows of `to` are.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Link {
-    pub(crate) from: BTreeSet<usize>,
-    pub(crate) to: BTreeSet<usize>,
-}
-
 /// The names of one FROM list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Namespace {
     pub(crate) items: Vec<Item>,
     /// Columns that can be named without a qualifier, in the order of `*`.
     pub(crate) columns: Vec<Column>,
-    /// Items whose rows need a condition.
-    pub(crate) needs: BTreeSet<usize>,
-    /// Items that an ON condition limits by themselves.
-    pub(crate) limited: BTreeSet<usize>,
-    pub(crate) links: Vec<Link>,
+    /// What conditions say of its rows.
+    pub(crate) bindings: Bindings,
 }
 
 impl Namespace {
-    pub(crate) fn of(item: Item, needs_filter: bool) -> Self {
-        let needs = if needs_filter { BTreeSet::from([item.id]) } else { BTreeSet::new() };
-        Self { columns: item.columns.clone(), items: vec![item], needs, ..Self::default() }
+    pub(crate) fn of(item: Item) -> Self {
+        Self { columns: item.columns.clone(), items: vec![item], ..Self::default() }
     }
 
     pub(crate) fn append(&mut self, other: Self) {
         self.items.extend(other.items);
         self.columns.extend(other.columns);
-        self.needs.extend(other.needs);
-        self.limited.extend(other.limited);
-        self.links.extend(other.links);
+        self.bindings.extend(other.bindings);
     }
 
     pub(crate) fn ids(&self) -> BTreeSet<usize> {
@@ -71,29 +62,19 @@ impl Namespace {
     pub(crate) fn opened(&self) -> Option<&Item> {
         self.items.iter().find(|item| item.open.is_some())
     }
-
-    /// Whether every item that needs a condition has one, when the items of `filtered` have their own.
-    pub(crate) fn is_filtered(&self, mut filtered: BTreeSet<usize>) -> bool {
-        filtered.extend(self.limited.iter().copied());
-        loop {
-            let before = filtered.len();
-            for link in &self.links {
-                if !link.from.is_disjoint(&filtered) {
-                    filtered.extend(link.to.iter().copied());
-                }
-            }
-            if filtered.len() == before {
-                return self.needs.is_subset(&filtered);
-            }
-        }
-    }
 }
 
 /// A common table expression that has been worked out.
 #[derive(Clone, Debug)]
 pub(crate) struct Bound {
-    pub(crate) name: String,
-    pub(crate) rows: Rows,
+    pub(crate) name: Arc<str>,
+    pub(crate) rows: Arc<Rows>,
+}
+
+impl Bound {
+    pub(crate) fn new(name: &str, rows: Rows) -> Self {
+        Self { name: name.into(), rows: Arc::new(rows) }
+    }
 }
 
 /// The columns of a query.
@@ -102,8 +83,6 @@ pub(crate) struct Rows {
     pub(crate) columns: Vec<Column>,
     /// Why the columns are not all known.
     pub(crate) open: Option<String>,
-    /// Some table is read without a condition.
-    pub(crate) unfiltered: bool,
     /// LIMIT bounds it.
     pub(crate) limited: bool,
     /// It returns no rows at all (a change without RETURNING).

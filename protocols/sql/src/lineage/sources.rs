@@ -2,7 +2,8 @@
 
 use super::Tracer;
 use super::queries::rename;
-use super::scope::{Env, Item, Link, Namespace, Open, Rows};
+use super::reads::Bindings;
+use super::scope::{Env, Item, Namespace, Open, Rows};
 use super::taint::{Column, Taint};
 use crate::Dialect;
 use crate::ir::{Alias, Expr, From, FunctionSource, Join};
@@ -50,13 +51,26 @@ impl Tracer<'_> {
                 let taint = self.computed(inputs, &lateral_env);
                 self.may_fail(&taint);
                 let columns = columns.iter().map(|name| named(name, &taint)).collect();
-                self.item(columns, None, alias.as_ref(), false)
+                self.item(columns, None, alias.as_ref())
             }
             From::Join { kind, left: first, right: second, on, using, natural, alias, using_alias } => {
                 let first = self.source(first, env, left);
-                let mut seen = left.clone();
-                seen.append(first.clone());
-                let second = self.source(second, env, &seen);
+                // What comes second sees what comes first only where it is lateral.
+                let second = if sees_its_left(second) {
+                    if !self.hold(&left.columns) || !self.hold(&first.columns) {
+                        return Namespace::default();
+                    }
+                    let mut seen = left.clone();
+                    seen.append(first.clone());
+                    self.source(second, env, &seen)
+                } else {
+                    self.source(second, env, left)
+                };
+                // Joined columns are copied, and looked for in each other where the join is natural.
+                let looks = if *natural { first.columns.len().saturating_mul(second.columns.len()) } else { 0 };
+                if !self.hold(&first.columns) || !self.hold(&second.columns) || !self.spend(looks) {
+                    return Namespace::default();
+                }
                 let matching = Matching {
                     kind: *kind,
                     on: on.as_ref(),
@@ -69,12 +83,12 @@ impl Tracer<'_> {
             }
             From::Unknown(why) => {
                 self.draft.opaque(why, true);
-                self.item(Vec::new(), Some(Open::Unknown(why.clone())), None, true)
+                self.item(Vec::new(), Some(Open::Unknown(why.clone())), None)
             }
         }
     }
 
-    fn item(&mut self, columns: Vec<Column>, open: Option<Open>, alias: Option<&Alias>, needs: bool) -> Namespace {
+    fn item(&mut self, columns: Vec<Column>, open: Option<Open>, alias: Option<&Alias>) -> Namespace {
         let id = self.next_item();
         let mut item = Item { id, columns, open, ..Item::default() };
         if let Some(alias) = alias {
@@ -84,12 +98,12 @@ impl Tracer<'_> {
         for column in &mut item.columns {
             column.item = id;
         }
-        Namespace::of(item, needs)
+        Namespace::of(item)
     }
 
     pub(super) fn derived(&mut self, rows: Rows, alias: Option<&Alias>) -> Namespace {
         let open = rows.open.map(Open::Unknown);
-        self.item(rows.columns, open, alias, rows.unfiltered)
+        self.item(rows.columns, open, alias)
     }
 
     fn function(
@@ -138,7 +152,7 @@ impl Tracer<'_> {
             columns.push(named("ordinality", &Taint::default()));
         }
         let own = calls.first().map(|source| Alias { name: source.name.clone(), columns: Vec::new() });
-        self.item(columns, open, alias.or(own.as_ref()), false)
+        self.item(columns, open, alias.or(own.as_ref()))
     }
 
     fn join(&mut self, left: Namespace, right: Namespace, matching: &Matching<'_>, env: &Env<'_>) -> Namespace {
@@ -146,6 +160,7 @@ impl Tracer<'_> {
         let mut rest_left = left.columns.clone();
         let mut rest_right = right.columns.clone();
         let mut merged: Vec<Column> = Vec::new();
+        let mut using = Bindings::default();
         let mut shared: Vec<String> = matching.using.to_vec();
         if matching.natural {
             let has = |column: &Column| {
@@ -168,16 +183,22 @@ impl Tracer<'_> {
             let mut take = |columns: &mut Vec<Column>, side: &BTreeSet<usize>| {
                 let at = columns.iter().position(|c| c.name.as_deref().is_some_and(|own| self.same(own, name)));
                 match at {
-                    Some(at) => columns.remove(at).taint,
+                    Some(at) => {
+                        let column = columns.remove(at);
+                        (column.taint, column.name.map(|name| (column.item, name)))
+                    }
                     None => {
                         let items = all.items.iter().filter(|item| side.contains(&item.id));
                         let open = Namespace { items: items.cloned().collect(), ..Namespace::default() };
-                        self.value(&Expr::Column(vec![name.clone()]), &Env::EMPTY.with_names(&open))
+                        (self.value(&Expr::Column(vec![name.clone()]), &Env::EMPTY.with_names(&open)), None)
                     }
                 }
             };
-            let one = take(&mut rest_left, &left_ids);
-            let two = take(&mut rest_right, &right_ids);
+            let (one, first) = take(&mut rest_left, &left_ids);
+            let (two, second) = take(&mut rest_right, &right_ids);
+            if let (Some(first), Some(second)) = (first, second) {
+                using.join(&first, &second);
+            }
             let usage = if one.bare.is_some() && two.bare.is_some() { Usage::Join } else { Usage::Comparison };
             self.uses(&one, usage);
             self.uses(&two, usage);
@@ -193,9 +214,6 @@ impl Tracer<'_> {
             };
             merged.push(Column { name: Some(name.clone()), taint, item: left_ids.first().copied().unwrap_or(0) });
         }
-        if !shared.is_empty() {
-            all.links.push(link(matching.kind, &left_ids, &right_ids));
-        }
         let using_columns = merged.clone();
         all.columns = merged;
         // MySQL turns a RIGHT JOIN round: with common columns, `*` shows the right side's others first.
@@ -205,22 +223,15 @@ impl Tracer<'_> {
         all.columns.append(&mut rest_left);
         all.columns.append(&mut rest_right);
         if let Some(on) = matching.on {
-            let (filtered, links) = self.filter(on, &env.with_names(&all), &all);
-            match matching.kind {
-                Join::Inner => {
-                    all.links.extend(links);
-                    all.limited.extend(filtered);
-                }
-                Join::Left | Join::Right => {
-                    let nullable = if matching.kind == Join::Left { &right_ids } else { &left_ids };
-                    all.limited.extend(filtered.intersection(nullable).copied());
-                    if !links.is_empty() {
-                        all.links.push(link(matching.kind, &left_ids, &right_ids));
-                    }
-                }
-                Join::Full => {}
-            }
+            self.predicate(on, &env.with_names(&all));
+            using.extend(self.bindings(on, &all));
         }
+        all.bindings.extend(match matching.kind {
+            Join::Inner => using,
+            Join::Left => using.about(&right_ids),
+            Join::Right => using.about(&left_ids),
+            Join::Full => Bindings::default(),
+        });
         if let Some(alias) = matching.using_alias {
             let id = self.next_item();
             all.items.push(Item { id, name: Some(alias.to_owned()), columns: using_columns, ..Item::default() });
@@ -233,8 +244,9 @@ impl Tracer<'_> {
         let open = joined
             .opened()
             .map(|item| Open::Unknown(format!("the columns of {}", item.name.as_deref().unwrap_or("a join"))));
-        let needs = !joined.is_filtered(BTreeSet::new());
-        self.item(joined.columns, open, Some(alias), needs)
+        // Behind the alias, conditions no longer say what they are about: the reads are what they are now.
+        self.note_reads(&joined, 0);
+        self.item(joined.columns, open, Some(alias))
     }
 
     fn same_column_type(&self, one: &Taint, two: &Taint) -> bool {
@@ -248,15 +260,14 @@ impl Tracer<'_> {
     }
 }
 
-fn link(kind: Join, left: &BTreeSet<usize>, right: &BTreeSet<usize>) -> Link {
-    match kind {
-        Join::Inner => {
-            let both: BTreeSet<usize> = left.union(right).copied().collect();
-            Link { from: both.clone(), to: both }
-        }
-        Join::Left => Link { from: left.clone(), to: right.clone() },
-        Join::Right => Link { from: right.clone(), to: left.clone() },
-        Join::Full => Link::default(),
+/// Whether a FROM item may name what stands before it.
+fn sees_its_left(from: &From) -> bool {
+    match from {
+        From::Table { arguments, .. } => !arguments.is_empty(),
+        From::Derived { lateral, .. } => *lateral,
+        From::Function { .. } | From::Computed { .. } => true,
+        From::Join { left, right, .. } => sees_its_left(left) || sees_its_left(right),
+        From::Unknown(_) => false,
     }
 }
 

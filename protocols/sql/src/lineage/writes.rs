@@ -4,8 +4,7 @@ use super::Tracer;
 use super::scope::{Env, Item, Namespace, Rows};
 use super::taint::{Column, Taint};
 use crate::ir::{Alias, Assignment, Expr, From, MergeAction, Name, Query, Returning, Write};
-use model::{Access, ColumnRef};
-use std::collections::BTreeSet;
+use model::{Access, ColumnRef, Verb};
 
 /// A change with its sources, conditions and result.
 struct Change<'a> {
@@ -20,22 +19,31 @@ impl Tracer<'_> {
     pub(super) fn write(&mut self, write: &Write, env: &Env<'_>) -> Rows {
         match write {
             Write::Insert { table, alias, columns, source, conflict, conflict_filter, returning } => {
+                self.draft.does(Verb::Insert);
+                if !conflict.is_empty() {
+                    self.draft.does(Verb::Update);
+                }
                 let insert = Insert { table, alias: alias.as_deref(), columns, source: source.as_ref() };
                 self.insert(&insert, conflict, conflict_filter, returning.as_ref(), env)
             }
             Write::Update { table, alias, only, assignments, from, filter, order, returning } => {
+                self.draft.does(Verb::Update);
                 let target = self.target(table, alias.as_deref(), *only);
                 let others = self.sources(from, env);
                 let change = Change { target, others, returning: returning.as_ref() };
                 self.update(change, assignments, filter.as_ref(), order, env)
             }
             Write::UpdateJoined { from, assignments, filter, order } => {
+                self.draft.does(Verb::Update);
                 self.update_joined(from, assignments, filter.as_ref(), order, env)
             }
             Write::Delete { targets, from, filter, order, returning } => {
+                self.draft.does(Verb::Delete);
                 self.delete(targets, from, filter.as_ref(), order, returning.as_ref(), env)
             }
             Write::Merge { table, alias, source, on, actions, returning } => {
+                self.draft.does(Verb::Merge);
+                actions.iter().filter_map(|action| action.verb).for_each(|verb| self.draft.does(verb));
                 let target = self.target(table, alias.as_deref(), false);
                 let others = self.sources(std::slice::from_ref(source), env);
                 self.merge(Change { target, others, returning: returning.as_ref() }, on, actions, env)
@@ -78,7 +86,6 @@ impl Tracer<'_> {
         env: &Env<'_>,
     ) -> Rows {
         let target = self.target(insert.table, insert.alias, true);
-        let mut unfiltered = false;
         let names: Vec<String> = if insert.columns.is_empty() {
             target.columns.iter().filter_map(|column| column.name.clone()).collect()
         } else {
@@ -87,7 +94,6 @@ impl Tracer<'_> {
         let mut changed = target.clone();
         if let Some(source) = insert.source {
             let rows = self.query(source, env);
-            unfiltered = rows.unfiltered;
             if let Some(why) = &rows.open {
                 let everything = Taint::unknown(why.as_str());
                 for name in &names {
@@ -105,7 +111,7 @@ impl Tracer<'_> {
         excluded.id = self.next_item();
         excluded.name = Some("excluded".to_owned());
         excluded.schema = None;
-        let mut names = Namespace::of(target.clone(), false);
+        let mut names = Namespace::of(target.clone());
         names.items.push(excluded);
         let scope = env.with_names(&names);
         for expr in conflict_filter {
@@ -117,7 +123,7 @@ impl Tracer<'_> {
             taint_column(&mut changed, &assignment.column, &value);
         }
         let change = Change { target, others: Namespace::default(), returning };
-        Rows { unfiltered, ..self.returning(change, &changed, env) }
+        self.returning(change, &changed, env)
     }
 
     fn update(
@@ -128,9 +134,9 @@ impl Tracer<'_> {
         order: &[Expr],
         env: &Env<'_>,
     ) -> Rows {
-        let mut names = Namespace::of(change.target.clone(), true);
+        let mut names = Namespace::of(change.target.clone());
         names.append(change.others.clone());
-        let unfiltered = self.condition(filter, order, &mut names, env);
+        self.condition(filter, order, &mut names, 1, env);
         let scope = env.with_names(&names);
         let mut changed = change.target.clone();
         let table = Name { schema: change.target.schema.clone(), name: change.target.name.clone().unwrap_or_default() };
@@ -139,22 +145,31 @@ impl Tracer<'_> {
             self.assign(&change.target, &table, &assignment.column, &value);
             taint_column(&mut changed, &assignment.column, &value);
         }
-        Rows { unfiltered, ..self.returning(change, &changed, env) }
+        self.returning(change, &changed, env)
     }
 
-    fn condition(&mut self, filter: Option<&Expr>, order: &[Expr], names: &mut Namespace, env: &Env<'_>) -> bool {
-        let mut filtered = BTreeSet::new();
-        let mut links = Vec::new();
+    /// Notes a condition and what it says of the rows read; `changed` of the tables are those that are changed.
+    fn condition(
+        &mut self,
+        filter: Option<&Expr>,
+        order: &[Expr],
+        names: &mut Namespace,
+        changed: usize,
+        env: &Env<'_>,
+    ) {
         let scope = env.with_names(names);
         if let Some(filter) = filter {
-            (filtered, links) = self.filter(filter, &scope, names);
+            self.predicate(filter, &scope);
         }
         for expr in order {
             let value = self.value(expr, &scope);
             self.uses(&value, model::Usage::Order);
         }
-        names.links.extend(links);
-        !names.is_filtered(filtered)
+        if let Some(filter) = filter {
+            let bound = self.bindings(filter, names);
+            names.bindings.extend(bound);
+        }
+        self.note_reads(names, changed);
     }
 
     fn update_joined(
@@ -166,7 +181,7 @@ impl Tracer<'_> {
         env: &Env<'_>,
     ) -> Rows {
         let mut names = self.sources(from, env);
-        let unfiltered = self.condition(filter, order, &mut names, env);
+        self.condition(filter, order, &mut names, 1, env);
         let scope = env.with_names(&names);
         for (path, expr) in assignments {
             let target = self.value(&Expr::Column(path.clone()), &scope);
@@ -178,7 +193,7 @@ impl Tracer<'_> {
             }
             self.draft.write(column, &value);
         }
-        Rows { unfiltered, none: true, ..Rows::default() }
+        Rows { none: true, ..Rows::default() }
     }
 
     fn delete(
@@ -196,22 +211,21 @@ impl Tracer<'_> {
             let access = self.stored(table, false, Access::Write);
             drop(access);
         }
-        let unfiltered = self.condition(filter, order, &mut names, env);
+        self.condition(filter, order, &mut names, targets.len().max(1), env);
         match returning {
             Some(returning) => {
+                self.draft.does(Verb::Select);
                 let (columns, open) = self.targets(&returning.targets, &env.with_names(&names));
-                Rows { columns, open, unfiltered, ..Rows::default() }
+                Rows { columns, open, ..Rows::default() }
             }
-            None => Rows { unfiltered, none: true, ..Rows::default() },
+            None => Rows { none: true, ..Rows::default() },
         }
     }
 
     fn merge(&mut self, change: Change<'_>, on: &Expr, actions: &[MergeAction], env: &Env<'_>) -> Rows {
-        let mut names = Namespace::of(change.target.clone(), true);
+        let mut names = Namespace::of(change.target.clone());
         names.append(change.others.clone());
-        let (filtered, links) = self.filter(on, &env.with_names(&names), &names);
-        names.links.extend(links);
-        let unfiltered = !names.is_filtered(filtered);
+        self.condition(Some(on), &[], &mut names, 1, env);
         let scope = env.with_names(&names);
         let mut changed = change.target.clone();
         let table = Name { schema: change.target.schema.clone(), name: change.target.name.clone().unwrap_or_default() };
@@ -231,13 +245,17 @@ impl Tracer<'_> {
                 taint_column(&mut changed, &column, &value);
             }
         }
-        Rows { unfiltered, ..self.returning(change, &changed, env) }
+        self.returning(change, &changed, env)
     }
 
     /// The result of RETURNING over the changed row and the other sources.
     fn returning(&mut self, change: Change<'_>, changed: &Item, env: &Env<'_>) -> Rows {
         let Some(returning) = change.returning else { return Rows { none: true, ..Rows::default() } };
-        let mut names = Namespace::of(changed.clone(), false);
+        self.draft.does(Verb::Select);
+        if let Some(table) = &change.target.table {
+            self.draft.table(table, Access::Read, model::Reach::Direct);
+        }
+        let mut names = Namespace::of(changed.clone());
         names.append(change.others);
         for (name, item) in [(&returning.old, &change.target), (&returning.new, changed)] {
             if let Some(name) = name {

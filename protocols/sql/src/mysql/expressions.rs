@@ -6,6 +6,7 @@ use sqlparser::ast::{
     BinaryOperator, CaseWhen, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArguments, Ident, OrderByExpr, Query, UnaryOperator, Value, WindowSpec, WindowType,
 };
+use std::sync::Arc;
 
 /// Units of TIMESTAMPADD and TIMESTAMPDIFF.
 const UNITS: [&str; 9] = ["microsecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year"];
@@ -152,10 +153,7 @@ impl Lower {
         let mut results = Vec::new();
         for arm in arms {
             let condition = self.expr(&arm.condition)?;
-            conditions.push(match &tested {
-                Some(tested) => Expr::Equal(Box::new(tested.clone()), Box::new(condition)),
-                None => condition,
-            });
+            conditions.push(Expr::arm(tested.as_ref(), condition, conditions.is_empty()));
             results.push(self.expr(&arm.result)?);
         }
         results.extend(otherwise.map(|expr| self.expr(expr)).transpose()?);
@@ -246,13 +244,13 @@ impl Lower {
 
     fn named_window(&self, name: &Ident) -> Window {
         let known = self.windows.iter().rev().find(|(own, _)| own.eq_ignore_ascii_case(&name.value));
-        known.map(|(_, window)| window.clone()).unwrap_or_default()
+        known.map(|(_, window)| window.copy()).unwrap_or_default()
     }
 
     pub(super) fn window(&mut self, spec: &WindowSpec) -> Lowered<Window> {
         let mut window = spec.window_name.as_ref().map(|name| self.named_window(name)).unwrap_or_default();
-        window.partition.extend(self.list(&spec.partition_by)?);
-        window.order.extend(self.orders(&spec.order_by)?);
+        window.partition.extend(self.list(&spec.partition_by)?.into_iter().map(Arc::new));
+        window.order.extend(self.orders(&spec.order_by)?.into_iter().map(Arc::new));
         Ok(window)
     }
 }

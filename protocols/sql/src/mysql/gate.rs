@@ -4,7 +4,6 @@ use super::source::Source;
 use crate::lift::{self, Keep, Lexis};
 use crate::{Dialect, Settings};
 use sqlparser::ast::Statement;
-use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::Parser;
 use std::collections::BTreeMap;
 
@@ -45,7 +44,7 @@ pub(super) fn parse(source: &Source) -> Result<(Statement, Source), String> {
             return Err(why.to_owned());
         }
     }
-    let mut parser = Parser::new(&MySqlDialect {})
+    let mut parser = Parser::new(&super::reader::Budgeted)
         .with_recursion_limit(DEPTH)
         .try_with_sql(&source.text)
         .map_err(|error| error.to_string())?;

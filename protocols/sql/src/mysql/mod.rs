@@ -10,6 +10,7 @@ mod functions;
 mod gate;
 mod projection;
 mod queries;
+mod reader;
 mod source;
 mod sources;
 mod spelling;

@@ -272,7 +272,7 @@ fn explain(source: &Source, words: &[&str], tokens: &[Token<'_>], tracer: &mut T
     };
     let inner = statement(&inner, tracer)?;
     if words.first() != Some(&"ANALYZE") && !words.get(1..start).is_some_and(|between| between.contains(&"ANALYZE")) {
-        tracer.draft.drop_writes();
+        tracer.draft.only_described();
     }
     Ok(Ended {
         filtered: inner.filtered,
@@ -422,14 +422,19 @@ fn parsed(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
     let walked = walk(&statement, &source, tracer.case_sensitive)?.map(|walked| (walked, source));
     let (verb, query) = match &statement {
         Statement::Query(query) => (Verb::Select, lower.query(query)?),
-        Statement::Insert(insert) => (Verb::Insert, lower.insert(insert)?),
+        Statement::Insert(insert) => {
+            if insert.replace_into {
+                tracer.draft.does(Verb::Delete);
+            }
+            (Verb::Insert, lower.insert(insert)?)
+        }
         Statement::Update(update) => (Verb::Update, lower.update(update)?),
         Statement::Delete(delete) => (Verb::Delete, lower.delete(delete)?),
         other => return unsupported("a statement", other),
     };
     let rows = tracer.query(&query, &Env::EMPTY);
     let outputs = Tracer::outputs(&rows);
-    Ok(Ended { verb, outputs, filtered: !rows.unfiltered, limited: rows.limited, walked })
+    Ok(Ended { verb, outputs, filtered: true, limited: rows.limited, walked })
 }
 
 /// Definitions: views and tables out of queries are followed, plain ones named, the rest is opaque.
@@ -494,7 +499,10 @@ fn defined(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<(Verb, Option<(W
                 tracer.touch(&relation(&like.name)?, Access::Read);
             }
             match (&create.query, &create.like) {
-                (Some(query), None) => stored_as(&create.name, &[], query, tracer)?,
+                (Some(query), None) => {
+                    tracer.draft.does(Verb::Insert);
+                    stored_as(&create.name, &[], query, tracer)?;
+                }
                 (None, _) => drop(tracer.make(&named, create.temporary)),
                 _ => return unsupported("a CREATE TABLE", create),
             }
@@ -502,7 +510,9 @@ fn defined(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<(Verb, Option<(W
         Statement::AlterTable(alter) => tracer.touch(&relation(&alter.name)?, Access::Define),
         Statement::Truncate(truncate) => {
             for table in &truncate.table_names {
-                tracer.touch(&relation(&table.name)?, Access::Write);
+                let table = relation(&table.name)?;
+                tracer.touch(&table, Access::Write);
+                tracer.note_whole(&table);
             }
             return Ok((Verb::Truncate, walked));
         }

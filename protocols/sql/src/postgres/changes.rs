@@ -3,9 +3,10 @@
 use super::names::{range, strings};
 use super::queries::Lower;
 use crate::ir::{Assignment, Body, Expr, From, MergeAction, Name, Query, Returning, Write};
+use model::Verb;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    DeleteStmt, InsertStmt, MergeStmt, Node, RangeVar, ReturningClause, ReturningOptionKind, UpdateStmt,
+    CmdType, DeleteStmt, InsertStmt, MergeStmt, Node, RangeVar, ReturningClause, ReturningOptionKind, UpdateStmt,
 };
 
 impl Lower {
@@ -97,7 +98,13 @@ impl Lower {
                     })
                     .collect()
             };
-            actions.push(MergeAction { condition, assignments });
+            let verb = match CmdType::try_from(clause.command_type) {
+                Ok(CmdType::CmdInsert) => Some(Verb::Insert),
+                Ok(CmdType::CmdUpdate) => Some(Verb::Update),
+                Ok(CmdType::CmdDelete) => Some(Verb::Delete),
+                _ => None,
+            };
+            actions.push(MergeAction { verb, condition, assignments });
         }
         let returning = self.returning(merge.returning_clause.as_ref());
         let write = Write::Merge { table, alias, source, on, actions, returning };

@@ -25,6 +25,7 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
             let inner = match &node.node {
                 Some(NodeEnum::ExecuteStmt(execute)) => {
                     let what = format!("prepared statement {}", execute.name);
+                    tracer.draft.runs_unseen();
                     tracer.draft.opaque(&what, true);
                     Ended { outputs: Outputs::Unknown(what), ..Ended::quiet(Verb::Ddl) }
                 }
@@ -32,6 +33,7 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
             };
             let into = create.into.as_deref();
             let names = into.map(|into| strings(&into.col_names)).unwrap_or_default();
+            tracer.draft.does(Verb::Insert);
             return stored_as(into.and_then(|into| into.rel.as_ref()), &names, inner, tracer);
         }
         NodeEnum::ViewStmt(view) => {

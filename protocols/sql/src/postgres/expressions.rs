@@ -8,6 +8,7 @@ use pg_query::protobuf::{
     AExpr, AExprKind, BoolExprType, FuncCall, JsonAggConstructor, JsonValueExpr, Node, SubLink, SubLinkType, TypeName,
     WindowDef, a_const,
 };
+use std::sync::Arc;
 
 type Boxed = Option<Box<Node>>;
 
@@ -69,10 +70,7 @@ impl Lower {
                 for arm in &case.args {
                     if let Some(NodeEnum::CaseWhen(when)) = &arm.node {
                         let condition = self.boxed(&when.expr);
-                        conditions.push(match &tested {
-                            Some(tested) => Expr::Equal(Box::new(tested.clone()), Box::new(condition)),
-                            None => condition,
-                        });
+                        conditions.push(Expr::arm(tested.as_ref(), condition, conditions.is_empty()));
                         results.push(self.boxed(&when.result));
                     }
                 }
@@ -204,7 +202,7 @@ impl Lower {
             AExprKind::AexprIn => {
                 let items = match expr.rexpr.as_deref().and_then(|node| node.node.as_ref()) {
                     Some(NodeEnum::List(list)) => self.list(&list.items),
-                    _ => vec![self.boxed(&expr.rexpr)],
+                    _ => vec![array(self.boxed(&expr.rexpr))],
                 };
                 let test = Expr::In(boxed(left), items);
                 if equals { test } else { Expr::Not(Box::new(test)) }
@@ -212,7 +210,7 @@ impl Lower {
             AExprKind::AexprOpAny if equals => {
                 let items = match expr.rexpr.as_deref().and_then(|node| node.node.as_ref()) {
                     Some(NodeEnum::AArrayExpr(array)) => self.list(&array.elements),
-                    _ => vec![self.boxed(&expr.rexpr)],
+                    _ => vec![array(self.boxed(&expr.rexpr))],
                 };
                 Expr::In(boxed(left), items)
             }
@@ -309,12 +307,13 @@ impl Lower {
         let mut lowered = Window::default();
         for name in [&window.name, &window.refname] {
             if let Some((_, known)) = self.windows.iter().rev().find(|(own, _)| own == name && !name.is_empty()) {
-                lowered = known.clone();
+                lowered = known.copy();
             }
         }
-        lowered.partition.extend(self.list(&window.partition_clause));
-        lowered.order.extend(self.sorts(&window.order_clause));
-        lowered.order.extend(self.present(&[&window.start_offset, &window.end_offset]));
+        lowered.partition.extend(self.list(&window.partition_clause).into_iter().map(Arc::new));
+        lowered.order.extend(self.sorts(&window.order_clause).into_iter().map(Arc::new));
+        let frame = self.present(&[&window.start_offset, &window.end_offset]);
+        lowered.order.extend(frame.into_iter().map(Arc::new));
         lowered
     }
 }
@@ -325,6 +324,14 @@ fn lower_cast(operand: Expr, target: Option<&TypeName>) -> Expr {
     let modified = !target.typmods.is_empty() || !target.array_bounds.is_empty();
     // `char(n)` is bpchar with a length even where none is written.
     Expr::Cast { operand: Box::new(operand), schema: name.schema, name: name.name, modified }
+}
+
+/// An array that is given as one value: how many values it holds is not known.
+fn array(given: Expr) -> Expr {
+    match given.is_constant() {
+        true => Expr::Cast { operand: Box::new(given), schema: None, name: "array".to_owned(), modified: true },
+        false => given,
+    }
 }
 
 pub(super) fn opaque(what: &str, operands: Vec<Expr>) -> Expr {

@@ -36,11 +36,6 @@ pub(crate) fn analyse(text: &str, catalog: &Catalog, settings: &Settings) -> Res
 
 /// The query of a view's definition.
 pub(crate) fn view_query(definition: &str) -> Result<Query, String> {
-    let lexis = crate::lift::Lexis::new(Dialect::Postgres, &Settings::default());
-    let lifted = crate::lift::lift(definition.as_bytes(), lexis, crate::lift::Keep::Nothing);
-    if lifted.nesting > 2_000 || lifted.refused.is_some() {
-        return Err("it nests too deeply".to_owned());
-    }
     let mut statements = parse(definition)?;
     match (statements.pop(), statements.is_empty()) {
         (Some(node), true) => Ok(Lower::default().query_node(&node)),
@@ -79,7 +74,7 @@ pub(crate) fn session_statements(sql: &[u8]) -> Vec<SessionStatement> {
     let lexis = crate::lift::Lexis::new(Dialect::Postgres, &Settings::default());
     let lifted = crate::lift::lift(sql, lexis, crate::lift::Keep::Nothing);
     // Deeper ones would need a stack of their own each time they run.
-    if lifted.refused.is_some() || lifted.nesting > 100 {
+    if lifted.refused.is_some() || lifted.nesting > crate::session::KEPT_DEPTH {
         return Vec::new();
     }
     let Some(nodes) = std::str::from_utf8(sql).ok().and_then(|text| parse(text).ok()) else { return Vec::new() };

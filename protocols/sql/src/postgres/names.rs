@@ -117,9 +117,12 @@ fn figure(node: &Node) -> Option<(Option<String>, bool)> {
 }
 
 fn first_target(node: &Node) -> Option<(Option<String>, bool)> {
-    let Some(NodeEnum::SelectStmt(mut select)) = node.node.clone() else { return None };
-    while let Some(left) = select.larg.take() {
+    let Some(NodeEnum::SelectStmt(select)) = &node.node else { return None };
+    // Every level of subqueries asks all those below it.
+    let mut select = &**select;
+    while let Some(left) = &select.larg {
         select = left;
+        crate::bounds::step(1);
     }
     let Some(NodeEnum::ResTarget(target)) = select.target_list.first().and_then(|node| node.node.as_ref()) else {
         return select.values_lists.first().map(|_| (Some("column1".to_owned()), true));

@@ -26,6 +26,7 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
                 tracer.value(&expr, &Env::EMPTY);
             }
             let what = format!("prepared statement {}", execute.name);
+            tracer.draft.runs_unseen();
             tracer.draft.opaque(&what, true);
             Ended { filtered: false, outputs: Outputs::Unknown(what), ..Ended::quiet(Verb::Select) }
         }

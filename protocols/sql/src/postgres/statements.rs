@@ -34,7 +34,10 @@ pub(super) fn statement(node: &Node, tracer: &mut Tracer<'_>) -> Ended {
             }
             let ended = query(node, Verb::Select, tracer);
             match &leftmost.into_clause {
-                Some(into) => definitions::stored_as(into.rel.as_ref(), &strings(&into.col_names), ended, tracer),
+                Some(into) => {
+                    tracer.draft.does(Verb::Insert);
+                    definitions::stored_as(into.rel.as_ref(), &strings(&into.col_names), ended, tracer)
+                }
                 None => ended,
             }
         }
@@ -46,6 +49,7 @@ pub(super) fn statement(node: &Node, tracer: &mut Tracer<'_>) -> Ended {
             for table in &truncate.relations {
                 if let Some(NodeEnum::RangeVar(table)) = &table.node {
                     touch(table, Access::Write, tracer);
+                    tracer.note_whole(&range(table));
                 }
             }
             Ended { filtered: false, ..Ended::quiet(Verb::Truncate) }
@@ -110,7 +114,7 @@ fn lowered_query(lowered: &Query, verb: Verb, tracer: &mut Tracer<'_>) -> Ended 
         _ => verb,
     };
     let rows = tracer.query(lowered, &Env::EMPTY);
-    Ended { verb, outputs: Tracer::outputs(&rows), filtered: !rows.unfiltered, limited: rows.limited }
+    Ended { verb, outputs: Tracer::outputs(&rows), filtered: true, limited: rows.limited }
 }
 
 fn changes(query: &Query) -> Option<Verb> {
@@ -180,8 +184,10 @@ fn explain(explain: &ExplainStmt, tracer: &mut Tracer<'_>) -> Ended {
         Some(NodeEnum::DefElem(option)) => option.defname == "analyze",
         _ => false,
     });
-    if !analyses {
-        tracer.draft.drop_writes();
+    if analyses {
+        tracer.draft.does(inner.verb);
+    } else {
+        tracer.draft.only_described();
     }
     let mut taint = Taint::default();
     let mut why = None;

@@ -73,13 +73,20 @@ pub(crate) fn postgres() -> Catalog {
         routine("public", "lower", "plpgsql", Volatility::Immutable),
         routine("shadow", "upper", "plpgsql", Volatility::Immutable),
     ];
-    Catalog::new(1, relations, routines)
+    Catalog::new(1, relations, routines).with_unique_indexes(unique("public"))
+}
+
+/// `id` of all, and the visit of a patient.
+fn unique(schema: &str) -> Vec<(TableRef, Vec<String>)> {
+    let ids = ["patients", "encounters", "orders"].map(|name| (table(schema, name), vec!["id".to_owned()]));
+    let visit = vec!["patient_id".to_owned(), "icd10".to_owned()];
+    ids.into_iter().chain([(table(schema, "encounters"), visit)]).collect()
 }
 
 pub(crate) fn mysql() -> Catalog {
     let routines =
         vec![routine("t", "fp", "SQL", Volatility::Stable), routine("t", "getp", "SQL", Volatility::Volatile)];
-    Catalog::new(1, relations("t"), routines)
+    Catalog::new(1, relations("t"), routines).with_unique_indexes(unique("t"))
 }
 
 pub(crate) fn postgres_settings() -> Settings {

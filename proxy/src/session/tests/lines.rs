@@ -45,6 +45,8 @@ fn facts(column: &str) -> Facts {
         kin: Vec::new(),
         sources: Vec::new(),
         uses: None,
+        verbs: Vec::new(),
+        reads: Vec::new(),
         filtered: false,
         limited: false,
     };
