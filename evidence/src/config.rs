@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use crate::sign::VerifierKey;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -107,8 +107,13 @@ impl Retention {
 /// How a store is set up.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// The store's folder; made when it is missing.
+    /// The store's folder.
     pub path: PathBuf,
+    /// Whether a store may be made where there is none and none is remembered. Without it opening a missing store fails.
+    pub create: bool,
+    /// A small file outside of the store that remembers the log's head: an older, another or an empty store in the place of
+    /// the known one is refused. See [`remembered_head`].
+    pub head: Option<PathBuf>,
     /// Name of the transparency log (`audit.example.org/ehr`): the first line of every checkpoint.
     pub origin: String,
     /// The log's key, or who has it.
@@ -119,6 +124,8 @@ pub struct StoreConfig {
     pub segment: SegmentLimits,
     /// How much the journal may hold.
     pub journal: JournalLimits,
+    /// The wall clock may come apart from the record's time by this much without a word.
+    pub clock_slack: Duration,
     /// How long the log may stay without a new leaf: a heartbeat is added when nothing else was.
     pub heartbeat: Duration,
     /// How long an epoch key signs before the next one is introduced.
@@ -135,17 +142,28 @@ impl StoreConfig {
     pub fn new(path: impl Into<PathBuf>, origin: impl Into<String>, signing_key: SigningKeySource) -> Self {
         Self {
             path: path.into(),
+            create: false,
+            head: None,
             origin: origin.into(),
             signing_key,
             durability: Durability::Process,
             segment: SegmentLimits::default(),
             journal: JournalLimits::default(),
+            clock_slack: Duration::from_secs(1),
             heartbeat: Duration::from_secs(600),
             epoch: Duration::from_secs(3600),
             body_key: None,
             retention: None,
         }
     }
+}
+
+/// Where the head of a store's log is remembered unless the configuration says otherwise: beside the store's folder.
+#[must_use]
+pub fn remembered_head(store: &Path) -> PathBuf {
+    let mut name = store.file_name().unwrap_or_default().to_os_string();
+    name.push(".head");
+    store.with_file_name(name)
 }
 
 /// Reads the key that encrypts statement bodies: 32 or 64 hexadecimal digits (AES-128 or AES-256). `origin` says where it

@@ -88,7 +88,12 @@ fn sync_once(inner: &Weak<Inner>) -> bool {
             drop(waiting);
             ready.into_iter().for_each(|(_, waker)| waker.wake());
         }
-        Err(_) => waiting.wakers.drain(..).for_each(|(_, waker)| waker.wake()),
+        Err(_) => {
+            // Nothing is synced any more, and the thread has nothing left to do: a second try proves nothing.
+            waiting.stopping = true;
+            waiting.wakers.drain(..).for_each(|(_, waker)| waker.wake());
+            return false;
+        }
     }
     true
 }

@@ -30,6 +30,14 @@ pub enum CannotRecord {
     /// Writing or syncing failed once. The recorder stays closed: the process should end its sessions and exit.
     #[error("the audit store failed and takes no more records: {0}")]
     Poisoned(String),
+    /// The store is not there any more, is not the one that was opened, or its file system fails. Nothing is taken until
+    /// somebody has looked: what would be written now might be all that is left. PostgreSQL 53100, MySQL 1021.
+    #[error("the audit store is lost: {0}. Bring it back as it was, then start again")]
+    StoreLost(String),
+    /// Sealing cannot go on and the journal has no more room. Records are taken again once it can. PostgreSQL 53100,
+    /// MySQL 1021.
+    #[error("the journal of the audit store is full and cannot be sealed: {0}")]
+    Stalled(String),
     /// The recorder was closed.
     #[error("the audit store is closed")]
     Closed,
@@ -55,6 +63,30 @@ pub enum StoreError {
         path: PathBuf,
         /// The holder's process id, as it noted it.
         holder: String,
+    },
+    /// There is no store, and nobody has asked for one to be made.
+    #[error(
+        "there is no audit store in {path}. If it should be there, bring it back (is the disk mounted?); for a new one run \
+         evidence init --config FILE, or write create = true in [store]"
+    )]
+    Missing {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The store is not the one that was known, or not all of it.
+    #[error(
+        "{path} does not hold what was recorded: {what}. {head} remembers {known}. Bring the store back as it was; if it is \
+         lost for good, evidence init --lost \"REASON\" begins a new one that says so"
+    )]
+    Lost {
+        /// The store.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+        /// The file that remembers the head.
+        head: PathBuf,
+        /// What was known.
+        known: String,
     },
     /// The journal has a hole: valid frames follow damaged ones. Opening it would hide a loss.
     #[error(

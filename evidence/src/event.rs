@@ -160,6 +160,13 @@ pub struct AccessEvent {
     pub package_hash: Option<String>,
 }
 
+/// The record's time: the wall clock as it was when the process started, counted on by a clock that nobody sets. What is
+/// granted for a time goes by it.
+#[must_use]
+pub fn steady_now() -> model::Timestamp {
+    model::Timestamp(crate::clock::now())
+}
+
 /// A new session id: a UUIDv7, so that ids sort by the time at which sessions began.
 #[must_use]
 pub fn new_session_id() -> SessionId {

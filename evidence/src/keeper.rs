@@ -1,7 +1,10 @@
-//! The background thread that owns everything behind the journal: spare files, disk space, requests, sealing, heartbeats.
+//! The background thread that owns everything behind the journal: requests, sealing, heartbeats. Spare files and the watch
+//! over the store have their own ([`crate::tenders`]).
 
+use crate::clock;
 use crate::config::StoreConfig;
-use crate::error::{At, StoreError};
+use crate::error::{At, CannotRecord, StoreError};
+use crate::identity::{Identity, KnownHead};
 use crate::inbox::{self, Request};
 use crate::journal::scan::{self, Found};
 use crate::journal::{Journal, Urgency, now};
@@ -12,7 +15,8 @@ use crate::retention::{Action, Ledger, Order, remove};
 use crate::seal::Sealer;
 use crate::sign::{LogSigner, VerifierKey};
 use crate::signal::Signal;
-use crate::store::Layout;
+use crate::store::{About, Layout};
+use crate::tenders::{free_bytes, is_loss, lose};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::sync::Arc;
@@ -31,6 +35,7 @@ pub(crate) struct OpenedStore {
     pub(crate) journal: Journal,
     pub(crate) signal: Arc<Signal>,
     pub(crate) lock: File,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) found: Found,
 }
 
@@ -39,8 +44,13 @@ pub(crate) struct Keeper {
     config: StoreConfig,
     layout: Layout,
     sealer: Sealer,
+    about: About,
+    identity: Arc<Identity>,
+    signal: Arc<Signal>,
     boot: [u8; 16],
     oldest: Option<Instant>,
+    /// By how much the wall clock was ahead of the record's time when it was noted last.
+    ahead: i64,
     /// The last sealing failed half-way: what is on the disk decides how to go on.
     reopen: bool,
 }
@@ -48,12 +58,24 @@ pub(crate) struct Keeper {
 impl Keeper {
     pub(crate) fn open(config: StoreConfig) -> Result<OpenedStore, StoreError> {
         let layout = Layout::new(&config.path);
+        let known = config.head.as_deref().map(KnownHead::read).transpose()?.flatten();
+        may_open(&config, &layout, known.as_ref())?;
         layout.make()?;
         let lock = lock(&layout)?;
         let boot = *uuid::Uuid::now_v7().as_bytes();
-        let sealer = Sealer::open(&config, &layout, boot)?;
-        let found = scan::recover(&layout.journal(), sealer.sealed())?;
+        let about = describe(&config, &layout)?;
+        let mut sealer = Sealer::open(&config, &layout, &about, boot)?;
+        if let Some(known) = &known {
+            sealer.continues(known).map_err(|what| lost(&config, known, what))?;
+        }
+        let mut found = scan::recover(&layout.journal(), sealer.sealed())?;
+        if let Some(known) = known.filter(|known| known.journaled > found.last_lsn) {
+            found.missing =
+                Some(format!("records {} to {} were taken and are not there", found.last_lsn + 1, known.journaled));
+        }
+        let identity = Arc::new(Identity::of(&layout, &lock, &about)?);
         let signal = Arc::new(Signal::default());
+        sealer.hold_to(Arc::clone(&identity), Arc::clone(&signal));
         let waker = Arc::clone(&signal);
         let journal = Journal::start(
             &layout.journal(),
@@ -64,8 +86,26 @@ impl Keeper {
             Box::new(move || waker.rotated()),
         )?;
         journal.set_free(free_bytes(&layout)?);
-        let keeper = Self { config, layout, sealer, boot, oldest: None, reopen: false };
-        Ok(OpenedStore { keeper, journal, signal, lock, found })
+        let held = Arc::clone(&identity);
+        let told = Arc::clone(&signal);
+        let keeper = Self {
+            config,
+            layout,
+            sealer,
+            about,
+            identity: held,
+            signal: told,
+            boot,
+            oldest: None,
+            ahead: 0,
+            reopen: false,
+        };
+        keeper.remember(&journal).map_err(|error| {
+            StoreError::Config(format!(
+                "{error}. The log's head is remembered outside of the store; [store] head names where"
+            ))
+        })?;
+        Ok(OpenedStore { keeper, journal, signal, lock, identity, found })
     }
 
     /// Notes the new start, closes what a crash left open and seals it: the same road as in normal running.
@@ -82,10 +122,11 @@ impl Keeper {
             recovery.sessions += 1;
             recovery.statements += statements;
         }
-        if let Some(cut) = found.cut {
-            self.sealer.note_recovery(&cut);
-        }
-        if found.records > 0 || recovery.sessions > 0 || recovery.cut.is_some() {
+        recovery.missing.clone_from(&found.missing);
+        let notes: Vec<String> = found.cut.into_iter().chain(found.missing).collect();
+        notes.iter().for_each(|note| self.sealer.note_recovery(note));
+        self.set_back()?;
+        if found.records > 0 || recovery.sessions > 0 || !notes.is_empty() {
             let report = self.seal(journal)?;
             recovery.segment = Some(report.segment);
         }
@@ -102,11 +143,11 @@ impl Keeper {
         let bytes = journal.bytes.load(Ordering::Relaxed);
         let rows = journal.rows.load(Ordering::Relaxed);
         let until = journal.backlog().last_lsn;
-        if self.reopen {
-            self.sealer = Sealer::open(&self.config, &self.layout, self.boot)?;
-            self.reopen = false;
-        }
+        self.reopen()?;
         let report = self.sealer.seal(until).inspect_err(|_| self.reopen = true)?;
+        if let Err(error) = self.remember(journal) {
+            tracing::warn!(%error, "the head of the log cannot be remembered outside of the store");
+        }
         journal.recycle(self.sealer.sealed());
         journal.bytes.fetch_sub(bytes, Ordering::Relaxed);
         journal.rows.fetch_sub(rows, Ordering::Relaxed);
@@ -114,9 +155,30 @@ impl Keeper {
         Ok(report)
     }
 
+    /// After a failure half-way what is on the disk decides how to go on, if it is still the store that was opened.
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        if self.reopen {
+            self.identity.check().map_err(CannotRecord::StoreLost)?;
+            let open = || Sealer::open(&self.config, &self.layout, &self.about, self.boot);
+            self.sealer = self.identity.while_publishing(open)?;
+            self.sealer.hold_to(Arc::clone(&self.identity), Arc::clone(&self.signal));
+            self.reopen = false;
+        }
+        Ok(())
+    }
+
+    /// Notes the head outside of the store.
+    fn remember(&self, journal: &Journal) -> Result<(), StoreError> {
+        let Some(path) = &self.config.head else { return Ok(()) };
+        let report = self.sealer.report();
+        self.identity.known(report.segment, report.sealed, journal.backlog().last_lsn).write(path)
+    }
+
     /// The writer stops: a journal that holds nothing unsealed goes, and the lock names nobody.
     fn tidy(&self, journal: &Journal) {
-        if self.reopen || self.sealer.sealed() < journal.backlog().last_lsn {
+        let unsealed = self.reopen || self.sealer.sealed() < journal.backlog().last_lsn;
+        // Another store may lie there now: its files are not ours to remove.
+        if unsealed || self.identity.check().is_err() {
             return;
         }
         for path in crate::seal::list(&self.layout.journal()).unwrap_or_default() {
@@ -127,10 +189,7 @@ impl Keeper {
 
     /// Adds to the log; after a failure what is on the disk decides how to go on.
     fn on_log(&mut self, add: impl FnOnce(&mut Sealer) -> Result<(), StoreError>) -> Result<(), String> {
-        if self.reopen {
-            self.sealer = Sealer::open(&self.config, &self.layout, self.boot).map_err(|error| error.to_string())?;
-            self.reopen = false;
-        }
+        self.reopen().map_err(|error| error.to_string())?;
         add(&mut self.sealer).inspect_err(|_| self.reopen = true).map_err(|error| error.to_string())
     }
 
@@ -171,6 +230,35 @@ impl Keeper {
             }
         }
         Ok((ledger, manifests))
+    }
+
+    /// The wall clock was set back since the last run: what follows in the log is dated before what stands there.
+    fn set_back(&mut self) -> Result<(), StoreError> {
+        let Some(newest) = self.sealer.newest()? else { return Ok(()) };
+        let back = newest.saturating_sub(now());
+        if back <= self.slack() {
+            return Ok(());
+        }
+        tracing::warn!(seconds = back / 1_000_000, "the wall clock was set back since the last run; the log says so");
+        self.sealer.clock(back.saturating_neg(), crate::log::SET_BACK).inspect_err(|_| self.reopen = true)
+    }
+
+    fn slack(&self) -> i64 {
+        i64::try_from(self.config.clock_slack.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// A jump of the wall clock becomes a leaf. The record's own time goes on as before.
+    fn watch_clock(&mut self) {
+        let ahead = clock::ahead();
+        let step = ahead.saturating_sub(self.ahead);
+        if step.saturating_abs() <= self.slack() {
+            return;
+        }
+        tracing::warn!(milliseconds = step / 1000, "the wall clock was set; records go on by the time of the start");
+        match self.on_log(|sealer| sealer.clock(step, "set while the writer ran")) {
+            Ok(()) => self.ahead = ahead,
+            Err(error) => tracing::warn!(%error, "that the wall clock was set could not be noted yet"),
+        }
     }
 
     /// A leaf, when there was none for long or the writer stops.
@@ -228,28 +316,19 @@ impl Keeper {
     }
 }
 
-/// Sealing can wait while sessions have work, as long as the journal has room: when it has none they stop by themselves.
-/// On Linux a nice value is the calling thread's; elsewhere it would be the process's, so it is left alone.
-fn after_traffic() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, 5) {
-        tracing::debug!(%error, "sealing runs at the sessions' priority");
-    }
-}
-
 /// Starts the thread.
 pub(crate) fn spawn(mut keeper: Keeper, inner: &Arc<Inner>) -> std::io::Result<JoinHandle<()>> {
     let weak = Arc::downgrade(inner);
     let signal = Arc::clone(&inner.signal);
     signal.set(keeper.sealer.report(), None);
     std::thread::Builder::new().name("evidence-seal".into()).spawn(move || {
-        after_traffic();
         let mut rest_until = Instant::now();
         while let Some(inner) = weak.upgrade() {
             let (wanted, stop) = signal.wait(TICK);
             turn(&mut keeper, &inner.journal, &signal, wanted, &mut rest_until);
             if stop {
-                if let Err(error) = keeper.heartbeat(&inner.journal, true) {
+                let noted = keeper.heartbeat(&inner.journal, true).and_then(|_| keeper.remember(&inner.journal));
+                if let Err(error) = noted {
                     tracing::warn!(%error, "the store's stop could not be noted in the log");
                 }
                 signal.set(keeper.sealer.report(), None);
@@ -262,11 +341,12 @@ pub(crate) fn spawn(mut keeper: Keeper, inner: &Arc<Inner>) -> std::io::Result<J
 }
 
 fn turn(keeper: &mut Keeper, journal: &Journal, signal: &Signal, wanted: u64, rest_until: &mut Instant) {
-    match free_bytes(&keeper.layout) {
-        Ok(free) => journal.set_free(free),
-        Err(error) => tracing::warn!(%error, "the free space of the audit store cannot be read"),
+    if let Some(reason @ CannotRecord::StoreLost(_)) = journal.stopped() {
+        signal.set(keeper.sealer.report(), Some(reason.to_string()));
+        signal.answer(wanted, Some(reason.to_string()));
+        return;
     }
-    let tended = journal.tend();
+    keeper.watch_clock();
     let requests = keeper.requests(journal);
     let asked = signal.is_unanswered(wanted) || !requests.is_empty();
     let result = if asked || (keeper.due(journal) && Instant::now() >= *rest_until) {
@@ -274,7 +354,11 @@ fn turn(keeper: &mut Keeper, journal: &Journal, signal: &Signal, wanted: u64, re
     } else {
         keeper.heartbeat(journal, false)
     };
-    let error = result.err().or(tended.err()).map(|error| error.to_string());
+    let error = result.err();
+    if let Some(what) = error.as_ref().and_then(is_loss) {
+        lose(journal, &what);
+    }
+    let error = error.map(|error| error.to_string());
     if let Some(error) = &error {
         tracing::error!(%error, "sealing failed; the journal keeps what is not sealed, and it is tried again");
         *rest_until = Instant::now() + RETRY;
@@ -287,6 +371,24 @@ fn turn(keeper: &mut Keeper, journal: &Journal, signal: &Signal, wanted: u64, re
     signal.answer(wanted, error);
 }
 
+/// Makes a store, or opens it, seals what is there and leaves it closed. `lost` becomes a leaf about what is missing.
+pub(crate) fn init(config: StoreConfig, lost: Option<String>) -> Result<VerifierKey, StoreError> {
+    let OpenedStore { mut keeper, journal, mut found, lock, .. } = Keeper::open(config)?;
+    found.missing = lost.or(found.missing);
+    keeper.recover(&journal, found)?;
+    keeper.seal(&journal)?;
+    keeper.heartbeat(&journal, true)?;
+    keeper.remember(&journal)?;
+    keeper.tidy(&journal);
+    drop(lock);
+    VerifierKey::parse(&keeper.about.vkey)
+}
+
+/// The head that is remembered in a file, if there is one.
+pub(crate) fn known(head: &std::path::Path) -> Result<Option<KnownHead>, StoreError> {
+    KnownHead::read(head)
+}
+
 /// Hands a store's log over to another key: seals what is there, and adds the leaf in which both keys say so. Nobody else
 /// may hold the store. Whoever opens it next must have the new key.
 pub(crate) fn rotate(config: StoreConfig, next: &LogSigner) -> Result<VerifierKey, StoreError> {
@@ -294,9 +396,49 @@ pub(crate) fn rotate(config: StoreConfig, next: &LogSigner) -> Result<VerifierKe
     keeper.recover(&journal, found)?;
     keeper.seal(&journal)?;
     let key = keeper.sealer.rotate(next)?;
+    keeper.remember(&journal)?;
     keeper.tidy(&journal);
     drop(lock);
     Ok(key)
+}
+
+/// A store is opened where there is one, and made only where somebody asked for it and none is remembered.
+fn may_open(config: &StoreConfig, layout: &Layout, known: Option<&KnownHead>) -> Result<(), StoreError> {
+    if layout.about().exists() {
+        return Ok(());
+    }
+    if let Some(known) = known {
+        return Err(lost(config, known, "there is no store".to_owned()));
+    }
+    if layout.log().join("checkpoint").exists() {
+        return Err(StoreError::damaged(layout.about().display(), "it is missing, and there is a log beside it"));
+    }
+    if !config.create {
+        return Err(StoreError::Missing { path: config.path.clone() });
+    }
+    Ok(())
+}
+
+fn lost(config: &StoreConfig, known: &KnownHead, what: String) -> StoreError {
+    let (path, head) = (config.path.clone(), config.head.clone().unwrap_or_default());
+    StoreError::Lost { path, what, head, known: known.words() }
+}
+
+/// What the store says of itself; a new one gets its writer here.
+fn describe(config: &StoreConfig, layout: &Layout) -> Result<About, StoreError> {
+    if let Some(about) = About::read(layout)? {
+        return Ok(about);
+    }
+    let vkey = LogSigner::open(&config.signing_key)?.verifier();
+    if vkey.name() != config.origin {
+        let what =
+            format!("signing_key is the key of `{}`, but the store's origin is `{}`", vkey.name(), config.origin);
+        return Err(StoreError::Key(what));
+    }
+    let writer = uuid::Uuid::now_v7().to_string();
+    let about = About { format: 1, origin: config.origin.clone(), writer, vkey: vkey.to_string() };
+    about.write(layout)?;
+    Ok(about)
 }
 
 /// Takes the store for this process.
@@ -321,11 +463,4 @@ fn lock(layout: &Layout) -> Result<File, StoreError> {
     }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).at(&path, "noting the lock's holder")?;
     Ok(file)
-}
-
-/// Bytes that an unprivileged user may still write on the store's file system.
-fn free_bytes(layout: &Layout) -> Result<u64, StoreError> {
-    let stat =
-        rustix::fs::statvfs(layout.root()).map_err(std::io::Error::from).at(layout.root(), "reading the free space")?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -13,11 +13,13 @@ mod support;
 
 mod assemble;
 pub mod cli;
+mod clock;
 mod config;
 mod durable;
 mod error;
 mod event;
 mod export;
+mod identity;
 mod inbox;
 mod journal;
 mod keeper;
@@ -33,10 +35,14 @@ mod sign;
 mod signal;
 mod store;
 mod table;
+mod tenders;
 pub mod verify;
 
-pub use config::{Durability, JournalLimits, Retention, SegmentLimits, SigningKeySource, StoreConfig, parse_body_key};
+pub use config::{
+    Durability, JournalLimits, Retention, SegmentLimits, SigningKeySource, StoreConfig, parse_body_key, remembered_head,
+};
 pub use error::{CannotRecord, StoreError};
+pub use event::steady_now;
 pub use event::{
     AccessEvent, ApprovalEvent, ApprovalStep, LoginDenied, Lsn, PolicyEvent, PolicyOrigin, new_session_id,
 };

@@ -9,6 +9,8 @@ use crate::journal::{Journal, Urgency};
 use crate::keeper::{self, Keeper};
 use crate::record::{self, kind};
 use crate::signal::Signal;
+use crate::store::Layout;
+use crate::tenders::{self, Watched};
 use model::{
     Column, ColumnMask, Outcome, PolicyVersion, RowLayout, SessionId, SessionInfo, Statement, StatementId, Verdict,
 };
@@ -32,6 +34,8 @@ pub struct Recovery {
     pub statements: u64,
     /// Where the journal ended in a torn frame that was cut off, if it did.
     pub cut: Option<String>,
+    /// Records that were taken, as the head outside of the store remembers, and are gone from the journal.
+    pub missing: Option<String>,
     /// The segment that recovery sealed, if there was something to seal.
     pub segment: Option<u64>,
 }
@@ -62,6 +66,12 @@ pub struct Health {
     pub tree_size: u64,
     /// Bytes free on the store's file system.
     pub free_bytes: u64,
+    /// Bytes that the journal may hold.
+    pub room_bytes: u64,
+    /// Whether what comes now has to wait for the sealing, or is refused.
+    pub is_short: bool,
+    /// Whether the disk has too little left for new sessions.
+    pub refuses_sessions: bool,
     /// Why the last sealing failed; it is tried again.
     pub sealing_error: Option<String>,
     /// Why the store takes no more records. The process should end its sessions and exit.
@@ -82,7 +92,7 @@ pub(crate) struct Inner {
     durability: Durability,
     pub(crate) durable: Durable,
     policies: RwLock<HashSet<PolicyVersion>>,
-    keeper: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     _lock: std::fs::File,
 }
 
@@ -108,13 +118,14 @@ fn scratch<T>(write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
 }
 
 impl Recorder {
-    /// Opens the store, making it if it is missing. What a crash left in the journal is sealed first, by the same code
+    /// Opens the store, making it if it is missing and the configuration says so. What a crash left in the journal is sealed first, by the same code
     /// that seals in normal running.
     ///
     /// # Errors
     /// The store is in use, damaged, not writable, or belongs to another key or origin.
     pub fn open(config: StoreConfig) -> Result<(Self, Recovery), StoreError> {
         let durability = config.durability;
+        let (path, head) = (config.path.clone(), config.head.clone());
         let opened = Keeper::open(config)?;
         let mut keeper = opened.keeper;
         let inner = Arc::new(Inner {
@@ -123,16 +134,20 @@ impl Recorder {
             durability,
             durable: Durable::default(),
             policies: RwLock::default(),
-            keeper: Mutex::new(None),
+            threads: Mutex::default(),
             _lock: opened.lock,
         });
         let recovery = keeper.recover(&inner.journal, opened.found)?;
         if durability == Durability::Strict {
             Durable::spawn(&inner).map_err(|error| StoreError::Config(format!("starting the sync thread: {error}")))?;
         }
+        let watched = Watched { layout: Layout::new(&path), identity: opened.identity, head };
+        let mut threads = tenders::spawn(watched, &inner)
+            .map_err(|error| StoreError::Config(format!("starting the store's threads: {error}")))?;
         let thread = keeper::spawn(keeper, &inner)
             .map_err(|error| StoreError::Config(format!("starting the sealing thread: {error}")))?;
-        *inner.keeper.lock() = Some(thread);
+        threads.push(thread);
+        *inner.threads.lock() = threads;
         Ok((Self(inner), recovery))
     }
 
@@ -303,9 +318,10 @@ impl Recorder {
         }
     }
 
-    /// Ready when a record that was refused with [`CannotRecord::Busy`] may be tried again.
-    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), CannotRecord>> {
-        match self.0.journal.poll_room(cx.waker()) {
+    /// Ready when a record that was refused with [`CannotRecord::Busy`] may be tried again. A session with a bulk result
+    /// waits earlier than others, so that those who ask little find room.
+    pub fn poll_room(&self, cx: &mut Context<'_>, bulk: bool) -> Poll<Result<(), CannotRecord>> {
+        match self.0.journal.poll_room(cx.waker(), bulk) {
             Ok(true) => Poll::Ready(Ok(())),
             Ok(false) => Poll::Pending,
             Err(reason) => Poll::Ready(Err(reason)),
@@ -332,6 +348,9 @@ impl Recorder {
             segment: status.report.segment,
             tree_size: status.report.tree_size,
             free_bytes: self.0.journal.free(),
+            room_bytes: self.0.journal.room(),
+            is_short: self.0.journal.is_short(),
+            refuses_sessions: self.0.journal.refuses_sessions(),
             sealing_error: status.error,
             stopped: self.0.journal.stopped(),
         }
@@ -347,7 +366,8 @@ impl Recorder {
         let sealed = self.0.signal.seal_and_wait();
         self.0.signal.stop();
         self.0.durable.stop();
-        if let Some(thread) = self.0.keeper.lock().take() {
+        // None of them holds the store any more when this returns.
+        for thread in std::mem::take(&mut *self.0.threads.lock()) {
             let _ = thread.join();
         }
         sealed

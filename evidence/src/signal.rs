@@ -3,6 +3,7 @@
 use crate::error::{CannotRecord, StoreError};
 use crate::recorder::SealReport;
 use parking_lot::{Condvar, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What the thread last did.
@@ -18,6 +19,7 @@ struct Asked {
     answered: u64,
     failed: Option<String>,
     rotated: bool,
+    rotated_for_spares: bool,
     stop: bool,
     stopped: bool,
     status: Status,
@@ -27,14 +29,51 @@ struct Asked {
 #[derive(Default)]
 pub(crate) struct Signal {
     asked: Mutex<Asked>,
+    progress: AtomicU64,
     for_thread: Condvar,
     for_askers: Condvar,
+    for_spares: Condvar,
+    for_watch: Condvar,
 }
 
 impl Signal {
     pub(crate) fn rotated(&self) {
-        self.asked.lock().rotated = true;
+        {
+            let mut asked = self.asked.lock();
+            asked.rotated = true;
+            asked.rotated_for_spares = true;
+        }
         self.for_thread.notify_one();
+        self.for_spares.notify_one();
+    }
+
+    /// The thread that makes spare files waits until one was taken, or for a while. True when the store closes.
+    pub(crate) fn wait_for_rotation(&self, at_most: Duration) -> bool {
+        let mut asked = self.asked.lock();
+        if !asked.rotated_for_spares && !asked.stop {
+            self.for_spares.wait_for(&mut asked, at_most);
+        }
+        asked.rotated_for_spares = false;
+        asked.stop || asked.stopped
+    }
+
+    /// The sealing has got on by a record.
+    pub(crate) fn got_on(&self) {
+        self.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts up while the sealing gets on.
+    pub(crate) fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Rests for a while, or until the store closes. True when it does.
+    pub(crate) fn rest(&self, at_most: Duration) -> bool {
+        let mut asked = self.asked.lock();
+        if !asked.stop && !asked.stopped {
+            self.for_watch.wait_for(&mut asked, at_most);
+        }
+        asked.stop || asked.stopped
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -61,6 +100,8 @@ impl Signal {
     pub(crate) fn stop(&self) {
         self.asked.lock().stop = true;
         self.for_thread.notify_one();
+        self.for_spares.notify_all();
+        self.for_watch.notify_all();
     }
 
     /// What the thread last did.

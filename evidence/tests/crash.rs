@@ -92,6 +92,9 @@ fn every_acknowledged_statement_survives_kill_9_again_and_again() {
         let unsealed = recorded(folder.path());
         let missing: Vec<_> = acknowledged.iter().filter(|ack| !unsealed.contains(ack)).collect();
         assert!(missing.is_empty(), "round {round}, before recovery: {missing:?}");
+        // Having crashed is not being damaged.
+        let report = verify(folder.path(), &Options::new(VerifierKey::parse(&vkey()).unwrap())).unwrap();
+        assert!(report.is_good(), "round {round}: {:?}", report.failed().collect::<Vec<_>>());
     }
     assert!(acknowledged.len() > 200, "only {} statements were acknowledged", acknowledged.len());
     let (recorder, recovery) = Recorder::open(config(folder.path())).unwrap();

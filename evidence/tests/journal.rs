@@ -161,7 +161,7 @@ fn a_full_journal_pushes_back_until_sealing_has_caught_up() {
                 Ok(_) => break,
                 Err(CannotRecord::Busy) => {
                     pushed_back += 1;
-                    block_on(|cx| recorder.poll_room(cx)).unwrap();
+                    block_on(|cx| recorder.poll_room(cx, false)).unwrap();
                 }
                 Err(error) => panic!("{error}"),
             }
@@ -200,7 +200,7 @@ fn records_larger_than_a_frame_come_back_whole_and_larger_ones_are_refused() {
     let sql = format!("SELECT '{}'", "long ".repeat(1_000_000));
     // It needs more spare files than are kept ready.
     while recorder.intent(id, &statement(1, &sql), &verdict(), None) == Err(CannotRecord::Busy) {
-        block_on(|cx| recorder.poll_room(cx)).unwrap();
+        block_on(|cx| recorder.poll_room(cx, false)).unwrap();
     }
     recorder.done(id, StatementId(1), &completed(0), true).unwrap();
     let huge = "x".repeat(70 << 20);

@@ -188,7 +188,7 @@ def read_table(path):
 SEGMENT = "application/vnd.in-toto+json"
 OWN = "application/vnd.affidavit.{}.v1+json"
 KINDS = {OWN.format(name) for name in (
-    "key", "heartbeat", "policy", "approval", "recovery", "rotation", "hold", "tombstone", "review"
+    "key", "heartbeat", "policy", "approval", "recovery", "rotation", "hold", "tombstone", "review", "clock"
 )} | {SEGMENT}
 PRUNED = ("sessions", "statements", "statement_bodies", "rows")
 TABLES = PRUNED + ("policy_versions", "approvals", "reviews", "audit_accesses")
@@ -330,12 +330,14 @@ def check_times(leaves):
     check("clock")
     check("heartbeats")
     interval, before, closing = None, None, False
+    steps = {index: content["step"] for index, kind, _, content, _ in leaves if kind == OWN.format("clock")}
     for index, kind, _, content, _ in leaves:
         about = head_of(content)
         if before is not None:
             wall, same = about["time"] - before["time"], about["boot"] == before["boot"]
             mono = about["monotonic"] - before["monotonic"]
-            if (same and (mono < 0 or abs(wall - mono) > 5_000_000)) or (not same and wall < -5_000_000):
+            told = any(abs(steps.get(n, 0) - wall) <= 5_000_000 for n in range(index, index + 3) if n in steps)
+            if (same and (mono < 0 or abs(wall - mono) > 5_000_000)) or (not same and wall < -5_000_000 and not told):
                 fail("clock", f"leaf {index}", "wall clock and monotonic clock disagree")
             if same and (closing or (interval is not None and mono > 2 * interval + 60_000_000)):
                 fail("heartbeats", f"leaf {index}", "a heartbeat is missing, or follows the end")
@@ -443,7 +445,7 @@ class Walk:
         self.seen, self.open, self.chains = set(), {}, {}
         self.loaded, self.periods, self.active = {}, defaultdict(list), None
         self.approvals, self.logged, self.strangers = {}, set(), defaultdict(list)
-        self.begins, self.statements = None, 0
+        self.begins, self.statements, self.set_back = None, 0, 0
 
     def run(self):
         for name in (
@@ -461,6 +463,8 @@ class Walk:
                 self.logged.add(("approval", content["event"], content["approval_id"], content["record_hash"]))
             elif kind == OWN.format("review"):
                 self.logged.add(("review", "reviewed", "", content["record_hash"]))
+            elif kind == OWN.format("clock") and content["why"] == "set back between two runs":
+                self.set_back += max(0, -content["step"])
             if kind != SEGMENT:
                 continue
             segment = content["predicate"]
@@ -477,6 +481,7 @@ class Walk:
                 fail("files listed", copy, f"it is not leaf {index}")
             self.expected.update((copy, f"{self.store}/segments/seg-{number:08d}.carry"))
             self.segment(content, place)
+        self.segments = number
         for _, used in (one for some in self.strangers.values() for one in some if self.first == 1 and not self.pruned):
             fail("approval state machine", used, "used by a session of another identity, or of none")
         if self.gap:
@@ -492,7 +497,17 @@ class Walk:
             for where, _, files in os.walk(f"{self.store}/{folder}"):
                 for name in files:
                     if f"{where}/{name}" not in self.expected:
-                        fail("files listed", f"{where}/{name}", "no manifest lists it")
+                        if self.interrupted(name):
+                            skip("files listed", f"the writer stopped while it sealed: {where}/{name} is made again")
+                        else:
+                            fail("files listed", f"{where}/{name}", "no manifest lists it")
+
+    def interrupted(self, name):
+        """Whether a file is left from a sealing that a crash cut off: the journal still holds what it is made of."""
+        following = name.lstrip(".").startswith(f"seg-{self.segments + 1:08d}.")
+        journal = f"{self.store}/journal"
+        waiting = os.path.isdir(journal) and any(entry.endswith(".wal") for entry in os.listdir(journal))
+        return not self.package and waiting and (following or (name.startswith(".") and name.endswith(".draft")))
 
     def segment(self, content, place):
         segment = content["predicate"]
@@ -582,14 +597,16 @@ class Walk:
             self.chain_record(table, record, bodies, texts, touched)
         for session, statement in bodies:
             fail("statement bodies", f"session {session} statement {statement}", "a body without its statement")
-        self.last_ts = max(stamps + ([self.last_ts] if self.last_ts else []), default=None)
+        newest = max(stamps + ([self.last_ts] if self.last_ts else []), default=None)
+        self.last_ts, self.set_back = newest and newest - self.set_back, 0
         self.roots(segment, touched, place)
 
     def in_range(self, record, segment, place):
         if not segment["first_lsn"] <= record["lsn"] <= segment["last_lsn"]:
             fail("segments contiguous", place, "the record's number is outside of its segment")
-        early = self.last_ts is not None and record["ts"] < self.last_ts - 5_000_000
-        if record["ts"] > segment["time"] + 5_000_000 or early:
+        slack = 5_000_000 + self.set_back
+        early = self.last_ts is not None and record["ts"] < self.last_ts - slack
+        if record["ts"] > segment["time"] + slack or early:
             fail("clock", place, "made after its segment, or before the records of the segment before")
 
     def track(self, session):

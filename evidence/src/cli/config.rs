@@ -1,7 +1,7 @@
 //! `[store]` of `affidavit.toml`: the only part of the proxy's configuration that this binary reads. What a writer goes by
 //! (keys, retention) must mean here what it means to the proxy: a store is sealed by either.
 
-use crate::config::{Durability, Retention, SigningKeySource, StoreConfig, parse_body_key};
+use crate::config::{Durability, Retention, SigningKeySource, StoreConfig, parse_body_key, remembered_head};
 use crate::error::{At, StoreError};
 use crate::sign::VerifierKey;
 use std::path::{Path, PathBuf};
@@ -40,6 +40,7 @@ impl Store {
         let text = |name: &str| self.table.get(name).and_then(Value::as_str);
         let origin = text("origin").ok_or_else(|| wrong("has no origin"))?;
         let mut config = StoreConfig::new(&self.path, origin, self.signing_key()?);
+        config.head = Some(self.head());
         config.body_key = self.body_key()?;
         config.retention = self.retention()?;
         if text("durability") == Some("strict") {
@@ -48,6 +49,12 @@ impl Store {
         // This process lives for one sealing only.
         config.heartbeat = Duration::from_secs(3600);
         Ok(config)
+    }
+
+    /// Where the head of the log is remembered, outside of the store.
+    pub(super) fn head(&self) -> PathBuf {
+        let named = self.table.get("head").and_then(Value::as_str);
+        named.map_or_else(|| remembered_head(&self.path), |path| resolve(&self.file, path))
     }
 
     fn wrong(&self, what: &str) -> StoreError {

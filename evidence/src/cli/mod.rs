@@ -5,6 +5,7 @@
 mod config;
 mod export;
 mod hold;
+mod init;
 mod keys;
 mod list;
 mod order;
@@ -41,6 +42,8 @@ struct Cli {
 enum Command {
     /// Makes, shows and rotates the log's signing key.
     Keys(keys::Keys),
+    /// Makes a store, or says in the log that the known one is lost.
+    Init(init::Init),
     /// Checks a store: every signature, hash, chain and rule. Exit code 1 when a check fails.
     Verify(verify::Verify),
     /// Lists sessions: who connected, from where, to what.
@@ -149,6 +152,7 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Keys(keys) => keys.run(),
+        Command::Init(init) => init.run(),
         Command::Verify(verify) => verify.run(),
         Command::Sessions(sessions) => sessions.run(),
         Command::Statements(statements) => statements.run(),

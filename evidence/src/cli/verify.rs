@@ -35,6 +35,10 @@ pub(super) struct Verify {
     /// File with the key of encrypted statement bodies (hexadecimal). Nothing else needs it.
     #[arg(long, value_name = "FILE")]
     body_key: Option<PathBuf>,
+    /// The file outside of the store in which the proxy remembers its head (`[store] head`, else beside the store's folder):
+    /// what the proxy knew must be there.
+    #[arg(long, value_name = "FILE")]
+    head: Option<PathBuf>,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
@@ -47,7 +51,7 @@ impl Verify {
         let checkpoint = self.since.as_deref().or(self.checkpoint.as_deref()).map(read).transpose()?;
         let body_key = self.body_key.as_deref().map(config::body_key).transpose()?;
         let (max_age, incremental) = (self.max_age, self.since.is_some());
-        let options = Options { key, checkpoint, max_age, body_key, incremental, signers };
+        let options = Options { key, checkpoint, max_age, body_key, incremental, head: self.head, signers };
         let report = verify(&self.path, &options)?;
         let verdict = if report.is_good() { "passed" } else { "failed" };
         let event = AccessEvent {

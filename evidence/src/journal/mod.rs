@@ -23,7 +23,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Largest payload of one frame; a larger record is split.
 const FRAME_PAYLOAD: usize = 1 << 20;
@@ -31,12 +30,10 @@ const FRAME_PAYLOAD: usize = 1 << 20;
 const RECORD_LIMIT: usize = 64 << 20;
 /// Files that only closing records may open.
 const RESERVE: usize = 1;
+/// Spare files that bulk results leave untouched, where the journal may have that many.
+const MARGIN: usize = 2;
 
-/// Microseconds since the Unix epoch.
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-}
+pub(crate) use crate::clock::now;
 
 /// How urgent a record is, when room is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +66,10 @@ struct Tail {
     waiting_for_room: Vec<Waker>,
     /// Spare files that the largest refused record needs, the reserve included.
     wanted: usize,
+    /// Why sealing cannot give room, if it cannot: what would wait is refused.
+    stalled: Option<String>,
+    /// Why no further file can be made, if so.
+    files_fail: Option<String>,
 }
 
 /// What the sealing thread needs to know about what is not sealed.
@@ -109,19 +110,24 @@ impl Journal {
         let mut current = create(folder, &limits, &mut files)?;
         current.warm();
         current.write(0, &header.encode());
-        let spare = create(folder, &limits, &mut files)?;
+        let mut spares = Vec::new();
+        while spares.len() <= RESERVE {
+            spares.push(create(folder, &limits, &mut files)?);
+        }
         let tail = Tail {
             unsynced: vec![Arc::clone(&current.file)],
             current,
             header,
             offset: FILE_HEADER,
             next_lsn,
-            spares: vec![spare],
+            spares,
             retired: VecDeque::new(),
             files,
             stopped: None,
             waiting_for_room: Vec::new(),
             wanted: RESERVE + 1,
+            stalled: None,
+            files_fail: None,
         };
         let journal = Self {
             folder: folder.to_path_buf(),
@@ -133,7 +139,7 @@ impl Journal {
             rows: AtomicU64::new(0),
             on_rotation,
         };
-        journal.tend()?;
+        journal.warm_next();
         Ok(journal)
     }
 
@@ -185,18 +191,33 @@ impl Journal {
         self.free.load(Ordering::Relaxed)
     }
 
+    /// Bytes that it may hold.
+    pub(crate) fn room(&self) -> u64 {
+        self.limits.max_bytes
+    }
+
+    /// Whether the disk has too little left for new sessions.
+    pub(crate) fn refuses_sessions(&self) -> bool {
+        self.check_free(Urgency::Opening).is_err()
+    }
+
     fn most_files(&self) -> u64 {
         (self.limits.max_bytes / self.limits.file_bytes.max(1)).max(3)
     }
 
-    /// Prepares spare files, up to the limit. Called from the sealing thread: it writes and syncs zeros.
+    /// Spare files that bulk results leave to everybody else: who asks little should not wait for who asks much.
+    fn margin(&self) -> usize {
+        usize::try_from(self.most_files().saturating_sub(3) / 4).unwrap_or(MARGIN).min(MARGIN)
+    }
+
+    /// Prepares spare files, up to the limit. It writes and syncs zeros, so it has a thread of its own.
     pub(crate) fn tend(&self) -> Result<(), StoreError> {
         loop {
             let (spares, wanted, mut files) = {
                 let tail = self.tail.lock();
                 (tail.spares.len(), tail.wanted, tail.files)
             };
-            if spares > wanted || files >= self.most_files() {
+            if spares > wanted + self.margin() || files >= self.most_files() {
                 break;
             }
             let spare = create(&self.folder, &self.limits, &mut files)?;
@@ -242,18 +263,48 @@ impl Journal {
         let tail = self.tail.lock();
         Backlog {
             last_lsn: tail.next_lsn - 1,
-            starved: tail.spares.len() < tail.wanted && tail.files >= self.most_files(),
+            starved: tail.spares.len() < tail.wanted + self.margin() && self.is_grown(&tail),
         }
     }
 
-    /// Registers to be woken when room may have become free. True if there is room now.
-    pub(crate) fn poll_room(&self, waker: &Waker) -> Result<bool, CannotRecord> {
+    /// Whether no file can be added: the limit is reached, or the disk has no room for one.
+    fn is_grown(&self, tail: &Tail) -> bool {
+        tail.files >= self.most_files() || tail.files_fail.is_some()
+    }
+
+    /// Whether there is no room for what everybody does.
+    pub(crate) fn is_short(&self) -> bool {
+        let tail = self.tail.lock();
+        tail.spares.len() < tail.wanted
+    }
+
+    /// No further file can be made, or again.
+    pub(crate) fn files_fail(&self, why: Option<String>) {
+        self.tail.lock().files_fail = why;
+    }
+
+    /// Sealing cannot give room, or again: what waits for it is refused from now on.
+    pub(crate) fn stall(&self, why: Option<String>) {
+        let mut tail = self.tail.lock();
+        if tail.stalled != why {
+            tail.stalled = why;
+            tail.wake();
+        }
+    }
+
+    /// Registers to be woken when room may have become free. True if there is room now. Bulk results wait earlier than
+    /// the rest, so that a few spare files are left for everybody else.
+    pub(crate) fn poll_room(&self, waker: &Waker, bulk: bool) -> Result<bool, CannotRecord> {
         let mut tail = self.tail.lock();
         if let Some(reason) = &tail.stopped {
             return Err(reason.clone());
         }
-        if tail.spares.len() >= tail.wanted {
+        let margin = if bulk { self.margin() } else { 0 };
+        if tail.spares.len() >= tail.wanted + margin {
             return Ok(true);
+        }
+        if let Some(why) = &tail.stalled {
+            return Err(CannotRecord::Stalled(why.clone()));
         }
         if !tail.waiting_for_room.iter().any(|known| known.will_wake(waker)) {
             tail.waiting_for_room.push(waker.clone());
@@ -349,7 +400,7 @@ impl Tail {
         }
         self.wanted = self.wanted.max(files + RESERVE);
         (journal.on_rotation)();
-        Err(CannotRecord::Busy)
+        Err(self.stalled.clone().map_or(CannotRecord::Busy, CannotRecord::Stalled))
     }
 
     fn rotate(&mut self, journal: &Journal) -> Result<(), CannotRecord> {

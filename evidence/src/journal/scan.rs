@@ -15,6 +15,8 @@ pub(crate) struct Found {
     /// Records beyond what is sealed.
     pub(crate) records: u64,
     pub(crate) cut: Option<String>,
+    /// Records that are known to have been taken and are not there, in words.
+    pub(crate) missing: Option<String>,
     /// All journal files, whatever they hold.
     pub(crate) files: Vec<PathBuf>,
 }

@@ -17,8 +17,12 @@ pub(crate) mod leaf_type {
     pub(crate) const ROTATION: &str = "application/vnd.affidavit.rotation.v1+json";
     pub(crate) const HOLD: &str = "application/vnd.affidavit.hold.v1+json";
     pub(crate) const TOMBSTONE: &str = "application/vnd.affidavit.tombstone.v1+json";
+    pub(crate) const CLOCK: &str = "application/vnd.affidavit.clock.v1+json";
     pub(crate) const REVIEW: &str = "application/vnd.affidavit.review.v1+json";
 }
+
+/// What a clock leaf says when the wall clock was set back while the writer did not run.
+pub(crate) const SET_BACK: &str = "set back between two runs";
 
 /// What every leaf says about when and by whom it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,7 +224,7 @@ pub(crate) enum Leaf {
     Rotation(RotationLeaf),
     Hold(HoldLeaf),
     Tombstone(TombstoneLeaf),
-    /// Approvals, reviews, recoveries: what it says beside its head.
+    /// Approvals, reviews, recoveries, clocks that were set: what it says beside its head.
     Other(LeafHead, Json),
 }
 
@@ -243,7 +247,7 @@ impl Leaf {
             leaf_type::ROTATION => Self::Rotation(serde_json::from_slice(&payload).map_err(wrong)?),
             leaf_type::HOLD => Self::Hold(serde_json::from_slice(&payload).map_err(wrong)?),
             leaf_type::TOMBSTONE => Self::Tombstone(serde_json::from_slice(&payload).map_err(wrong)?),
-            leaf_type::APPROVAL | leaf_type::RECOVERY | leaf_type::REVIEW => {
+            leaf_type::APPROVAL | leaf_type::RECOVERY | leaf_type::REVIEW | leaf_type::CLOCK => {
                 let json: Json = serde_json::from_slice(&payload).map_err(wrong)?;
                 Self::Other(serde_json::from_value(json.clone()).map_err(wrong)?, json)
             }

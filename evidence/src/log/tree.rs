@@ -4,7 +4,7 @@
 //! are added, so two heads that disagree are never signed.
 
 use super::leaf::{Leaf, RotationLeaf};
-use super::merkle::{Tree, leaf_hash};
+use super::merkle::{Hash, Tree, leaf_hash};
 use super::tiles::{self, ENTRY_LIMIT, WIDTH};
 use crate::error::{At, StoreError};
 use crate::sign::{
@@ -142,6 +142,11 @@ impl Log {
 
     pub(crate) fn size(&self) -> u64 {
         self.tree.size()
+    }
+
+    /// The root of the first `size` leaves.
+    pub(crate) fn root_at(&self, size: u64) -> Option<Hash> {
+        self.tree.root_at(size)
     }
 
     pub(crate) fn key(&self) -> &LogSigner {

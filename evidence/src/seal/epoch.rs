@@ -1,18 +1,12 @@
 //! Epoch keys: short-lived keys that sign leaves, each introduced by a leaf that the log's key signs.
 
-use super::{to_json, wall};
+use super::to_json;
+use crate::clock::{monotonic, now};
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::log::{KeyLeaf, LeafHead, Terms, leaf_type};
 use crate::sign::{Envelope, EpochKey, LogSigner};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-
-/// By this clock `monotonic` is counted: it starts with the process and nobody sets it.
-fn monotonic() -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    u64::try_from(START.get_or_init(Instant::now).elapsed().as_micros()).unwrap_or(u64::MAX)
-}
 
 /// The keys of one start of the writer.
 pub(super) struct Epochs {
@@ -39,7 +33,7 @@ impl Epochs {
     /// What a leaf made now says about itself.
     pub(super) fn head(&self) -> LeafHead {
         LeafHead {
-            time: wall(),
+            time: now(),
             monotonic: monotonic(),
             writer: self.writer.clone(),
             boot: self.boot.clone(),

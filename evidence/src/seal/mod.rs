@@ -10,14 +10,16 @@ mod files;
 
 use crate::assemble::{Assembler, LeafNote, Nowhere, State, read_carry, write_carry};
 use crate::config::StoreConfig;
-use crate::error::{At, StoreError};
-use crate::journal::{now, scan};
+use crate::error::{At, CannotRecord, StoreError};
+use crate::identity::{Identity, KnownHead};
+use crate::journal::scan;
 use crate::log::{
     Chain, HeartbeatLeaf, HoldLeaf, HoldStep, Leaf, LeafHead, Log, Manifest, PolicyLeaf, RotationLeaf, Segment, Terms,
     TombstoneLeaf, leaf_type, root_of,
 };
 use crate::recorder::SealReport;
 use crate::sign::{Envelope, LogSigner, VerifierKey};
+use crate::signal::Signal;
 use crate::store::{About, Layout, write_durably};
 use crate::table::SCHEMA_VERSION;
 pub(crate) use files::{hash_file, list, part_name, segment_of};
@@ -27,6 +29,7 @@ use files::SegmentFiles;
 use model::SessionId;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Seals one store.
@@ -34,6 +37,8 @@ pub(crate) struct Sealer {
     layout: Layout,
     config: StoreConfig,
     about: About,
+    /// Once the store is held: what has to be there for anything to be added.
+    held: Option<(Arc<Identity>, Arc<Signal>)>,
     log: Log,
     epochs: Epochs,
     assembler: Assembler,
@@ -63,9 +68,13 @@ pub(crate) fn open_leaf(id: &[u8; 16], seq: u64, head: &[u8; 32], statements: u6
 
 impl Sealer {
     /// Opens the log, completing what a crash interrupted, and reads the state after the last segment.
-    pub(crate) fn open(config: &StoreConfig, layout: &Layout, boot: [u8; 16]) -> Result<Self, StoreError> {
+    pub(crate) fn open(
+        config: &StoreConfig,
+        layout: &Layout,
+        about: &About,
+        boot: [u8; 16],
+    ) -> Result<Self, StoreError> {
         let key = LogSigner::open(&config.signing_key)?;
-        let vkey = key.verifier().to_string();
         if key.verifier().name() != config.origin {
             return Err(StoreError::Key(format!(
                 "signing_key is the key of `{}`, but the store's origin is `{}`; they must be the same",
@@ -73,15 +82,6 @@ impl Sealer {
                 config.origin
             )));
         }
-        let about = match About::read(layout)? {
-            Some(about) => about,
-            None => {
-                let writer = uuid::Uuid::now_v7().to_string();
-                let about = About { format: 1, origin: config.origin.clone(), writer, vkey };
-                about.write(layout)?;
-                about
-            }
-        };
         let log = Log::open(&layout.log(), &config.origin, key)?;
         let last = last_segment(&log)?;
         let (segment, sealed, previous, state) = match last.segment {
@@ -98,7 +98,8 @@ impl Sealer {
             layout: layout.clone(),
             config: config.clone(),
             assembler: Assembler::new(state, &about.writer),
-            about,
+            about: about.clone(),
+            held: None,
             log,
             epochs,
             segment,
@@ -107,6 +108,49 @@ impl Sealer {
             last_leaf: Instant::now(),
             recoveries: Vec::new(),
         })
+    }
+
+    /// From now on nothing is added unless the store is still the one that was opened.
+    /// How a sealing gets on is told to `signal`.
+    pub(crate) fn hold_to(&mut self, identity: Arc<Identity>, signal: Arc<Signal>) {
+        self.held = Some((identity, signal));
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        let lost = |what| CannotRecord::StoreLost(what).into();
+        self.held.as_ref().map_or(Ok(()), |(identity, _)| identity.check().map_err(lost))
+    }
+
+    /// Adds leaves to the log.
+    fn publish(&mut self, entries: &[Vec<u8>]) -> Result<(), StoreError> {
+        self.check()?;
+        match self.held.clone() {
+            Some((identity, _)) => identity.while_publishing(|| self.log.append(entries)),
+            None => self.log.append(entries),
+        }
+    }
+
+    /// Whether this store is, or continues, the one that is remembered. What is wrong, where it is not.
+    pub(crate) fn continues(&self, known: &KnownHead) -> Result<(), String> {
+        if known.origin != self.about.origin || known.writer != self.about.writer {
+            return Err(format!("it is the store of writer {} of `{}`", self.about.writer, self.about.origin));
+        }
+        if known.checkpoint.is_empty() {
+            return Ok(());
+        }
+        let head = crate::sign::parse_checkpoint(&known.checkpoint)?;
+        if head.size > self.log.size() {
+            let (lost, sealed) = (head.size - self.log.size(), self.sealed);
+            return Err(format!(
+                "the log's last {lost} leaves are gone, and with them records {} to {}",
+                sealed + 1,
+                known.sealed.max(sealed + 1)
+            ));
+        }
+        if head.size > 0 && self.log.root_at(head.size) != Some(head.root) {
+            return Err(format!("the log's first {} leaves are other ones", head.size));
+        }
+        Ok(())
     }
 
     /// Everything up to this record is sealed.
@@ -138,11 +182,14 @@ impl Sealer {
         if until <= self.sealed && self.recoveries.is_empty() {
             return Ok(self.report());
         }
+        self.check()?;
         let number = self.segment + 1;
         let mut files = SegmentFiles::new(&self.layout, number, &self.about.writer, self.config.body_key.clone());
         self.assembler.begin();
         let assembler = &mut self.assembler;
+        let signal = self.held.as_ref().map(|(_, signal)| signal);
         let reached = scan::read(&self.layout.journal(), self.sealed, until, &mut |kind, lsn, ts, payload| {
+            signal.iter().for_each(|signal| signal.got_on());
             assembler.apply(kind, lsn, ts, payload, &mut files)
         })?;
         if reached < until {
@@ -177,7 +224,7 @@ impl Sealer {
         let envelope = self.epochs.sign(leaf_type::SEGMENT, &payload)?;
         write_durably(&self.layout.envelope(number), &envelope)?;
         entries.push(envelope);
-        self.log.append(&entries)?;
+        self.publish(&entries)?;
 
         self.last_leaf = Instant::now();
         self.recoveries.clear();
@@ -204,7 +251,7 @@ impl Sealer {
         self.epochs.introduce(self.log.key(), &mut entries)?;
         let leaf = HeartbeatLeaf { head: self.epochs.head(), last_lsn, closing };
         entries.push(self.epochs.sign(leaf_type::HEARTBEAT, &to_json(&leaf)?)?);
-        self.log.append(&entries)?;
+        self.publish(&entries)?;
         self.last_leaf = Instant::now();
         Ok(self.report())
     }
@@ -219,9 +266,29 @@ impl Sealer {
         self.epochs.introduce(self.log.key(), &mut entries)?;
         let payload = leaf(self.epochs.head())?;
         entries.push(self.epochs.sign(kind, &payload)?);
-        self.log.append(&entries)?;
+        self.publish(&entries)?;
         self.last_leaf = Instant::now();
         Ok(())
+    }
+
+    /// The wall clock was set: both readings, and by how much.
+    pub(crate) fn clock(&mut self, step: i64, why: &str) -> Result<(), StoreError> {
+        self.leaf(leaf_type::CLOCK, |head| {
+            let own =
+                json!({ "wall": crate::clock::wall(), "step": step, "why": why, "source": crate::clock::source() });
+            to_json(&with_head(&head, own)?)
+        })
+    }
+
+    /// When the newest leaf was made, if there is one.
+    pub(crate) fn newest(&self) -> Result<Option<i64>, StoreError> {
+        let size = self.log.size();
+        let Some(last) = size.checked_sub(1) else { return Ok(None) };
+        let entries = crate::log::entries(self.log.folder(), last / 256 * 256, size)?;
+        let Some((index, entry)) = entries.last() else { return Ok(None) };
+        let parsed =
+            Leaf::parse(entry).map_err(|what| StoreError::damaged(format!("leaf {index} of the log"), what))?;
+        Ok(Some(parsed.2.head().time))
     }
 
     /// A legal hold begins or ends.
@@ -247,7 +314,7 @@ impl Sealer {
         let payload = to_json(&leaf)?;
         let envelope = Envelope::signed_by(leaf_type::ROTATION, &payload, self.log.key())?;
         entries.push(envelope.also_signed_by(&payload, next)?.to_bytes()?);
-        self.log.append(&entries)?;
+        self.publish(&entries)?;
         self.epochs.end();
         Ok(key)
     }
@@ -358,9 +425,4 @@ fn load_carry(layout: &Layout, segment: u64, hash: &str) -> Result<State, StoreE
         return Err(StoreError::damaged(path.display(), "it is not what the last manifest says"));
     }
     read_carry(&bytes).map_err(|error| StoreError::damaged(path.display(), error))
-}
-
-/// The wall clock, for leaves.
-fn wall() -> i64 {
-    now()
 }

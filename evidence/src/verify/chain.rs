@@ -39,6 +39,8 @@ pub(super) struct Merger<'a> {
     segment: u64,
     last_lsn: u64,
     last_ts: i64,
+    /// By how much the wall clock was set back before the segment at hand, as its log says.
+    set_back: i64,
     previous: String,
     open: BTreeMap<[u8; 16], Track>,
     seen: HashSet<[u8; 16]>,
@@ -68,6 +70,7 @@ impl<'a> Merger<'a> {
             segment: 0,
             last_lsn: 0,
             last_ts: i64::MIN,
+            set_back: 0,
             previous: String::new(),
             open: BTreeMap::new(),
             seen: HashSet::new(),
@@ -88,6 +91,7 @@ impl<'a> Merger<'a> {
             match &before.leaf {
                 Leaf::Policy(policy) => self.policies.leaf(policy),
                 Leaf::Other(_, json) => {
+                    self.set_back += set_back(json);
                     self.approvals.leaf(json);
                     self.reviews.extend(review(json));
                 }
@@ -116,7 +120,8 @@ impl<'a> Merger<'a> {
                 touched.insert(session, place);
             }
         }
-        self.last_ts = newest;
+        // What comes after a clock that was set back is dated before what stands there.
+        self.last_ts = newest.saturating_sub(std::mem::take(&mut self.set_back));
         self.closed_bodies += facts.closed_bodies;
         for (session, statement) in facts.bodies.keys() {
             let place = statement_place(session, *statement);
@@ -168,10 +173,10 @@ impl<'a> Merger<'a> {
             checks.fail(name::SEGMENTS, place(), "the record's number is outside of its segment");
         }
         // Records are taken before the leaf is made, and after the records of the segment before.
-        if ts > segment.head.time + 5_000_000 {
+        if ts > segment.head.time + 5_000_000 + self.set_back {
             checks.fail(name::CLOCK, place(), format!("made at {}, after its segment", rfc3339(ts)));
         }
-        if self.last_ts != i64::MIN && ts < self.last_ts - 5_000_000 {
+        if self.last_ts != i64::MIN && ts < self.last_ts - 5_000_000 - self.set_back {
             let what = format!("made at {}, before the records of the segment before", rfc3339(ts));
             checks.fail(name::CLOCK, place(), what);
         }
@@ -398,4 +403,11 @@ fn review(json: &serde_json::Value) -> Option<String> {
 
 fn statement_place(session: &[u8; 16], statement: i64) -> String {
     format!("session {} statement {statement}", SessionId(*session))
+}
+
+/// By how much a leaf says that the wall clock was set back between two runs.
+fn set_back(json: &serde_json::Value) -> i64 {
+    let between = json.get("why").and_then(serde_json::Value::as_str) == Some(crate::log::SET_BACK);
+    let step = json.get("step").and_then(serde_json::Value::as_i64).filter(|_| between);
+    step.map_or(0, |step| step.min(0).saturating_neg())
 }

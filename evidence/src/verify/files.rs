@@ -29,6 +29,7 @@ pub(super) fn presence(
     checks: &mut Checks,
 ) {
     let mut expected_files = BTreeSet::new();
+    let mut interrupted = Vec::new();
     let mut last = 0;
     checks.pass(name::PRESENT);
     checks.pass(name::LISTED);
@@ -79,11 +80,40 @@ pub(super) fn presence(
         let number = segment_of(file.trim_start_matches('.'));
         let older_carry = path.extension().is_some_and(|e| e == "carry") && number.is_some_and(|n| n < last);
         let being_made = live && number.is_none_or(|number| number == last + 1);
-        if !older_carry && !being_made {
+        if !live && part.is_none() && (number == Some(last + 1) || is_draft(&path)) && left_unsealed(layout, log) {
+            interrupted.push(relative(layout, &path));
+        } else if !older_carry && !being_made {
             checks.fail(name::LISTED, relative(layout, &path), "no manifest lists it");
         }
     }
     log_files(layout, log, live, checks);
+    if !interrupted.is_empty() {
+        // Not a pass: whoever reads the folder without us would read them.
+        let names = interrupted.join(", ");
+        let why = format!("the writer stopped while it sealed; opening the store makes these files again: {names}");
+        checks.skip(name::LISTED, why);
+    }
+}
+
+/// A file that was being written.
+fn is_draft(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with('.') && name.ends_with(".draft")
+    })
+}
+
+/// Whether the journal holds records beyond the last segment: the writer stopped without sealing them.
+fn left_unsealed(layout: &Layout, log: &Verified) -> bool {
+    scan::recover(&layout.journal(), last_lsn(log)).is_ok_and(|found| found.records > 0)
+}
+
+fn last_lsn(log: &Verified) -> u64 {
+    let last = log.leaves.iter().rev().find_map(|leaf| match &leaf.leaf {
+        Leaf::Segment(manifest) => Some(manifest.predicate.last_lsn),
+        _ => None,
+    });
+    last.unwrap_or(0)
 }
 
 fn table_of(name: &str) -> &str {
@@ -130,6 +160,8 @@ fn log_files(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
     let known: BTreeMap<PathBuf, Vec<u8>> = expected(&layout.log(), &tree).into_iter().collect();
     let bundles: BTreeSet<PathBuf> =
         bundle_paths(&layout.log(), log.head.as_ref().map_or(0, |head| head.size)).into_iter().collect();
+    // Tiles are written before the head that needs them; what is staged decides what will stand there.
+    let publishing = layout.log().join("pending").exists();
     let mut folders = vec![layout.log()];
     while let Some(folder) = folders.pop() {
         for path in list(&folder).unwrap_or_default() {
@@ -143,6 +175,8 @@ fn log_files(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
                 || known.contains_key(&path)
                 || bundles.contains(&path)
                 || live
+                || is_draft(&path)
+                || (publishing && path.starts_with(layout.log().join("tile")))
                 || (partial && is_front(&path));
             if !fine {
                 checks.fail(name::LISTED, relative(layout, &path), "it is no part of the log");
@@ -164,10 +198,7 @@ fn is_front(path: &Path) -> bool {
 
 /// What lies in the journal, beyond the last segment.
 pub(super) fn journal(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
-    let sealed = log.leaves.iter().rev().find_map(|leaf| match &leaf.leaf {
-        Leaf::Segment(manifest) => Some(manifest.predicate.last_lsn),
-        _ => None,
-    });
+    let sealed = last_lsn(log);
     for path in crate::inbox::damaged(layout) {
         checks.fail(name::JOURNAL, relative(layout, &path), "this request is not as it was left");
     }
@@ -182,7 +213,7 @@ pub(super) fn journal(layout: &Layout, log: &Verified, live: bool, checks: &mut 
         return;
     }
     let empty = list(&layout.journal()).is_ok_and(|files| files.is_empty());
-    match scan::recover(&layout.journal(), sealed.unwrap_or(0)) {
+    match scan::recover(&layout.journal(), sealed) {
         Err(error) => checks.fail(name::JOURNAL, "journal", error),
         Ok(found) if found.records > 0 => {
             let note = format!("{} records are not sealed yet; nothing vouches for them until they are", found.records);

@@ -15,6 +15,7 @@ mod masked;
 mod package;
 mod policies;
 mod records;
+mod remembered;
 mod report;
 mod retention;
 mod times;
@@ -28,7 +29,7 @@ use crate::store::{About, Layout};
 use coverage::Coverage;
 pub(crate) use files::is_live;
 use report::{Checks, name};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// What a verification goes by.
@@ -44,6 +45,8 @@ pub struct Options {
     pub body_key: Option<Zeroizing<Vec<u8>>>,
     /// What the checkpoint covers was verified before: files of those segments are not read again.
     pub incremental: bool,
+    /// The file outside of the store in which the proxy remembers its head: what it knew must be there.
+    pub head: Option<PathBuf>,
     /// People who may order that something is removed, from a source other than the store.
     pub signers: Vec<VerifierKey>,
 }
@@ -52,7 +55,15 @@ impl Options {
     /// A verification of everything by this key, without anything remembered.
     #[must_use]
     pub fn new(key: VerifierKey) -> Self {
-        Self { key, checkpoint: None, max_age: None, body_key: None, incremental: false, signers: Vec::new() }
+        Self {
+            key,
+            checkpoint: None,
+            max_age: None,
+            body_key: None,
+            incremental: false,
+            head: None,
+            signers: Vec::new(),
+        }
     }
 }
 
@@ -62,7 +73,7 @@ impl Options {
 /// Only when nothing can be said: the path does not hold a store. What is wrong with a store is in the report.
 pub fn verify(path: &Path, options: &Options) -> Result<Report, StoreError> {
     let layout = Layout::new(path);
-    if !path.is_file() && !layout.log().is_dir() && !layout.about().exists() {
+    if options.head.is_none() && !path.is_file() && !layout.log().is_dir() && !layout.about().exists() {
         return Err(StoreError::Config(format!(
             "{} holds no audit store; give the folder that [store] path names",
             path.display()
@@ -72,7 +83,16 @@ pub fn verify(path: &Path, options: &Options) -> Result<Report, StoreError> {
         return package::verify(path, options);
     }
     let mut checks = Checks::new(&name::ALL);
-    let log = store(&layout, options, None, &mut checks);
+    let known = remembered::read(options.head.as_deref())?;
+    let mut options = options.clone();
+    if let Some(known) = &known
+        && options.checkpoint.is_none()
+        && !known.checkpoint.is_empty()
+    {
+        options.checkpoint = Some(known.checkpoint.clone());
+    }
+    let log = store(&layout, &options, None, &mut checks);
+    remembered::check(&layout, &log, known.as_ref(), &mut checks);
     Ok(checks.finish(log.size_and_root()))
 }
 

@@ -108,6 +108,7 @@ pub(crate) mod name {
     pub(crate) const APPROVAL_STATES: &str = "approval state machine";
     pub(crate) const MASKED: &str = "no identifier in masked cells";
     pub(crate) const JOURNAL: &str = "journal";
+    pub(crate) const REMEMBERED: &str = "remembered head";
     pub(crate) const FRESHNESS: &str = "freshness";
     pub(crate) const RETENTION: &str = "tombstones and holds";
     pub(crate) const READ: &str = "every segment read";
@@ -122,7 +123,7 @@ pub(crate) mod name {
     /// What is checked of a package before its contents are.
     pub(crate) const PACKAGES: [&str; 6] = [ARCHIVE, BAG, BAG_HASHES, PACKAGE, DERIVED, PROOFS];
 
-    pub(crate) const ALL: [&str; 33] = [
+    pub(crate) const ALL: [&str; 34] = [
         ABOUT,
         CHECKPOINT,
         LOG_SIGNATURE,
@@ -153,6 +154,7 @@ pub(crate) mod name {
         APPROVAL_STATES,
         MASKED,
         JOURNAL,
+        REMEMBERED,
         FRESHNESS,
         RETENTION,
         READ,

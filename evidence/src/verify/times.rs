@@ -17,6 +17,7 @@ pub(super) fn times(found: &Verified, checks: &mut Checks) {
     checks.pass(name::CLOCK);
     let mut interval = None;
     let mut gaps = 0;
+    let steps = clock_leaves(found, checks);
     for pair in found.leaves.windows(2) {
         let [before, after] = pair else { continue };
         if let Leaf::Key(key) = &before.leaf {
@@ -33,7 +34,11 @@ pub(super) fn times(found: &Verified, checks: &mut Checks) {
         if a.boot != b.boot {
             // A new start: the time between is downtime, which only the last heartbeat can explain.
             gaps += u64::from(!closed);
-            if wall < -CLOCK_SLACK {
+            // The first leaf of a start introduces its key; that the clock was set stands right behind it.
+            let told = steps.iter().any(|(index, step)| {
+                (after.index..after.index + 3).contains(index) && (step - wall).abs() <= CLOCK_SLACK
+            });
+            if wall < -CLOCK_SLACK && !told {
                 let what = format!("made at {}, before leaf {}", rfc3339(b.time), before.index);
                 checks.fail(name::CLOCK, place, what);
             }
@@ -72,6 +77,23 @@ pub(super) fn times(found: &Verified, checks: &mut Checks) {
         checks.skip(name::HEARTBEATS, "no leaves");
         checks.skip(name::CLOCK, "no leaves");
     }
+}
+
+/// The leaves that say that the wall clock was set, with the step; noted for people.
+fn clock_leaves(found: &Verified, checks: &mut Checks) -> Vec<(u64, i64)> {
+    let step = |leaf: &super::leaves::VerifiedLeaf| match &leaf.leaf {
+        Leaf::Other(_, json) => Some((leaf.index, json.get("step")?.as_i64()?)),
+        _ => None,
+    };
+    let steps: Vec<(u64, i64)> = found.leaves.iter().filter_map(step).collect();
+    if !steps.is_empty() {
+        let told: Vec<String> = steps
+            .iter()
+            .map(|(index, step)| format!("leaf {index}: by {}.{:03} s", step / 1_000_000, step.abs() / 1000 % 1000))
+            .collect();
+        checks.note(name::CLOCK, format!("the wall clock was set {} times ({})", steps.len(), told.join(", ")));
+    }
+    steps
 }
 
 pub(super) fn freshness(options: &Options, found: &Verified, checks: &mut Checks) {

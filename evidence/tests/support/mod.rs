@@ -35,6 +35,7 @@ pub fn vkey() -> String {
 pub fn config(path: &Path) -> StoreConfig {
     let source = SigningKeySource::Text { text: key().to_text(), origin: "test key".into() };
     let mut config = StoreConfig::new(path, ORIGIN, source);
+    config.create = true;
     config.journal.file_bytes = 4 << 20;
     config.journal.max_bytes = 64 << 20;
     config.journal.soft_free_bytes = 0;
