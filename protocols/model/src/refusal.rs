@@ -29,6 +29,8 @@ pub enum RefusalKind {
     SessionExpired,
     /// An operator or the proxy's shutdown ended the session. 57P01 / 1053.
     ShuttingDown,
+    /// The proxy takes no new sessions at the moment: it is stopping. 57P03 / 1053.
+    NotNow,
     /// Too many connections, too large a message. 53300 / 1040.
     LimitReached,
     /// Something that should not happen. XX000 / 1105.

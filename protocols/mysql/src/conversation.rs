@@ -27,6 +27,8 @@ use wire::{Answer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Vi
 pub(crate) struct Parts {
     /// Our entry as a thread of the upstream.
     pub(crate) thread: Thread,
+    /// Sequence id of the packet that ends the login.
+    pub(crate) login_sequence: u8,
     /// Whose session it is.
     pub(crate) owner: Owner,
     /// The token that opened the session, if one did.
@@ -111,6 +113,13 @@ pub(crate) struct MysqlConversation {
     pub(crate) expected: u8,
     /// What is added to the upstream's sequence ids, because masking made more or fewer packets of a row.
     pub(crate) shift: u8,
+    login_sequence: u8,
+    /// What the upstream's last status said of a transaction.
+    pub(crate) in_transaction: bool,
+    /// Sequence id that the client expects, as it was before the answer that was understood last.
+    before: Option<u8>,
+    /// That answer does not reach the client: our own words stand in its place.
+    withheld: Option<u8>,
     _thread: Thread,
 }
 
@@ -141,6 +150,10 @@ impl MysqlConversation {
             closed: VecDeque::new(),
             expected: 0,
             shift: 0,
+            login_sequence: parts.login_sequence,
+            in_transaction: false,
+            before: None,
+            withheld: None,
             _thread: parts.thread,
         }
     }
@@ -173,11 +186,16 @@ impl MysqlConversation {
     }
 
     /// A batch that cannot be taken apart does not reach the client: our last words stand where its first row would.
-    fn withheld(&mut self, batch: &RowBatch<'_>, violation: Violation) -> Violation {
+    fn at_batch(&mut self, batch: &RowBatch<'_>, violation: Violation) -> Violation {
         if let Some((_, sequence)) = packet::header(batch.wire) {
             self.expected = sequence;
         }
         violation
+    }
+
+    /// The sequence id that the client expects next while this answer is due, if it is one of its own.
+    fn sequence_of(&self, due: &Due) -> Option<u8> {
+        due.is_clients().then(|| due.own_sequence().unwrap_or(self.expected.wrapping_add(self.shift)))
     }
 
     fn begin(&mut self, sequence: u8) {
@@ -220,11 +238,22 @@ impl Conversation for MysqlConversation {
     }
 
     fn answer<'a>(&mut self, input: &'a [u8]) -> Result<Step<Answer<'a>>, Violation> {
+        self.before = self.due.front().and_then(|due| self.sequence_of(due));
         self.next_answer(input)
     }
 
     fn settle_class(&mut self, statement: &mut Statement, class: &Class) -> Result<(), Refusal> {
         self.classed(statement, class)
+    }
+
+    fn withheld(&mut self) {
+        self.withheld = self.before;
+    }
+
+    fn turn_away(&mut self, refusal: &Refusal, out: &mut Vec<u8>) {
+        let mut payload = Vec::new();
+        errors::put_refusal(&mut payload, refusal, errors::code(refusal.kind));
+        packet::put(out, self.login_sequence, &payload);
     }
 
     fn permit(&mut self, statement: &Statement, _extra: &mut Vec<u8>) {
@@ -240,7 +269,7 @@ impl Conversation for MysqlConversation {
 
     fn splice(&mut self, batch: &RowBatch<'_>, masker: &mut dyn CellMasker, out: &mut Splice) -> Result<(), Violation> {
         let spliced = upstream::splice::splice(batch, masker, self.shift, out);
-        self.shift = spliced.map_err(|violation| self.withheld(batch, violation))?;
+        self.shift = spliced.map_err(|violation| self.at_batch(batch, violation))?;
         Ok(())
     }
 
@@ -249,7 +278,7 @@ impl Conversation for MysqlConversation {
     }
 
     fn journal_rows(&mut self, batch: &RowBatch<'_>, out: &mut Vec<u8>) -> Result<Option<()>, Violation> {
-        upstream::rows::journal(batch, out).map_err(|violation| self.withheld(batch, violation))?;
+        upstream::rows::journal(batch, out).map_err(|violation| self.at_batch(batch, violation))?;
         Ok(Some(()))
     }
 
@@ -265,14 +294,16 @@ impl Conversation for MysqlConversation {
     fn farewell(&mut self, refusal: &Refusal, out: &mut Vec<u8>) {
         // Packets are only ever handed out whole, so an ERR may stand at any point of an answer. To an idle client it
         // is the answer to the command that it sends next.
-        let sequence = match (&self.draft, self.due.front()) {
+        let due = self.due.front();
+        let sequence = match (&self.draft, due.and_then(|due| self.sequence_of(due)).or(self.withheld)) {
             (Some(draft), _) => draft.answer_sequence,
-            (None, Some(due)) if due.is_clients() => {
-                due.own_sequence().unwrap_or(self.expected.wrapping_add(self.shift))
-            }
+            (None, Some(_)) if self.withheld.is_some() => self.withheld.unwrap_or(1),
+            (None, Some(sequence)) => sequence,
             // The answer to a token that is still to come.
-            (None, None) => self.changing.as_ref().map_or(1, |changing| changing.sequence.wrapping_add(1)),
-            (None, _) => 1,
+            (None, None) if due.is_none() => {
+                self.changing.as_ref().map_or(1, |changing| changing.sequence.wrapping_add(1))
+            }
+            (None, None) => 1,
         };
         let mut payload = Vec::new();
         errors::put_refusal(&mut payload, refusal, errors::code(refusal.kind));
@@ -281,6 +312,10 @@ impl Conversation for MysqlConversation {
 
     fn goodbye(&self, out: &mut Vec<u8>) {
         packet::put(out, 0, &[command::QUIT]);
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.in_transaction
     }
 
     fn unanswered(&self) -> Vec<StatementId> {

@@ -3,7 +3,7 @@
 pub(crate) mod options;
 mod threads;
 
-pub(crate) use threads::{Owner, Thread};
+pub(crate) use threads::{Owner, Thread, told};
 
 use crate::catalog::Snapshot;
 use crate::dial::{LoggedIn, LoginFailure, dial, unavailable};
@@ -19,10 +19,10 @@ use crate::survey::{self, Asker};
 use async_trait::async_trait;
 use model::{Facts, Refusal, Statement, TableRef, Verb};
 use sql::{Analyser, Catalog, Dialect, Settings};
-use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 use wire::{Datasource, DatasourceSpec, Sample, SampleOrder, SpecError, Survey, UpstreamTls, trace_view};
 
 /// utf8mb4: what our own queries speak.
@@ -31,7 +31,9 @@ const UTF8MB4: u8 = 45;
 const OWN: Capabilities = Capabilities(0x0120_A205);
 
 /// How long a survey or a sample may take.
-const LONGEST_SURVEY: std::time::Duration = std::time::Duration::from_secs(60);
+const LONGEST_SURVEY: Duration = Duration::from_secs(60);
+/// Between two attempts to reach an upstream for clients who have not proven anything.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A datasource. Cheap to clone: all clones are the same.
 #[derive(Clone)]
@@ -53,7 +55,11 @@ struct Shared {
     /// A definition has run since the catalog was read.
     outdated: AtomicBool,
     seen: Mutex<Seen>,
-    threads: Mutex<HashMap<u32, Owner>>,
+    /// The upstream's greeting, as it was last.
+    greeting: Mutex<Option<Greeting>>,
+    /// When the upstream could not be reached for one, and what came of it.
+    unreached: Mutex<Option<(Instant, Refusal)>>,
+    threads: Mutex<threads::Threads>,
 }
 
 /// What the upstream said of itself last.
@@ -87,6 +93,8 @@ impl MysqlDatasource {
                 begun: AtomicU64::new(0),
                 outdated: AtomicBool::new(false),
                 seen: Mutex::new(Seen { mariadb: false, version: 0 }),
+                greeting: Mutex::new(None),
+                unreached: Mutex::new(None),
                 threads: Mutex::default(),
             }),
         })
@@ -152,7 +160,35 @@ impl MysqlDatasource {
     }
 
     fn saw(&self, greeting: &Greeting) {
+        *lock(&self.shared.greeting) = Some(greeting.clone());
         *lock(&self.shared.seen) = Seen { mariadb: greeting.is_mariadb(), version: greeting.version_number() };
+    }
+
+    /// What clients are greeted with: the upstream's greeting as it was last, which every look at the catalog renews.
+    /// Nobody is dialled for a stranger: the upstream counts who connects and says nothing, and shuts its host out.
+    pub(crate) async fn greeting(&self) -> Result<Greeting, Refusal> {
+        if let Some(greeting) = lock(&self.shared.greeting).clone() {
+            return Ok(greeting);
+        }
+        if let Some((at, refusal)) = lock(&self.shared.unreached).clone()
+            && at.elapsed() < ASK_AGAIN
+        {
+            return Err(refusal);
+        }
+        // Whoever waits while another one asks needs not ask.
+        if let Err(refusal) = self.refresh_catalog().await {
+            *lock(&self.shared.unreached) = Some((Instant::now(), refusal.clone()));
+            return Err(refusal);
+        }
+        let greeting = lock(&self.shared.greeting).clone();
+        greeting.ok_or_else(|| unavailable(&self.shared.spec, "it has not greeted us yet"))
+    }
+
+    /// Notes the greeting of a connection that was made for an admitted client. False when the client was told of another
+    /// server: what it may send and be sent was agreed on with that one.
+    pub(crate) fn still_greets(&self, told: &Greeting, greeting: &Greeting) -> bool {
+        self.saw(greeting);
+        told.version == greeting.version && told.capabilities == greeting.capabilities
     }
 
     /// A connection of our own, with its capabilities.

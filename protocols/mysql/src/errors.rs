@@ -30,7 +30,7 @@ pub(crate) fn code(kind: RefusalKind) -> Code {
         RefusalKind::CannotRecord => Code(1021, *b"HY000"),
         // Not 2003: MariaDB's clients take the numbers from 2000 on for their own, and call such a packet malformed.
         RefusalKind::UpstreamUnavailable => Code(1429, *b"HY000"),
-        RefusalKind::SessionExpired | RefusalKind::ShuttingDown => Code(1053, *b"08S01"),
+        RefusalKind::SessionExpired | RefusalKind::ShuttingDown | RefusalKind::NotNow => Code(1053, *b"08S01"),
         RefusalKind::LimitReached => Code(1040, *b"08004"),
         RefusalKind::Internal => Code(1105, *b"HY000"),
     }

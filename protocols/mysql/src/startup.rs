@@ -1,18 +1,19 @@
-//! Login: the upstream's greeting comes first, since the client must be told its version and thread; then the client
-//! proves who it is; only then do we log in upstream, with the capabilities that both sides share.
+//! Login: the client is greeted as the upstream greeted us last, since it must be told its version; then it proves who it
+//! is; only then is the upstream dialled and logged in to, with the capabilities that both sides share.
 
 use crate::auth::caching_sha2::{self, FAST_AUTH_OK};
 use crate::auth::client::{TokenError, token};
 use crate::compress::{Algorithm, Compressed};
 use crate::conversation::{MysqlConversation, Parts};
 use crate::credential::OpenedBy;
-use crate::datasource::{MysqlDatasource, Owner, options, refused_us};
-use crate::dial::{Dialled, LoggedIn, LoginFailure, dial, unavailable};
+use crate::datasource::{MysqlDatasource, Owner, options, refused_us, told};
+use crate::dial::{LoggedIn, LoginFailure, dial, unavailable};
 use crate::errors::{self, Code};
 use crate::handshake::{claim, nonce, offered, our_greeting, passed_on, with_database_flag};
 use crate::link::{Link, LinkError};
 use crate::message::capability::Capabilities;
 use crate::message::error::ErrorPacket;
+use crate::message::greeting::Greeting;
 use crate::message::packet;
 use crate::message::response::{HandshakeResponse, is_ssl_request};
 use crate::{own_query, settings};
@@ -20,7 +21,7 @@ use model::{Refusal, RefusalKind, SessionInfo, Timestamp};
 use std::io;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use wire::{Admission, Claim, Credential, Datasource, Desk, Established, Login, LoginError, Transport};
+use wire::{Admission, CancelTarget, Claim, Credential, Datasource, Desk, Established, Login, LoginError, Transport};
 
 /// The longest handshake response: a token may be in it.
 const RESPONSE_PACKET: usize = crate::auth::client::LONGEST_TOKEN + 64 * 1024;
@@ -28,8 +29,14 @@ const RESPONSE_PACKET: usize = crate::auth::client::LONGEST_TOKEN + 64 * 1024;
 /// Conducts a login.
 pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Login, LoginError> {
     let mut link = Link::new(client);
-    let dialled = match reach(desk.as_ref()).await {
-        Ok(dialled) => dialled,
+    if let Some(refusal) = desk.closed() {
+        let mut payload = Vec::new();
+        errors::put_early_refusal(&mut payload, &refusal, errors::code(refusal.kind));
+        link.write(&payload).await.map_err(failed)?;
+        return Err(LoginError::Refused(refusal));
+    }
+    let (datasource, greeting) = match reach(desk.as_ref()).await {
+        Ok(reached) => reached,
         Err(refusal) => {
             let mut payload = Vec::new();
             errors::put_early_refusal(&mut payload, &refusal, errors::code(refusal.kind));
@@ -38,7 +45,6 @@ pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Logi
             return Err(LoginError::Refused(refusal));
         }
     };
-    let (datasource, Dialled { link: upstream, greeting }) = dialled;
     let challenge = nonce();
     let local_files = options::local_infile(datasource.spec());
     link.write(&our_greeting(&greeting, &challenge, desk.tls().is_some(), local_files)).await.map_err(failed)?;
@@ -86,8 +92,7 @@ pub(crate) async fn login(client: Transport, desk: Arc<dyn Desk>) -> Result<Logi
         Err(Unproven::Unheard(TokenError::Link(error))) => return Err(failed(error)),
         Err(Unproven::Refused(refusal)) => return refuse_kind(&mut link, refusal).await,
     };
-    let dialled = Dialled { link: upstream, greeting };
-    let parties = Parties { datasource, dialled, response, claim, admission, opened_by };
+    let parties = Parties { datasource, greeting, response, claim, admission, opened_by };
     establish(link, desk.as_ref(), parties).await
 }
 
@@ -122,7 +127,8 @@ async fn prove(
 /// Everybody involved once the client is admitted.
 struct Parties {
     datasource: MysqlDatasource,
-    dialled: Dialled,
+    /// What the client was told of the upstream.
+    greeting: Greeting,
     response: HandshakeResponse,
     claim: Claim,
     admission: Admission,
@@ -130,12 +136,12 @@ struct Parties {
     opened_by: Option<OpenedBy>,
 }
 
-/// Finds the listener's datasource and has its upstream greet us.
-async fn reach(desk: &dyn Desk) -> Result<(MysqlDatasource, Dialled), Refusal> {
+/// Finds the listener's datasource and what its clients are greeted with, under a number of our own.
+async fn reach(desk: &dyn Desk) -> Result<(MysqlDatasource, Greeting), Refusal> {
     let datasource = desk.datasource_before_login(None)?;
     let datasource = own(&datasource)?;
-    let dialled = dial(datasource.spec()).await?;
-    Ok((datasource, dialled))
+    let greeting = datasource.greeting().await?;
+    Ok((datasource, Greeting { thread: told(), ..greeting }))
 }
 
 fn own(datasource: &Arc<dyn Datasource>) -> Result<MysqlDatasource, Refusal> {
@@ -148,8 +154,7 @@ fn own(datasource: &Arc<dyn Datasource>) -> Result<MysqlDatasource, Refusal> {
 
 /// Logs in upstream and puts the session together.
 async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<Login, LoginError> {
-    let Parties { datasource, dialled, response, claim, admission, opened_by } = parties;
-    let greeting = dialled.greeting.clone();
+    let Parties { datasource, greeting, response, claim, admission, opened_by } = parties;
     let spec = datasource.spec().clone();
     let local_files = options::local_infile(&spec);
     let offered = offered(&greeting, false, local_files);
@@ -169,6 +174,13 @@ async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<
             let why = "the listener's datasource and the identity's differ";
             return Err(Failure::Refusal(Refusal::new(RefusalKind::Internal, why)));
         }
+        let dialled = dial(&spec).await.map_err(Failure::Refusal)?;
+        if !datasource.still_greets(&greeting, &dialled.greeting) {
+            return Err(Failure::Refusal(
+                unavailable(&spec, "the server behind it was exchanged since").hint("connect again: nothing is wrong"),
+            ));
+        }
+        let thread = dialled.greeting.thread;
         if datasource.catalog_epoch() == 0 {
             datasource.refresh_catalog().await.map_err(Failure::Refusal)?;
         }
@@ -179,9 +191,9 @@ async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<
         let mut known = datasource.initial_settings(&greeting);
         known.multi_statements = agreed.has(Capabilities::MULTI_STATEMENTS);
         learn(&mut link, &mut known, agreed).await.map_err(|why| Failure::Refusal(unavailable(&spec, &why)))?;
-        Ok((link, ok, known))
+        Ok((link, ok, known, thread))
     };
-    let (upstream, ok, known) = match opened.await {
+    let (upstream, ok, known, thread) = match opened.await {
         Ok(opened) => opened,
         Err(Failure::Refusal(refusal)) => {
             desk.abandoned(&admission, &claim, &refusal);
@@ -211,9 +223,13 @@ async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<
         reason: claim.reason,
         ticket: claim.ticket,
     };
+    // Only the proxy itself cancels by it, when the client has gone away: nobody is told the key.
+    let cancel = CancelTarget { datasource: admission.datasource.clone(), key: thread.to_le_bytes().to_vec() };
+    desk.offer_cancel(admission.session, rand::random::<[u8; 32]>().to_vec(), cancel);
     let owner = Owner::of(&admission.identity);
     let conversation = MysqlConversation::new(Parts {
-        thread: datasource.enter(greeting.thread, owner.clone()),
+        thread: datasource.enter(thread, greeting.thread, owner.clone()),
+        login_sequence: link.sequence(),
         owner,
         opened_by,
         upstream_encrypted: upstream.is_encrypted(),

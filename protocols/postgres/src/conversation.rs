@@ -213,6 +213,10 @@ impl Conversation for PostgresConversation {
         }
     }
 
+    fn in_transaction(&self) -> bool {
+        self.transaction != Transaction::Idle
+    }
+
     fn unanswered(&self) -> Vec<StatementId> {
         self.live.iter().map(|live| live.id).collect()
     }

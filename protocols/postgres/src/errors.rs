@@ -20,6 +20,7 @@ pub(crate) fn sqlstate(kind: RefusalKind) -> &'static str {
         RefusalKind::CannotRecord => "53100",
         RefusalKind::UpstreamUnavailable | RefusalKind::IssuerUnavailable => "08006",
         RefusalKind::SessionExpired | RefusalKind::ShuttingDown => "57P01",
+        RefusalKind::NotNow => "57P03",
         RefusalKind::LimitReached => "53300",
         RefusalKind::Internal => "XX000",
     }

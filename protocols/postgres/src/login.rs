@@ -69,6 +69,9 @@ async fn turn_away(client: Transport, refusal: Refusal, wishes: &Wishes, desk: &
 
 async fn session(mut client: Transport, startup: &Startup, desk: &dyn Desk) -> Result<Login, LoginError> {
     let wishes = Wishes::new(startup);
+    if let Some(refusal) = desk.closed() {
+        return refuse(client, refusal).await;
+    }
     if desk.tls().is_some() && client.tls_version().is_none() {
         let refusal = Refusal::new(RefusalKind::NotAuthenticated, "this listener accepts TLS connections only")
             .hint("set sslmode=require or stronger, so that your token is not sent in the clear");

@@ -202,11 +202,26 @@ pub trait Conversation: Send {
     /// The last words to the client before the proxy closes the session, if the protocol allows any now.
     fn farewell(&mut self, refusal: &Refusal, out: &mut Vec<u8>);
 
+    /// The answer that was understood last does not reach the client: [`Conversation::farewell`] stands in its place. For
+    /// protocols that number their packets.
+    fn withheld(&mut self) {}
+
+    /// The last words to a client whose login is complete but which was not told so.
+    fn turn_away(&mut self, refusal: &Refusal, out: &mut Vec<u8>) {
+        self.farewell(refusal, out);
+    }
+
     /// The upstream's frames to close cleanly (Terminate, COM_QUIT).
     fn goodbye(&self, out: &mut Vec<u8>);
 
     /// Statements whose answer is still due, oldest first: they are recorded as interrupted if the session ends now.
     fn unanswered(&self) -> Vec<StatementId>;
+
+    /// Whether the client is in the middle of a transaction, as far as the upstream has said. A session that is to end
+    /// ends outside of one.
+    fn in_transaction(&self) -> bool {
+        false
+    }
 
     /// Analyses a statement again, after the catalog was refreshed.
     fn reanalyse(&mut self, statement: &mut Statement);

@@ -87,6 +87,12 @@ pub trait Desk: Send + Sync {
     /// TLS for the client's side; `None` on a plain loopback listener.
     fn tls(&self) -> Option<Arc<rustls::ServerConfig>>;
 
+    /// Why nobody is let in here at the moment, if so: the proxy stops, or has too many connections. Told before anything
+    /// else is asked; no proof is looked at.
+    fn closed(&self) -> Option<Refusal> {
+        None
+    }
+
     /// The datasource that the listener is bound to, or that `database` names. For protocols whose upstream speaks
     /// before the client has proven anything (MySQL); rate limits apply.
     fn datasource_before_login(&self, database: Option<&str>) -> Result<Arc<dyn Datasource>, Refusal>;

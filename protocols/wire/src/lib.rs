@@ -23,4 +23,4 @@ pub use give_way::give_way;
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use protocol::{Datasource, DatasourceSpec, Established, Login, Protocol, Secret, SpecError, UpstreamTls};
 pub use survey::{Finding, Sample, SampleOrder, Severity, Survey, SurveyColumn, trace_view};
-pub use transport::{Coded, Transport};
+pub use transport::{Coded, Transport, notice_absence};

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
@@ -26,6 +27,25 @@ pub trait Coded: AsyncRead + AsyncWrite + Send + Sync + Unpin {
     fn under(&self) -> &Transport;
 }
 
+/// A peer that is silent for this long is asked whether it is there.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Between two such questions.
+const QUESTIONS: Duration = Duration::from_secs(15);
+/// A peer that has acknowledged nothing for this long is gone. Long enough for one that is there and does not read (a person
+/// in a pager, a server that waits for a lock): the kernel does not tell them apart.
+const ABSENCE: Duration = Duration::from_secs(300);
+
+/// Has the kernel notice that a peer vanished without a word (its machine, its network, a NAT in between), so that its session
+/// and its locks do not outlive it by hours.
+pub fn notice_absence(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    let keepalive = socket2::TcpKeepalive::new().with_time(SILENCE).with_interval(QUESTIONS);
+    // A socket that does not know these options works without them.
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(ABSENCE));
+}
+
 impl Transport {
     /// Connects to `host:port` without delay on small writes.
     ///
@@ -34,6 +54,7 @@ impl Transport {
     pub async fn dial(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        notice_absence(&stream);
         Ok(Self::Plain(stream))
     }
 

@@ -3,6 +3,7 @@
 
 use super::{Command, session_facts};
 use crate::conversation::{DraftKind, MysqlConversation};
+use crate::message::{command, packet};
 use bytes::Bytes;
 use model::{Phase, Refusal, RefusalKind};
 use std::sync::Arc;
@@ -55,6 +56,15 @@ pub(super) fn parse(sql: &[u8]) -> Option<u32> {
     number.parse().ok()
 }
 
+/// The text with the upstream's number in place of the one that the client was told; `None` when they are the same. The text
+/// is one that [`parse`] has read, so the number is its last word.
+fn renumbered(sql: &[u8], number: u32, thread: u32) -> Option<Vec<u8>> {
+    let end = sql.iter().rposition(u8::is_ascii_digit)? + 1;
+    let start = sql.get(..end)?.iter().rposition(|byte| !byte.is_ascii_digit())? + 1;
+    let (before, after) = (sql.get(..start)?, sql.get(end..)?);
+    (number != thread).then(|| [before, thread.to_string().as_bytes(), after].concat())
+}
+
 /// What a KILL that could not be read is told.
 pub(super) fn alone() -> Refusal {
     Refusal::new(RefusalKind::NotSupported, "this KILL cannot be checked")
@@ -64,14 +74,35 @@ pub(super) fn alone() -> Refusal {
 impl MysqlConversation {
     /// KILL of a thread: one's own passes.
     pub(super) fn kill<'a>(&mut self, command: &Command<'_>, sql: Bytes, number: u32) -> Request<'a> {
-        if !self.datasource.owns(&self.owner, number) {
+        self.kill_thread(command, sql, number, |conversation, sql, thread| {
+            let Some(sql) = renumbered(sql, number, thread) else { return Bytes::copy_from_slice(command.frames) };
+            let mut out = Vec::new();
+            let start = packet::begin(&mut out);
+            out.push(command::QUERY);
+            if conversation.query_attributes {
+                out.extend_from_slice(&[0, 1]);
+            }
+            out.extend_from_slice(&sql);
+            packet::finish(&mut out, start, 0);
+            out.into()
+        })
+    }
+
+    fn kill_thread<'a>(
+        &mut self,
+        command: &Command<'_>,
+        sql: Bytes,
+        number: u32,
+        wire: impl FnOnce(&Self, &[u8], u32) -> Bytes,
+    ) -> Request<'a> {
+        let Some(thread) = self.datasource.thread_of(&self.owner, number) else {
             let message = format!("connection {number} is not one of yours");
             let refusal = Refusal::new(RefusalKind::NotAllowed, message)
                 .hint("you can end your own; an operator of Affidavit can end any session");
             return self.refuse_command(command, &String::from_utf8_lossy(&sql), refusal, None);
-        }
+        };
         let facts = session_facts("KILL ?");
-        let wire = Bytes::copy_from_slice(command.frames);
+        let wire = wire(self, &sql, thread);
         let statement = self.statement(Phase::Simple, sql, Vec::new(), Arc::new(facts), wire);
         self.hand_out(command, statement, DraftKind::Kill)
     }
@@ -79,7 +110,16 @@ impl MysqlConversation {
     /// COM_PROCESS_KILL.
     pub(super) fn process_kill<'a>(&mut self, command: &Command<'_>) -> Request<'a> {
         match Cursor::new(command.body).u32_le() {
-            Ok(number) => self.kill(command, Bytes::from(format!("KILL {number}")), number),
+            Ok(number) => {
+                let sql = Bytes::from(format!("KILL {number}"));
+                self.kill_thread(command, sql, number, |_, _, thread| {
+                    let mut payload = vec![command::PROCESS_KILL];
+                    payload.extend_from_slice(&thread.to_le_bytes());
+                    let mut out = Vec::new();
+                    packet::put(&mut out, 0, &payload);
+                    out.into()
+                })
+            }
             Err(_) => self.malformed(command, "malformed COM_PROCESS_KILL"),
         }
     }
@@ -105,6 +145,14 @@ mod tests {
         ] {
             assert_eq!(parse(text.as_bytes()), number, "{text}");
         }
+    }
+
+    #[test]
+    fn the_number_of_the_greeting_becomes_the_upstreams() {
+        let text = |sql: &str| renumbered(sql.as_bytes(), 2_147_483_653, 17).map(|sql| String::from_utf8(sql).unwrap());
+        assert_eq!(text("KILL QUERY 2147483653"), Some("KILL QUERY 17".to_owned()));
+        assert_eq!(text(" kill 2147483653 ; "), Some(" kill 17 ; ".to_owned()));
+        assert_eq!(renumbered(b"KILL 17", 17, 17), None);
     }
 
     #[test]

@@ -1,7 +1,16 @@
 //! Whose connections the threads of an upstream are: a person may end their own, and nobody else's.
+//!
+//! A client is greeted before anybody has dialled its upstream, so the number that the greeting tells it is one of ours.
+//! `CONNECTION_ID()` tells it the upstream's. Both name the same session: [`MysqlDatasource::thread_of`] leads from either to
+//! the upstream's. Ours lie in the upper half of the numbers, where no server's counter comes.
 
 use super::{MysqlDatasource, lock};
 use model::Identity;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Our own numbers begin here.
+const OURS: u32 = 1 << 31;
 
 /// Whose connection a thread of the upstream is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,27 +26,51 @@ impl Owner {
     }
 }
 
+/// The threads of a datasource's sessions.
+#[derive(Default)]
+pub(crate) struct Threads {
+    owners: HashMap<u32, Owner>,
+    /// The number in a client's greeting, and the upstream's thread.
+    told: HashMap<u32, u32>,
+}
+
 /// A thread's entry in its datasource; it goes with the session.
 pub(crate) struct Thread {
     datasource: MysqlDatasource,
     number: u32,
+    told: u32,
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        lock(&self.datasource.shared.threads).remove(&self.number);
+        let mut threads = lock(&self.datasource.shared.threads);
+        threads.owners.remove(&self.number);
+        // Another session may have been told the number since, after four billion divided by two of them.
+        if threads.told.get(&self.told) == Some(&self.number) {
+            threads.told.remove(&self.told);
+        }
     }
 }
 
+/// A number for a greeting.
+pub(crate) fn told() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    OURS | LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+}
+
 impl MysqlDatasource {
-    /// Enters a thread of the upstream as `owner`'s.
-    pub(crate) fn enter(&self, number: u32, owner: Owner) -> Thread {
-        lock(&self.shared.threads).insert(number, owner);
-        Thread { datasource: self.clone(), number }
+    /// Enters a thread of the upstream as `owner`'s, who was greeted with the number `told`.
+    pub(crate) fn enter(&self, number: u32, told: u32, owner: Owner) -> Thread {
+        let mut threads = lock(&self.shared.threads);
+        threads.owners.insert(number, owner);
+        threads.told.insert(told, number);
+        Thread { datasource: self.clone(), number, told }
     }
 
-    /// Whether a thread of the upstream is `owner`'s.
-    pub(crate) fn owns(&self, owner: &Owner, number: u32) -> bool {
-        lock(&self.shared.threads).get(&number) == Some(owner)
+    /// The upstream's thread that a number means, if it is `owner`'s.
+    pub(crate) fn thread_of(&self, owner: &Owner, number: u32) -> Option<u32> {
+        let threads = lock(&self.shared.threads);
+        let thread = threads.told.get(&number).copied().unwrap_or(number);
+        (threads.owners.get(&thread) == Some(owner)).then_some(thread)
     }
 }

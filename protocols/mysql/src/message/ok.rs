@@ -4,6 +4,8 @@
 use super::{Malformed, Within, lenenc};
 use wire::Cursor;
 
+/// The session is in a transaction.
+pub(crate) const IN_TRANSACTION: u16 = 0x0001;
 /// Another result follows.
 pub(crate) const MORE_RESULTS: u16 = 0x0008;
 /// A cursor is open: rows come by COM_STMT_FETCH.

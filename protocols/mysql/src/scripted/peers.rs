@@ -67,6 +67,34 @@ fn last_words_come_in_sequence() {
 }
 
 #[test]
+fn last_words_stand_in_the_place_of_what_is_withheld() {
+    let refusal = Refusal::new(RefusalKind::CannotRecord, "the audit store is lost");
+    let [count, id, ssn] = columns();
+    let definitions = frames(1, &[count, id, ssn, EOF.to_vec()]);
+    let row = frames(5, &[b"\x011\x01x".to_vec()]);
+    let end = frames(6, &[EOF.to_vec()]);
+    for (released, withheld, due) in [
+        (vec![], &definitions, 1),
+        (vec![&definitions], &row, 5),
+        // Nothing is due any more once the end was understood.
+        (vec![&definitions, &row], &end, 6),
+    ] {
+        let mut session = session(Capabilities(0));
+        session.ask(b"\x03SELECT 1").unwrap();
+        released.into_iter().for_each(|bytes| session.say(bytes).unwrap());
+        let step = session.conversation.answer(withheld).unwrap();
+        assert!(matches!(step, Step::Got { consumed, .. } if consumed == withheld.len()));
+        session.conversation.withheld();
+        let mut out = Vec::new();
+        session.conversation.farewell(&refusal, &mut out);
+        assert_eq!((out[3], out[4]), (due, 0xFF));
+    }
+    let mut out = Vec::new();
+    session(Capabilities(0)).conversation.turn_away(&refusal, &mut out);
+    assert_eq!((out[3], out[4]), (2, 0xFF), "in the place of the packet that ends the login");
+}
+
+#[test]
 fn clients_that_break_the_protocol() {
     let mut session = session(Capabilities(0));
     assert!(session.ask_raw(b"\x01\0\0\x01\x0e").is_err(), "a command's sequence id is 0");

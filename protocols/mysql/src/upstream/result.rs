@@ -6,7 +6,7 @@ use super::{LONGEST, LONGEST_OTHER, Packet, completed, is_end, is_error};
 use crate::client::prepared::Cursor;
 use crate::conversation::MysqlConversation;
 use crate::message::lenenc;
-use crate::message::ok::{CURSOR_EXISTS, LAST_ROW_SENT, MORE_RESULTS, Ok as OkPacket, PS_OUT_PARAMS};
+use crate::message::ok::{CURSOR_EXISTS, IN_TRANSACTION, LAST_ROW_SENT, MORE_RESULTS, Ok as OkPacket, PS_OUT_PARAMS};
 use model::{Column, Facts, RowLayout, StatementId, Verb};
 use std::sync::Arc;
 use wire::{Answer, RowBatch, Step, Violation};
@@ -210,6 +210,7 @@ impl MysqlConversation {
         affected: Option<u64>,
     ) -> Result<Step<Answer<'a>>, Violation> {
         let wire = self.pass(input, packet.extent.bytes, packet.extent.next_sequence());
+        self.in_transaction = end.status & IN_TRANSACTION != 0;
         let tag = self.tag();
         let Some(Kind::Run(run)) = self.due.front_mut().map(|due| &mut due.kind) else {
             return Err(Violation("the end of nothing".to_owned()));

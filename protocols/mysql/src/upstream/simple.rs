@@ -44,6 +44,7 @@ impl MysqlConversation {
             Plain::ResetConnection => {
                 let cursors = self.prepared.clear();
                 self.closed.extend(cursors);
+                self.in_transaction = false;
             }
             Plain::MultiStatements(allowed) => Arc::make_mut(&mut self.settings).multi_statements = allowed,
             Plain::Unheard => return Ok(Step::Got { consumed, item: Answer::Absorb }),
