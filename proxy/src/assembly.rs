@@ -108,6 +108,12 @@ impl policy_store::Policy for policies::Policy {
     fn canonical(&self) -> &str {
         self.canonical()
     }
+
+    fn lacks(&self, old: &Self) -> Vec<String> {
+        let changes = self.changes_since(old).into_iter();
+        let removed = changes.filter(|change| change.happened == policies::Happened::Removed);
+        removed.map(|change| format!("{} rule \"{}\"", change.kind.as_str(), change.name)).collect()
+    }
 }
 
 /// The policy of the configured folder, read and validated, not in force.
@@ -159,6 +165,14 @@ pub(crate) async fn assemble(setup: &Setup) -> Result<Arc<Proxy>, Failure> {
         datasources,
         limits: setup.limits.clone(),
         slots: Arc::new(Semaphore::new(setup.limits.sessions)),
+        seats: crate::seats::Seats::default(),
+        denials: crate::denials::Denials::default(),
+        patience: setup
+            .datasources
+            .iter()
+            .map(|one| ((one.protocol.clone(), one.name.clone()), one.patience))
+            .collect(),
+        draining: tokio::sync::watch::Sender::new(false),
         workers: Workers::start(setup.limits.threads).map_err(|error| Failure {
             what: format!("cannot start {} threads for sessions: {error}", setup.limits.threads),
             fix: "set [limits] threads lower, or allow the process more threads and open files".to_owned(),
@@ -214,6 +228,8 @@ async fn open_record(setup: &Setup) -> Result<Recorder, Failure> {
         }
     };
     let mut config = StoreConfig::new(path, &setup.store.origin, source);
+    config.create = setup.store.create;
+    config.head.clone_from(&setup.store.head);
     config.durability = match setup.store.durability {
         Durability::Process => evidence::Durability::Process,
         Durability::Strict => evidence::Durability::Strict,
@@ -235,8 +251,22 @@ async fn open_record(setup: &Setup) -> Result<Recorder, Failure> {
             "the last run did not end in order; what it had recorded is sealed now"
         );
     }
+    if let Some(what) = &recovery.missing {
+        tracing::error!(%what, "records are lost; the log says so from now on");
+    }
     if let Some(place) = recovery.cut {
         tracing::warn!(%place, "the journal ended in a torn record, which was cut off and noted in the log");
+    }
+    let health = recorder.health();
+    if health.refuses_sessions {
+        return Err(Failure {
+            what: format!(
+                "less than 1 GiB is free where the audit store lies ({}): {} MiB. No session could be recorded, so none is let in",
+                path.display(),
+                health.free_bytes / (1 << 20)
+            ),
+            fix: "make room on that disk, then start again; what is there is sealed and safe".to_owned(),
+        });
     }
     Ok(recorder)
 }
@@ -246,6 +276,7 @@ async fn open_policies(setup: &Setup, recorder: &Recorder) -> Result<Arc<PolicyS
     let folder = setup.policies.path.clone();
     let recorder = recorder.clone();
     let keyless = setup.masking.is_none();
+    let allow_weaker = setup.policies.allow_weaker;
     let activate = move |change: &policy_store::Change<'_>| {
         if keyless {
             let files = [("policy".to_owned(), change.content.to_owned())];
@@ -258,7 +289,8 @@ async fn open_policies(setup: &Setup, recorder: &Recorder) -> Result<Arc<PolicyS
         recorder.policy_loaded(change.version, change.content, &origin).map_err(|error| error.to_string())?;
         recorder.policy_activated(change.version, &origin).map(drop).map_err(|error| error.to_string())
     };
-    let opened = tokio::task::spawn_blocking(move || PolicyStore::open(&folder, Box::new(activate))).await;
+    let opened =
+        tokio::task::spawn_blocking(move || PolicyStore::open(&folder, allow_weaker, Box::new(activate))).await;
     let cannot = |what: String| Failure {
         what: format!("the policy cannot be put in force:\n{what}"),
         fix: format!("correct the policy files in {}", setup.policies.path.display()),

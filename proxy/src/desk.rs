@@ -3,10 +3,13 @@
 use crate::exchange::{Exchange, Rejected, slow_down};
 use crate::identity::Unverified;
 use crate::proxy::Proxy;
+use crate::seats::{Newcomer, Seat};
 use async_trait::async_trait;
 use model::{AuthMethod, Identity, Refusal, RefusalKind, SessionId};
+use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 use wire::{Admission, CancelTarget, Claim, Credential, Datasource, Desk, Discovery, Proof, Secret};
 
 /// One connection's desk.
@@ -23,6 +26,20 @@ pub(crate) struct ListenerDesk {
     pub(crate) certificate: Option<Arc<[u8]>>,
     /// The client.
     pub(crate) client: SocketAddr,
+    /// The listener's own address.
+    pub(crate) listener: SocketAddr,
+    /// Why nobody is let in, if so.
+    pub(crate) closed: Option<Refusal>,
+    /// What a login holds until the client is admitted: a place among those who have proven nothing.
+    pub(crate) queued: Mutex<Option<Queued>>,
+    /// The session's seats, from its admission to its end.
+    pub(crate) seats: Mutex<Vec<Seat>>,
+}
+
+/// A place among the logins under way.
+pub(crate) struct Queued {
+    pub(crate) _listener: OwnedSemaphorePermit,
+    pub(crate) _address: Seat,
 }
 
 impl ListenerDesk {
@@ -60,10 +77,7 @@ impl ListenerDesk {
             ticket: claim.ticket.clone(),
             refusal: refusal.message.clone(),
         };
-        tracing::warn!(client = %self.client, user = %claim.user, %refusal, "login refused");
-        if let Err(error) = self.proxy.recorder.login_denied(&denial) {
-            tracing::error!(%error, "a refused login could not be recorded");
-        }
+        self.proxy.denials.note(&self.proxy.recorder, denial, self.client);
     }
 
     /// Lets somebody in by an exchanged credential, if the proof fits it and it is still good.
@@ -97,6 +111,7 @@ impl ListenerDesk {
                     .hint(format!("exchange your token again, with audience={name}")));
             }
             self.proxy.access.allow(&identity, name)?;
+            self.take_seats(&identity, name)?;
             Ok(datasource)
         });
         match admitted {
@@ -106,6 +121,16 @@ impl ListenerDesk {
                 Err(refusal)
             }
         }
+    }
+
+    /// Takes the session's seats, and gives up the place among the logins: a database that is slow to answer holds up
+    /// those who wait for it, not those who come to another one.
+    fn take_seats(&self, identity: &Identity, name: &str) -> Result<(), Refusal> {
+        let newcomer =
+            Newcomer { client: self.client.ip(), identity, datasource: (self.protocol, name), listener: self.listener };
+        *self.seats.lock() = self.proxy.seats.session(&newcomer, &self.proxy.limits)?;
+        *self.queued.lock() = None;
+        Ok(())
     }
 
     fn record_denial_of(&self, claim: &Claim, refusal: &Refusal, identity: &Identity) {
@@ -122,6 +147,10 @@ impl ListenerDesk {
 impl Desk for ListenerDesk {
     fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
         self.tls.clone()
+    }
+
+    fn closed(&self) -> Option<Refusal> {
+        self.closed.clone()
     }
 
     fn datasource_before_login(&self, database: Option<&str>) -> Result<Arc<dyn Datasource>, Refusal> {
@@ -167,7 +196,7 @@ impl Desk for ListenerDesk {
         if let Some(exchange) = &self.proxy.exchange
             && Exchange::knows_form(&claim.user)
         {
-            exchange.login_failed(self.client.ip());
+            exchange.login_failed(&claim.user, self.client.ip());
         }
         self.record_denial(claim, refusal, &Unverified::default(), None);
     }

@@ -1,18 +1,20 @@
 //! The running proxy: everything that its sessions share.
 
-use crate::config::Limits;
+use crate::config::{Limits, PatienceSetup};
+use crate::denials::Denials;
 use crate::exchange::Exchange;
 use crate::identity::{Access, Verifier};
 use crate::pipeline::{Judged, Ruling};
 use crate::policy_store;
-use crate::session::{Held, Holds, Sessions};
+use crate::seats::Seats;
+use crate::session::{Held, Holding, Holds, Sessions};
 use crate::workers::Workers;
 use evidence::Recorder;
 use model::{AuthMethod, Refusal, RefusalKind, SessionInfo};
 use policies::Keys;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use wire::{Datasource, Established};
 
 /// The policies in force.
@@ -30,6 +32,14 @@ pub(crate) struct Proxy {
     pub(crate) datasources: HashMap<(String, String), Arc<dyn Datasource>>,
     pub(crate) limits: Limits,
     pub(crate) slots: Arc<Semaphore>,
+    /// What connections have in common, counted.
+    pub(crate) seats: Seats,
+    /// Refused logins on their way into the record.
+    pub(crate) denials: Denials,
+    /// Limits of each datasource's sessions, by protocol and name.
+    pub(crate) patience: HashMap<(String, String), PatienceSetup>,
+    /// Becomes true when the proxy stops: sessions end when they are at rest.
+    pub(crate) draining: watch::Sender<bool>,
     /// Where sessions run.
     pub(crate) workers: Workers,
     pub(crate) approvals: Arc<dyn Approvals>,
@@ -66,7 +76,7 @@ impl Proxy {
     pub(crate) async fn turn_away(mut established: Established, refusal: &Refusal) {
         let mut words = std::mem::take(&mut established.greeting);
         words.clear();
-        established.conversation.farewell(refusal, &mut words);
+        established.conversation.turn_away(refusal, &mut words);
         let mut goodbye = Vec::new();
         established.conversation.goodbye(&mut goodbye);
         let tell = async {
@@ -90,9 +100,10 @@ impl Approvals for NoApprovals {
 }
 
 impl Holds for NoApprovals {
-    fn hold(&self, judged: Judged) -> Held {
+    fn hold(&self, judged: Judged) -> Holding {
         let refusal = Refusal::new(RefusalKind::NeedsApproval, "this statement needs a person's approval")
             .hint("nobody can be asked here: no approvers are set up");
-        Held { ruling: Box::pin(async move { Ruling::Refused(judged.refuse(refusal)) }), notice: None }
+        let ruling = std::future::ready(Ruling::Refused(judged.refuse(refusal)));
+        Box::pin(std::future::ready(Held { ruling: Box::pin(ruling), notice: None }))
     }
 }

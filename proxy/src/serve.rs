@@ -1,23 +1,30 @@
 //! `affidavit serve`: builds the proxy from its configuration, runs the listeners, and stops in good order.
 
 use crate::assembly::{self, Failure};
-use crate::config::Setup;
+use crate::config::{ServerTls, Setup};
 use crate::console::wiring;
-use crate::exchange;
-use crate::listener::Listener;
+use crate::listener::{Listener, ListenerTls};
 use crate::proxy::Proxy;
+use crate::session::Recording;
+use crate::signals::{self, Asked};
+use crate::{descriptors, exchange, policy_store};
+use arc_swap::ArcSwapOption;
+use evidence::CannotRecord;
 use model::{Refusal, RefusalKind};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-use wire::Datasource;
+use tokio::sync::{mpsc, watch};
+use wire::{Datasource, Protocol};
 
 /// Between two readings of a datasource's catalog, when nothing asks for one sooner.
 const CATALOG_EVERY: Duration = Duration::from_secs(60);
+/// How long statements are still answered, by a refusal, once the audit store is lost.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// How long sessions that are cut may take to say so.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Runs the command. Exit code 3 when it could not run.
 #[must_use]
@@ -48,10 +55,19 @@ fn init_tracing() {
 }
 
 async fn run(config: &Path) -> Result<(), Failure> {
-    let setup = assembly::load(config)?;
+    let mut setup = assembly::load(config)?;
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
     }
+    if let Some(fit) = descriptors::sessions_that_fit(&setup, descriptors::raise()) {
+        tracing::warn!(
+            sessions = fit,
+            wanted = setup.limits.sessions,
+            "the hard limit of open files leaves room for fewer sessions than [limits] sessions: raise it (LimitNOFILE, ulimit -Hn)"
+        );
+        setup.limits.sessions = fit;
+    }
+    let mut asked = signals::listen()?;
     let proxy = assembly::assemble(&setup).await?;
     let (stop, stopping) = watch::channel(false);
     // The console first: a statement that is held finds somebody who can decide about it.
@@ -60,8 +76,8 @@ async fn run(config: &Path) -> Result<(), Failure> {
     for datasource in proxy.datasources.values() {
         tasks.push(tokio::spawn(keep_catalog(datasource.clone(), stopping.clone())));
     }
-    for listener in listeners {
-        tasks.push(tokio::spawn(listener.run(stopping.clone())));
+    for listener in &listeners {
+        tasks.push(tokio::spawn(listener.clone().run(stopping.clone())));
     }
     tokio::spawn({
         let proxy = proxy.clone();
@@ -77,12 +93,13 @@ async fn run(config: &Path) -> Result<(), Failure> {
         }
     });
     tasks.extend(exchange::wiring::start(&setup, &proxy, stopping.clone()).await?);
-    wait_for_the_end(&proxy).await?;
+    wait_for_the_end(config, &proxy, &listeners, &mut asked).await;
+    wind_down(&proxy, setup.limits.shutdown_grace, &mut asked).await;
     let _ = stop.send(true);
-    wind_down(&proxy, setup.limits.shutdown_grace).await;
     for task in tasks {
         task.abort();
     }
+    proxy.denials.flush(&proxy.recorder, true);
     close(&proxy).await
 }
 
@@ -94,19 +111,16 @@ async fn bind(setup: &Setup, proxy: &Arc<Proxy>) -> Result<Vec<Arc<Listener>>, F
             what: format!("cannot listen on {}: {error}", listener.address),
             fix: "another program may be there, or the address is not this machine's".to_owned(),
         })?;
-        let tls = listener.tls.as_ref().map(|tls| {
-            let mut config = (*tls.config).clone();
-            config.alpn_protocols = protocol.alpn();
-            Arc::new(config)
-        });
+        let tls = listener.tls.as_ref().map(|tls| Arc::new(listener_tls(tls, protocol.as_ref())));
         let address = socket.local_addr().map_or(listener.address, |address| address);
         tracing::info!(protocol = protocol.name(), %address, tls = tls.is_some(), "listening");
         listeners.push(Arc::new(Listener {
             proxy: proxy.clone(),
             protocol,
             datasource: listener.datasource.clone(),
-            certificate: listener.tls.as_ref().map(|tls| tls.certificate.clone()),
-            tls,
+            tls: ArcSwapOption::new(tls),
+            configured: listener.address,
+            address,
             socket,
         }));
     }
@@ -132,41 +146,125 @@ async fn keep_catalog(datasource: Arc<dyn Datasource>, mut stopping: watch::Rece
     }
 }
 
-/// Waits for a signal, or for the record to fail for good.
-async fn wait_for_the_end(proxy: &Arc<Proxy>) -> Result<(), Failure> {
-    let signals =
-        |error: std::io::Error| Failure { what: format!("cannot wait for signals: {error}"), fix: String::new() };
-    let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
+fn listener_tls(tls: &ServerTls, protocol: &dyn Protocol) -> ListenerTls {
+    let mut config = (*tls.config).clone();
+    config.alpn_protocols = protocol.alpn();
+    ListenerTls { config: Arc::new(config), certificate: tls.certificate.clone() }
+}
+
+/// Waits for a signal, or for the record to fail for good. A store that is lost is no reason to go away: whoever connects
+/// is told, and health says so.
+async fn wait_for_the_end(
+    config: &Path,
+    proxy: &Arc<Proxy>,
+    listeners: &[Arc<Listener>],
+    asked: &mut mpsc::Receiver<Asked>,
+) {
     let mut pulse = tokio::time::interval(Duration::from_secs(1));
+    let mut lost = false;
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            asked = asked.recv() => match asked {
+                Some(Asked::Reload) => reload(config, proxy, listeners).await,
+                Some(Asked::Stop) | None => return,
+            },
             _ = pulse.tick() => {
-                if let Some(error) = proxy.recorder.health().stopped {
-                    tracing::error!(%error, "the record failed; ending all sessions");
-                    break;
+                proxy.denials.flush(&proxy.recorder, false);
+                match proxy.recorder.health().stopped {
+                    None => {}
+                    Some(reason @ CannotRecord::StoreLost(_)) if !lost => {
+                        lost = true;
+                        tokio::spawn(end_for_loss(proxy.clone(), reason));
+                    }
+                    Some(CannotRecord::StoreLost(_)) => {}
+                    Some(error) => {
+                        tracing::error!(%error, "the record failed; ending all sessions");
+                        proxy.sessions.end_all(&Recording::refusal(&error));
+                        return;
+                    }
                 }
             }
         }
     }
-    Ok(())
 }
 
-/// Ends the sessions and waits until they have.
-async fn wind_down(proxy: &Arc<Proxy>, grace: Duration) {
-    tracing::info!(sessions = proxy.sessions.count(), "stopping");
-    let refusal =
-        Refusal::new(RefusalKind::ShuttingDown, "Affidavit is shutting down").hint("connect again in a moment");
-    proxy.sessions.end_all(&refusal);
+/// Statements are refused already; whoever asks for one within a moment is told why. Then the sessions end.
+async fn end_for_loss(proxy: Arc<Proxy>, reason: CannotRecord) {
+    tokio::time::sleep(LAST_ANSWERS).await;
+    tracing::error!(sessions = proxy.sessions.count(), "the audit store is lost; ending all sessions");
+    proxy.sessions.end_all(&Recording::refusal(&reason));
+}
+
+/// Takes up what has changed in the policies, and the certificates of listeners.
+async fn reload(config: &Path, proxy: &Arc<Proxy>, listeners: &[Arc<Listener>]) {
+    tracing::info!("reading policies and certificates again");
+    let policies = proxy.policies.clone();
+    let looked = tokio::task::spawn_blocking(move || {
+        // A folder is taken up when a second look finds it at rest.
+        let first = policies.look();
+        if first != policy_store::Looked::Settling {
+            return first;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        policies.look()
+    });
+    match looked.await {
+        Ok(looked) => tracing::info!(policies = ?looked, "policies were looked at"),
+        Err(error) => tracing::error!(%error, "looking for new policies failed; the policy in force stays"),
+    }
+    let setup = match assembly::load(config) {
+        Ok(setup) => setup,
+        Err(failure) => {
+            tracing::error!(%failure, "the configuration cannot be read again; everything stays as it is");
+            return;
+        }
+    };
+    for listener in listeners {
+        let now = setup.listeners.iter().find(|one| one.address == listener.configured);
+        if let Some(tls) = now.and_then(|one| one.tls.as_ref()) {
+            listener.tls.store(Some(Arc::new(listener_tls(tls, listener.protocol.as_ref()))));
+        }
+    }
+    tracing::info!("certificates of listeners are as they lie there now; other changes need a restart");
+}
+
+/// Drains: no new sessions, those that are at rest end, those in a transaction or a statement may finish it, requests that wait
+/// for people are parked. When `grace` is over, or at a second signal, what is left is cut.
+async fn wind_down(proxy: &Arc<Proxy>, grace: Duration, asked: &mut mpsc::Receiver<Asked>) {
+    tracing::info!(sessions = proxy.sessions.count(), ?grace, "stopping");
+    if let Some(approvals) = &proxy.decisions {
+        approvals.park();
+    }
+    proxy.draining.send_replace(true);
     let gone = async {
         while proxy.sessions.count() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    if tokio::time::timeout(grace, gone).await.is_err() {
-        tracing::warn!(sessions = proxy.sessions.count(), "sessions that did not end in time are cut");
+    let again = async {
+        while let Some(what) = asked.recv().await {
+            if what == Asked::Stop {
+                return;
+            }
+        }
+        std::future::pending().await
+    };
+    let why = tokio::select! {
+        () = gone => return,
+        () = tokio::time::sleep(grace) => "their time is over",
+        () = again => "a second signal came",
+    };
+    tracing::warn!(sessions = proxy.sessions.count(), why, "sessions that did not end by themselves are cut");
+    let refusal =
+        Refusal::new(RefusalKind::ShuttingDown, "Affidavit is shutting down").hint("connect again in a moment");
+    proxy.sessions.end_all(&refusal);
+    let cut = async {
+        while proxy.sessions.count() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if tokio::time::timeout(LAST_WORDS, cut).await.is_err() {
+        tracing::warn!(sessions = proxy.sessions.count(), "sessions that do not take their last words are dropped");
     }
 }
 
@@ -179,6 +277,11 @@ async fn close(proxy: &Arc<Proxy>) -> Result<(), Failure> {
             tracing::info!(segment = report.segment, leaves = report.tree_size, "sealed and closed");
             Ok(())
         }
+        Ok(Err(error)) if matches!(proxy.recorder.health().stopped, Some(CannotRecord::StoreLost(_))) => Err(Failure {
+            what: format!("the last records could not be sealed: {error}"),
+            fix: "bring the store back as it was: journal and all; evidence verify PATH --key VKEY --head FILE names what is lost"
+                .to_owned(),
+        }),
         Ok(Err(error)) => Err(Failure {
             what: format!("the last records could not be sealed: {error}"),
             fix: "nothing is lost: they are in the journal and will be sealed at the next start".to_owned(),

@@ -38,6 +38,9 @@ pub enum Failed {
     Full(usize),
 }
 
+/// The wall clock may be set back by this much (µs) between two runs without a consequence.
+const CLOCK_SLACK: i64 = 1_000_000;
+
 /// All approvals.
 pub struct Book {
     approvals: HashMap<ApprovalId, Approval>,
@@ -58,6 +61,7 @@ impl Book {
         let (approvals, clock) = store.load()?;
         let approvals = approvals.into_iter().map(|approval| (approval.request().id.clone(), approval)).collect();
         let mut book = Self { approvals, store, log, clock };
+        book.set_back(now)?;
         let now = book.time(now);
         let orphans: Vec<_> = book
             .approvals
@@ -73,6 +77,26 @@ impl Book {
         }
         book.tick(now)?;
         Ok(book)
+    }
+
+    /// The wall clock was set back since the last run: what was granted until a time that was wrong ends now, and what waits
+    /// waits for as long as it had left.
+    fn set_back(&mut self, now: Timestamp) -> Result<(), Failed> {
+        let back = self.clock.0.saturating_sub(now.0);
+        if back <= CLOCK_SLACK {
+            return Ok(());
+        }
+        tracing::warn!(seconds = back / 1_000_000, "the wall clock was set back since the last run; grants end now");
+        let live: Vec<ApprovalId> =
+            self.approvals.values().filter(|one| !one.state().is_over()).map(|one| one.request().id.clone()).collect();
+        for id in live {
+            let Some(mut approval) = self.approvals.get(&id).cloned() else { continue };
+            approval.set_back(now, back);
+            self.store.save(&[&approval], &[], now)?;
+            self.approvals.insert(id, approval);
+        }
+        self.clock = now;
+        Ok(())
     }
 
     /// The clock never runs backwards here: what has expired stays expired.
@@ -149,6 +173,20 @@ impl Book {
             record(self)?;
         }
         Ok((approval, added))
+    }
+
+    /// A connection begins or ceases to wait for a request. One that nobody waits for stays through a restart: once it is
+    /// approved, the very same statement may be sent again.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn set_held(&mut self, id: &ApprovalId, held: bool, now: Timestamp) -> Result<(), Failed> {
+        let now = self.time(now);
+        let mut approval = self.approvals.get(id).ok_or_else(|| Failed::Unknown(id.clone()))?.clone();
+        approval.set_held(held);
+        self.store.save(&[&approval], &[], now)?;
+        self.approvals.insert(id.clone(), approval);
+        Ok(())
     }
 
     /// Lets time pass for all: expires, escalates, forgets what was over long ago.

@@ -149,6 +149,13 @@ impl Approvals {
         {
             return Opened::Refused(self.needs_approval(pending));
         }
+        // Parked when the proxy stopped: whoever sends it again waits for the same request.
+        let parked = (!self.0.config.reject && !ask.need.break_glass).then(|| book.pending_for(&binding, now));
+        if let Some(parked) = parked.flatten().cloned()
+            && book.set_held(&parked.request().id, true, now).is_ok()
+        {
+            return self.wait_for(&parked, binding, by);
+        }
         let id = std::iter::repeat_with(ApprovalId::random).find(|id| !book.knows(id));
         let Some(id) = id else { return Opened::Refused(internal("no approval id is free")) };
         let held = !self.0.config.reject && !ask.need.break_glass;
@@ -172,9 +179,14 @@ impl Approvals {
         if !held {
             return Opened::Refused(self.needs_approval(&change.0));
         }
+        self.wait_for(&change.0, binding, by)
+    }
+
+    fn wait_for(&self, approval: &Approval, binding: Box<Binding>, by: (String, u64)) -> Opened {
         let (wake, woken) = watch::channel(());
+        let id = approval.request().id.clone();
         self.0.waiting.lock().insert(id.clone(), wake);
-        let notice = self.notice(&change.0);
+        let notice = self.notice(approval);
         Opened::Held(Held { notice, ticket: Ticket { approvals: self.clone(), id, binding, by, woken } })
     }
 
@@ -202,6 +214,15 @@ impl Approvals {
         let change = off_the_worker(|| self.0.book.lock().apply(id, event, (self.0.now)()))?;
         self.tell(&change);
         Ok(change.0)
+    }
+
+    /// The proxy stops: requests whose connections end with it stay, and are there again after the restart.
+    pub fn park(&self) {
+        let waiting: Vec<ApprovalId> = self.0.waiting.lock().keys().cloned().collect();
+        let park = |id: &ApprovalId| off_the_worker(|| self.0.book.lock().set_held(id, false, (self.0.now)()));
+        for (id, error) in waiting.iter().filter_map(|id| park(id).err().map(|error| (id, error))) {
+            tracing::error!(approval = %id, %error, "a request could not be parked; it is cancelled with its connection");
+        }
     }
 
     /// An approval.

@@ -3,7 +3,7 @@
 use super::ask::Ask;
 use super::hold::{Approvals, Opened};
 use crate::pipeline::{Judged, Ruling};
-use crate::session::{Held, Holds};
+use crate::session::{Held, Holding, Holds};
 use model::{Decision, Refusal, RefusalKind, SessionInfo};
 use std::sync::Arc;
 
@@ -20,32 +20,54 @@ impl crate::proxy::Approvals for Approvals {
 }
 
 impl Holds for InSession {
-    fn hold(&self, judged: Judged) -> Held {
-        let verdict = judged.verdict().clone();
-        let Decision::Hold(need) = &verdict.decision else {
-            let refusal = Refusal::new(RefusalKind::Internal, "a statement was held that needs no approval");
-            return at_once(Ruling::Refused(judged.refuse(refusal)));
-        };
-        let ask = Ask {
-            session: &self.session,
-            statement: judged.statement(),
-            verdict: &verdict,
-            need,
-            estimated_rows: judged.estimated_rows(),
-        };
-        match self.approvals.ask(&ask) {
-            Opened::Granted(grant) => at_once(Ruling::Permit(judged.permit_with(grant))),
-            Opened::Refused(refusal) => at_once(Ruling::Refused(judged.refuse(refusal))),
-            Opened::Held(held) => {
-                let decided = held.ticket.decided();
-                let ruling = async move {
-                    match decided.await {
-                        Ok(grant) => Ruling::Permit(judged.permit_with(grant)),
-                        Err(refusal) => Ruling::Refused(judged.refuse(refusal)),
-                    }
-                };
-                Held { ruling: Box::pin(ruling), notice: Some(held.notice) }
+    /// Asking writes to the disk and waits for it, on a thread that carries no session.
+    fn hold(&self, judged: Judged) -> Holding {
+        let (approvals, session) = (self.approvals.clone(), self.session.clone());
+        let asked = tokio::task::spawn_blocking(move || {
+            let opened = ask(&approvals, &session, &judged);
+            (judged, opened)
+        });
+        Box::pin(async move {
+            match asked.await {
+                Ok((judged, opened)) => held(judged, opened),
+                // The thread was given up with the statement: nobody can say what became of it, so the session ends.
+                Err(error) => {
+                    tracing::error!(%error, "asking for approval failed");
+                    Held { ruling: Box::pin(std::future::pending()), notice: None }
+                }
             }
+        })
+    }
+}
+
+fn ask(approvals: &Approvals, session: &SessionInfo, judged: &Judged) -> Opened {
+    let verdict = judged.verdict().clone();
+    let Decision::Hold(need) = &verdict.decision else {
+        return Opened::Refused(Refusal::new(RefusalKind::Internal, "a statement was held that needs no approval"));
+    };
+    let ask = Ask {
+        session,
+        statement: judged.statement(),
+        verdict: &verdict,
+        need,
+        estimated_rows: judged.estimated_rows(),
+    };
+    approvals.ask(&ask)
+}
+
+fn held(judged: Judged, opened: Opened) -> Held {
+    match opened {
+        Opened::Granted(grant) => at_once(Ruling::Permit(judged.permit_with(grant))),
+        Opened::Refused(refusal) => at_once(Ruling::Refused(judged.refuse(refusal))),
+        Opened::Held(held) => {
+            let decided = held.ticket.decided();
+            let ruling = async move {
+                match decided.await {
+                    Ok(grant) => Ruling::Permit(judged.permit_with(grant)),
+                    Err(refusal) => Ruling::Refused(judged.refuse(refusal)),
+                }
+            };
+            Held { ruling: Box::pin(ruling), notice: Some(held.notice) }
         }
     }
 }

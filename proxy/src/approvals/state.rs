@@ -32,6 +32,19 @@ pub struct Approval {
 }
 
 impl Approval {
+    /// Whether somebody's connection waits for it from now on.
+    pub(crate) fn set_held(&mut self, held: bool) {
+        self.request.held = held;
+    }
+
+    /// The clock was set back by `back` microseconds: grants end now, waiting goes on for as long as was left.
+    pub(crate) fn set_back(&mut self, now: Timestamp, back: i64) {
+        self.request.expires = Timestamp(self.request.expires.0.saturating_sub(back).max(now.0));
+        if let State::Granted { until, .. } = &mut self.state {
+            *until = now;
+        }
+    }
+
     /// A new request. An emergency is granted at once.
     #[must_use]
     pub fn open(request: Request) -> Self {

@@ -4,14 +4,14 @@ use super::book::Failed;
 use super::entry::Step;
 use super::event::{Event, State};
 use super::grant::Grant;
-use super::hold::{Approvals, Opened, internal, lasting, off_the_worker};
+use super::hold::{Approvals, Opened, internal, lasting};
 use super::request::{ApprovalId, Binding};
 use super::state::Approval;
 use model::{Refusal, RefusalKind};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A place in the queue. Dropping it cancels the request.
+/// A place in the queue. Dropping it cancels the request, unless it was parked.
 pub struct Ticket {
     pub(super) approvals: Approvals,
     pub(super) id: ApprovalId,
@@ -39,10 +39,12 @@ impl Ticket {
             let now = self.approvals.now();
             match approval.state() {
                 State::Granted { until, .. } if now < until => {
-                    let spent = off_the_worker(|| {
-                        self.approvals.spend(&mut inner.book.lock(), &self.id, &self.binding, &self.by)
-                    });
-                    return match spent {
+                    // A use is stored before it counts: that waits for the disk, and this thread carries sessions.
+                    let (approvals, id) = (self.approvals.clone(), self.id.clone());
+                    let (binding, by) = (self.binding.clone(), self.by.clone());
+                    let spend = move || approvals.spend(&mut approvals.0.book.lock(), &id, &binding, &by);
+                    let spent = tokio::task::spawn_blocking(spend).await;
+                    return match spent.unwrap_or_else(|_| Opened::Refused(internal("the grant could not be used"))) {
                         Opened::Granted(grant) => Ok(grant),
                         Opened::Refused(refusal) => Err(refusal),
                         Opened::Held(_) => Err(internal("a grant waits for itself")),
@@ -71,7 +73,10 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.approvals.0.waiting.lock().remove(&self.id);
-        let pending = self.approvals.get(&self.id).is_some_and(|approval| approval.state() == State::Pending);
+        let pending = self
+            .approvals
+            .get(&self.id)
+            .is_some_and(|approval| approval.state() == State::Pending && approval.request().held);
         if pending {
             let event = Event::Cancel { why: "the client went away".to_owned() };
             match self.approvals.decide(&self.id, &event) {

@@ -3,7 +3,7 @@
 use super::Surroundings;
 use super::document::Section;
 use super::listeners::protocol;
-use super::peers::{AllowRule, DatasourceSetup, IssuerSetup, UpstreamCheck};
+use super::peers::{AllowRule, DatasourceSetup, IssuerSetup, PatienceSetup, UpstreamCheck};
 use super::secret::{Exposure, secret};
 use super::tls;
 use std::path::Path;
@@ -75,6 +75,7 @@ fn datasource(section: &Section<'_>, around: &Surroundings<'_>, issuers: &[Issue
         Duration::from_millis(100)..=Duration::from_secs(300),
         Duration::from_secs(10),
     );
+    let patience = patience(section);
     let contact = section.text("contact");
     let options = options(section, around, protocol.as_deref());
     let allow = allow_rules(section, issuers);
@@ -92,10 +93,27 @@ fn datasource(section: &Section<'_>, around: &Surroundings<'_>, issuers: &[Issue
         ca,
         tls: tls?,
         connect_timeout,
+        patience,
         options: options?,
         allow,
         contact,
     })
+}
+
+/// Limits of the datasource's own; what is left out has none.
+fn patience(section: &Section<'_>) -> PatienceSetup {
+    let limit = |key| {
+        let given = section.has(key);
+        let range = Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
+        let limit = section.duration(key, range, Duration::from_secs(86_400));
+        given.then_some(limit)
+    };
+    PatienceSetup {
+        statement: limit("statement_timeout"),
+        transaction: limit("idle_in_transaction_timeout"),
+        idle: limit("idle_timeout"),
+        session: limit("session_timeout"),
+    }
 }
 
 /// The keys that the protocol itself adds; `None` when one of them is wrong.

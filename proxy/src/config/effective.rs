@@ -18,7 +18,13 @@ pub(crate) fn blocks(setup: &Setup) -> Vec<Block> {
     blocks.extend(setup.issuers.iter().map(issuer));
     blocks.extend(setup.listeners.iter().map(listener));
     blocks.extend(setup.datasources.iter().map(datasource));
-    blocks.push(block("policies", vec![("path", json!(setup.policies.path.display().to_string()))]));
+    blocks.push(block(
+        "policies",
+        vec![
+            ("path", json!(setup.policies.path.display().to_string())),
+            ("allow_weaker", json!(setup.policies.allow_weaker)),
+        ],
+    ));
     if let Some(masking) = &setup.masking {
         blocks.push(block(
             "masking",
@@ -81,6 +87,12 @@ pub(crate) fn blocks(setup: &Setup) -> Vec<Block> {
         vec![
             ("sessions", json!(limits.sessions)),
             ("pending_logins", json!(limits.pending_logins)),
+            ("logins_per_address", json!(limits.logins_per_address)),
+            ("sessions_per_address", json!(limits.sessions_per_address)),
+            ("sessions_per_identity", json!(limits.sessions_per_identity)),
+            ("sessions_per_datasource", json!(limits.sessions_per_datasource)),
+            ("sessions_per_listener", json!(limits.sessions_per_listener)),
+            ("console_connections", json!(limits.console_connections)),
             ("login_timeout", json!(show_duration(limits.login_timeout))),
             ("idle_timeout", json!(show_duration(limits.idle_timeout))),
             ("message_bytes", json!(show_size(limits.message_bytes))),
@@ -101,6 +113,8 @@ fn store(store: &StoreSetup) -> Block {
         values.push(("journal", json!(journal.display().to_string())));
     }
     values.extend([
+        ("create", json!(store.create)),
+        ("head", json!(store.head.as_ref().map(|head| head.display().to_string()))),
         ("origin", json!(store.origin)),
         ("signing_key", json!(store.signing_key.to_string())),
         ("durability", json!(store.durability.as_str())),
@@ -166,6 +180,10 @@ fn datasource(datasource: &DatasourceSetup) -> Block {
         ("password", json!(password)),
         ("tls", json!(datasource.check.as_str())),
         ("connect_timeout", json!(show_duration(datasource.connect_timeout))),
+        ("statement_timeout", json!(datasource.patience.statement.map(show_duration))),
+        ("idle_in_transaction_timeout", json!(datasource.patience.transaction.map(show_duration))),
+        ("idle_timeout", json!(datasource.patience.idle.map(show_duration))),
+        ("session_timeout", json!(datasource.patience.session.map(show_duration))),
         ("allow", Value::Array(datasource.allow.iter().map(|rule| json!(allow(rule))).collect())),
     ];
     if let Some(ca) = &datasource.ca {

@@ -23,7 +23,9 @@ mod tests;
 mod tls;
 
 pub use check::{Finding, PolicyFinding, Probes, Report, check};
-pub use peers::{AllowRule, ClaimNames, DatasourceSetup, IssuerSetup, ListenerSetup, ServerTls, UpstreamCheck};
+pub use peers::{
+    AllowRule, ClaimNames, DatasourceSetup, IssuerSetup, ListenerSetup, PatienceSetup, ServerTls, UpstreamCheck,
+};
 pub use problem::{Gravity, Problem, Problems};
 pub use secret::{SecretSource, Sourced};
 pub use setup::{

@@ -112,6 +112,19 @@ pub struct AllowRule {
     pub issuer: Option<String>,
 }
 
+/// How long sessions of a datasource may take over what; `None` is no limit of the datasource's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PatienceSetup {
+    /// A statement that runs longer is cancelled, and its session ends.
+    pub statement: Option<Duration>,
+    /// A transaction in which nothing happens for this long is rolled back, and its session ends.
+    pub transaction: Option<Duration>,
+    /// A session without traffic ends after this. Default: `[limits] idle_timeout`.
+    pub idle: Option<Duration>,
+    /// A session ends after this, whatever it does.
+    pub session: Option<Duration>,
+}
+
 /// One of `[[datasources]]`.
 #[derive(Clone)]
 pub struct DatasourceSetup {
@@ -135,6 +148,8 @@ pub struct DatasourceSetup {
     pub tls: UpstreamTls,
     /// Connecting and logging in is given up after this.
     pub connect_timeout: Duration,
+    /// How long its sessions may take over what.
+    pub patience: PatienceSetup,
     /// What its protocol adds.
     pub options: Options,
     /// Who may use it: any rule suffices; none means nobody.

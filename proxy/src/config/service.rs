@@ -31,9 +31,16 @@ pub(crate) fn limits(root: &Section<'_>) -> Limits {
     let count = |key, range, default: usize| {
         section.count(key, range).and_then(|count| usize::try_from(count).ok()).unwrap_or(default)
     };
+    let sessions = count("sessions", 1..=1_000_000, 10_000);
     let limits = Limits {
-        sessions: count("sessions", 1..=1_000_000, 10_000),
+        sessions,
         pending_logins: count("pending_logins", 1..=100_000, 512),
+        logins_per_address: count("logins_per_address", 1..=100_000, 64),
+        sessions_per_address: count("sessions_per_address", 1..=1_000_000, 2_000),
+        sessions_per_identity: count("sessions_per_identity", 1..=1_000_000, 500),
+        sessions_per_datasource: count("sessions_per_datasource", 1..=1_000_000, sessions),
+        sessions_per_listener: count("sessions_per_listener", 1..=1_000_000, sessions),
+        console_connections: count("console_connections", 8..=100_000, 256),
         login_timeout: section.duration("login_timeout", SECOND..=600 * SECOND, 30 * SECOND),
         idle_timeout: section.duration("idle_timeout", SECOND..=30 * DAY, 8 * 3600 * SECOND),
         message_bytes: section.size("message_bytes", 64 << 10..=1 << 30, 64 << 20),

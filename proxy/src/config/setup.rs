@@ -111,6 +111,10 @@ impl fmt::Display for SigningKey {
 pub struct StoreSetup {
     /// Where the record is kept.
     pub place: StorePlace,
+    /// Whether a store may be made where there is none and none is remembered; else `evidence init` makes it.
+    pub create: bool,
+    /// The file outside of the store that remembers the log's head.
+    pub head: Option<PathBuf>,
     /// Local directory of a remote store's journal; a local store keeps it inside its own directory.
     pub journal: Option<PathBuf>,
     /// Name of the transparency log (C2SP checkpoint origin).
@@ -132,6 +136,8 @@ pub struct StoreSetup {
 pub struct PoliciesSetup {
     /// The folder of `*.toml` policy files.
     pub path: PathBuf,
+    /// A changed folder that lacks rules of the policy in force takes over without `affidavit policy activate`.
+    pub allow_weaker: bool,
 }
 
 /// `[masking]`
@@ -248,6 +254,18 @@ pub struct Limits {
     pub sessions: usize,
     /// Connections that have not logged in yet. Default 512.
     pub pending_logins: usize,
+    /// Connections of one address (for IPv6 one /64) that have not logged in yet. Default 64.
+    pub logins_per_address: usize,
+    /// Sessions of one address at a time. Default 2,000.
+    pub sessions_per_address: usize,
+    /// Sessions of one identity at a time. Default 500.
+    pub sessions_per_identity: usize,
+    /// Sessions of one datasource at a time. Default: as many as there may be.
+    pub sessions_per_datasource: usize,
+    /// Sessions of one listener at a time. Default: as many as there may be.
+    pub sessions_per_listener: usize,
+    /// Connections to the console, and to the token exchange, at a time. Default 256.
+    pub console_connections: usize,
     /// A login that takes longer is given up. Default 30 s.
     pub login_timeout: Duration,
     /// A session without traffic is closed after this. Default 8 h: a pooled connection may sleep over lunch.

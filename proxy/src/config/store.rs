@@ -4,6 +4,7 @@ use super::Surroundings;
 use super::document::Section;
 use super::secret::{Exposure, Sourced, secret};
 use super::setup::{Durability, MaskingSetup, PoliciesSetup, SegmentSetup, SigningKey, StorePlace, StoreSetup};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) fn store(root: &Section<'_>, around: &Surroundings<'_>) -> Option<StoreSetup> {
@@ -60,9 +61,13 @@ pub(crate) fn store(root: &Section<'_>, around: &Surroundings<'_>) -> Option<Sto
         }
     };
     let segment = segment(&section);
+    let create = section.flag("create").unwrap_or(false);
+    let head = head(&section, around, place.as_ref());
     section.finish();
     Some(StoreSetup {
         place: place?,
+        create,
+        head,
         journal,
         origin: origin?,
         signing_key: signing_key?,
@@ -71,6 +76,20 @@ pub(crate) fn store(root: &Section<'_>, around: &Surroundings<'_>) -> Option<Sto
         durability,
         segment,
     })
+}
+
+/// Where the log's head is remembered: outside of the store, or it would be lost with it.
+fn head(section: &Section<'_>, around: &Surroundings<'_>, place: Option<&StorePlace>) -> Option<PathBuf> {
+    let named = section.text("head").map(|path| around.resolve(&path));
+    let Some(StorePlace::Local(store)) = place else { return named };
+    if named.as_ref().is_some_and(|head| head.starts_with(store)) {
+        section.wrong(
+            "head",
+            "lies inside the store, and would be lost with it",
+            "name a file elsewhere, best on another disk; without head it lies beside the store",
+        );
+    }
+    Some(named.unwrap_or_else(|| evidence::remembered_head(store)))
 }
 
 /// A key in a file or the environment, or `{ command = ["program", "argument"] }`.
@@ -227,8 +246,9 @@ pub(crate) fn policies(root: &Section<'_>, around: &Surroundings<'_>) -> Option<
             }
         }
     }
+    let allow_weaker = section.flag("allow_weaker").unwrap_or(false);
     section.finish();
-    path.map(|path| PoliciesSetup { path })
+    path.map(|path| PoliciesSetup { path, allow_weaker })
 }
 
 #[cfg(unix)]

@@ -76,6 +76,28 @@ impl HealthSource for ProxyHealth {
         }
     }
 
+    async fn unready(&self) -> Vec<&'static str> {
+        let proxy = &self.proxy;
+        let stopping = *proxy.draining.borrow();
+        let record = proxy.recorder.health();
+        let all_unwell = |lines: &[HealthLine]| !lines.is_empty() && lines.iter().all(|line| !line.well);
+        let issuers = proxy.verifier.health();
+        let lags = record.unsealed_bytes > record.room_bytes / 4 * 3;
+        let kinds = [
+            ("stopping", stopping),
+            ("audit store lost or failed", record.stopped.is_some()),
+            ("journal short of room", record.is_short || record.refuses_sessions),
+            ("sealing fails or lags", record.sealing_error.is_some() || lags),
+            ("no identity provider can be asked", {
+                let lost = |issuer: &crate::identity::IssuerHealth| issuer.failure.is_some() && issuer.keys.is_none();
+                !issuers.is_empty() && issuers.iter().all(lost)
+            }),
+            ("policy refused", proxy.policies.health().rejected.is_some()),
+            ("no database answers", all_unwell(&self.upstreams().await)),
+        ];
+        kinds.into_iter().filter(|(_, holds)| *holds).map(|(kind, _)| kind).collect()
+    }
+
     fn health(&self) -> Vec<HealthLine> {
         let proxy = &self.proxy;
         let record = proxy.recorder.health();

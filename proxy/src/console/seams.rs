@@ -88,4 +88,9 @@ pub trait HealthSource: Send + Sync {
     fn metrics(&self) -> Option<String> {
         None
     }
+
+    /// What keeps new sessions from being served well now, by kind; empty when nothing does.
+    async fn unready(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
 }

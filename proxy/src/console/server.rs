@@ -9,6 +9,7 @@ use super::tls::TlsListener;
 use super::{api, headers, pages};
 use crate::approvals::Approvals;
 use crate::config::ConsoleRoles;
+use crate::exchange::{Bounded, LIFE};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
@@ -129,6 +130,7 @@ impl Console {
             .route("/login/callback", get(pages::entrance::callback))
             .route("/logout", post(pages::entrance::leave))
             .route("/healthz", get(pages::health::probe))
+            .route("/readyz", get(pages::health::ready))
             .route("/metrics", get(pages::health::metrics))
             .route("/assets/{name}", get(pages::assets::serve))
             .route("/.well-known/oauth-protected-resource", get(api::resource))
@@ -146,7 +148,8 @@ impl Console {
     }
 }
 
-/// Serves the console until `stop` resolves.
+/// Serves the console until `stop` resolves, over `most` connections at a time: they do not take the descriptors that the
+/// databases' clients need.
 ///
 /// # Errors
 /// When the listener fails.
@@ -154,6 +157,7 @@ pub async fn serve(
     console: Console,
     socket: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
+    most: usize,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let router = console.router();
@@ -161,9 +165,9 @@ pub async fn serve(
         Some(config) => {
             let mut config = (*config).clone();
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
-            let listener = TlsListener::new(socket, Arc::new(config))?;
+            let listener = Bounded::new(TlsListener::new(socket, Arc::new(config))?, most, LIFE);
             axum::serve(listener, router).with_graceful_shutdown(stop).await
         }
-        None => axum::serve(socket, router).with_graceful_shutdown(stop).await,
+        None => axum::serve(Bounded::new(socket, most, LIFE), router).with_graceful_shutdown(stop).await,
     }
 }

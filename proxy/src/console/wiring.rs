@@ -37,7 +37,8 @@ pub(crate) fn approvals(setup: &Setup, recorder: &Recorder) -> Result<Option<App
         reject: setup.approvals.on_hold == OnHold::Reject,
         console_url: url,
     };
-    Approvals::open(config, folder, Arc::new(recorder.clone()), Arc::new(clock::now), listeners)
+    // By the record's time, which nobody sets: a jump of the wall clock lengthens no window.
+    Approvals::open(config, folder, Arc::new(recorder.clone()), Arc::new(evidence::steady_now), listeners)
         .map(Some)
         .map_err(|error| cannot(error.to_string()))
 }
@@ -82,12 +83,13 @@ pub(crate) async fn start(
     let served = Console::new(parts).map_err(|error| failure(error.to_string()))?;
     let tls = console.tls.as_ref().map(|tls| tls.config.clone());
     tracing::info!(address = %console.address, url = %console.public_url, tls = tls.is_some(), "console");
+    let most = setup.limits.console_connections;
     let mut stopping = stopping;
     let stop = async move {
         let _ = stopping.wait_for(|stop| *stop).await;
     };
     let serving = tokio::spawn(async move {
-        if let Err(error) = super::serve(served, socket, tls, stop).await {
+        if let Err(error) = super::serve(served, socket, tls, most, stop).await {
             tracing::error!(%error, "the console stopped");
         }
     });

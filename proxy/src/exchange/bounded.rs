@@ -12,13 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
-/// Connections at a time.
-pub(super) const MOST: usize = 512;
 /// A connection's life. An exchange takes milliseconds; a client that keeps its connection opens another one.
-pub(super) const LIFE: Duration = Duration::from_secs(60);
+pub(crate) const LIFE: Duration = Duration::from_secs(60);
 
 /// A listener with a bound.
-pub(super) struct Bounded<L> {
+pub(crate) struct Bounded<L> {
     inner: L,
     slots: Arc<Semaphore>,
     life: Duration,
@@ -26,7 +24,7 @@ pub(super) struct Bounded<L> {
 
 impl<L> Bounded<L> {
     /// Bounds a listener.
-    pub(super) fn new(inner: L, most: usize, life: Duration) -> Self {
+    pub(crate) fn new(inner: L, most: usize, life: Duration) -> Self {
         Self { inner, slots: Arc::new(Semaphore::new(most)), life }
     }
 }
@@ -48,7 +46,7 @@ impl<L: Listener> Listener for Bounded<L> {
 }
 
 /// A connection that ends.
-pub(super) struct Mortal<I> {
+pub(crate) struct Mortal<I> {
     io: I,
     end: Pin<Box<Sleep>>,
     _slot: Option<OwnedSemaphorePermit>,

@@ -74,20 +74,20 @@ impl Exchange {
         if !is_user_name(user) {
             return Ok(None);
         }
-        self.0.logins.may(address, Instant::now())?;
+        self.0.logins.may(address, user, Instant::now())?;
         Ok(self.0.book.verifier(protocol, user))
     }
 
     /// A login of this address by a credential has failed.
-    pub(crate) fn login_failed(&self, address: IpAddr) {
-        self.0.logins.failed(address, Instant::now());
+    pub(crate) fn login_failed(&self, user: &str, address: IpAddr) {
+        self.0.logins.failed(address, user, Instant::now());
     }
 
     /// An exchange by this address has failed, and it may have to wait before the next failure is of interest.
     pub(super) fn exchange_failed(&self, address: IpAddr) -> Result<(), Waits> {
         let now = Instant::now();
-        let may = self.0.exchanges.may(address, now);
-        self.0.exchanges.failed(address, now);
+        let may = self.0.exchanges.may(address, "", now);
+        self.0.exchanges.failed(address, "", now);
         may
     }
 
@@ -109,7 +109,7 @@ impl Exchange {
         // Looked up again only for who has the password, so that a wrong one takes as long for every name.
         let credential = fits.then(|| book.get(user)).flatten().filter(|credential| credential.protocol == protocol);
         let Some(credential) = credential else {
-            self.login_failed(address);
+            self.login_failed(user, address);
             let refusal =
                 Refusal::new(RefusalKind::NotAuthenticated, "the user name or password of this credential is wrong")
                     .hint("exchange a token for a fresh one: both end after a while");
@@ -175,6 +175,6 @@ pub(crate) fn taken_back(by: &str) -> Refusal {
 /// What an address is told that has to wait.
 pub(crate) fn slow_down(waits: Waits) -> Refusal {
     let seconds = waits.wait.as_secs().max(1);
-    Refusal::new(RefusalKind::LimitReached, "too many attempts from this address have failed")
+    Refusal::new(RefusalKind::LimitReached, "too many attempts with this user name have failed from this address")
         .hint(format!("try again in {seconds} s"))
 }

@@ -24,4 +24,5 @@ mod seal;
 mod store;
 pub(crate) mod wiring;
 
+pub(crate) use bounded::{Bounded, LIFE};
 pub(crate) use entrance::{Exchange, Rejected, slow_down};

@@ -1,7 +1,7 @@
 //! Where the exchange meets the running proxy: what `serve` opens and starts.
 
 use super::book::Book;
-use super::bounded::{Bounded, LIFE, MOST};
+use super::bounded::{Bounded, LIFE};
 use super::endpoint::{Peer, Service, router};
 use super::entrance::Exchange;
 use super::seal::Keys;
@@ -72,6 +72,7 @@ pub(crate) async fn start(
         operators: configured.operators.clone(),
         issuers: setup.issuers.iter().map(|issuer| issuer.issuer.clone()).collect(),
     };
+    let most = setup.limits.console_connections;
     let stop = async move {
         let _ = stopping.wait_for(|stop| *stop).await;
     };
@@ -89,13 +90,13 @@ pub(crate) async fn start(
             let app =
                 router(service).layer(from_fn(headers::insist_on_tls)).into_make_service_with_connect_info::<Peer>();
             tokio::spawn(async move {
-                report(axum::serve(Bounded::new(listener, MOST, LIFE), app).with_graceful_shutdown(stop).await)
+                report(axum::serve(Bounded::new(listener, most, LIFE), app).with_graceful_shutdown(stop).await)
             })
         }
         None => {
             let app = router(service).layer(from_fn(headers::protect)).into_make_service_with_connect_info::<Peer>();
             tokio::spawn(async move {
-                report(axum::serve(Bounded::new(socket, MOST, LIFE), app).with_graceful_shutdown(stop).await)
+                report(axum::serve(Bounded::new(socket, most, LIFE), app).with_graceful_shutdown(stop).await)
             })
         }
     };

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// After an attempt, unknown key ids cause no other for this long: their choice is the client's.
-pub(crate) const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(30);
+/// After an attempt, unknown key ids cause no other for this long: their choice is the client's. A key that the issuer has just
+/// begun to use is not known for as long at most.
+pub(crate) const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(5);
 /// After a failed attempt, logins that need keys are answered with the same failure for this long.
 pub(crate) const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 /// After a failed attempt in the background, the next waits this long.

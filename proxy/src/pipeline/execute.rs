@@ -90,7 +90,7 @@ pub(crate) fn refuse(
         running.started(&statement, verdict);
     }
     match recorded {
-        Err(error @ (CannotRecord::Poisoned(_) | CannotRecord::Closed)) => Err(error),
+        Err(error @ (CannotRecord::Poisoned(_) | CannotRecord::StoreLost(_) | CannotRecord::Closed)) => Err(error),
         _ => Ok(()),
     }
 }

@@ -68,6 +68,16 @@ impl Running {
         &self.shown
     }
 
+    /// The statement whose answer is due first.
+    pub(crate) fn oldest(&self) -> Option<StatementId> {
+        self.entries.front().map(|entry| entry.statement)
+    }
+
+    /// Whether an answer is due.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
     /// Statements that never got their last answer.
     pub(crate) fn unanswered(&self) -> Vec<StatementId> {
         self.entries.iter().map(|entry| entry.statement).collect()

@@ -7,6 +7,7 @@
 use super::source::{Source, configured, read, usable};
 use super::{Place, Stopped, diff};
 use crate::assembly::{self, Failure};
+use crate::policy_store;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::json;
 use std::fs::{self, File, Metadata};
@@ -96,6 +97,9 @@ fn stage(folder: &Path, staged: &Path, about: &Metadata, new: &Source) -> io::Re
             let what = format!("{shown} in it is no plain file; manage this folder by what put that there");
             return Err(io::Error::other(what));
         }
+        if shown == policy_store::DELIBERATE {
+            continue;
+        }
         if shown.ends_with(".toml") && !shown.starts_with('.') {
             mode.get_or_insert_with(|| found.permissions());
         } else {
@@ -113,6 +117,10 @@ fn stage(folder: &Path, staged: &Path, about: &Metadata, new: &Source) -> io::Re
         file.sync_all()?;
         own(&path, about)?;
     }
+    // A running proxy takes a policy that protects less only when somebody has said that it is meant.
+    let deliberate = staged.join(policy_store::DELIBERATE);
+    fs::write(&deliberate, format!("{}\n", new.policy.version()))?;
+    own(&deliberate, about)?;
     fs::set_permissions(staged, about.permissions())?;
     own(staged, about)?;
     File::open(staged)?.sync_all()
@@ -159,7 +167,7 @@ mod tests {
         let link = home.path().join("link");
         std::os::unix::fs::symlink(&folder, &link).unwrap();
         replace(&link, &source("new")).unwrap();
-        assert_eq!(listed(&folder), [".hidden.toml", "README", "new.toml"]);
+        assert_eq!(listed(&folder), [".activated", ".hidden.toml", "README", "new.toml"]);
         assert_eq!(fs::read_to_string(folder.join("README")).unwrap(), "read me");
         assert_eq!(listed(home.path()), ["link", "policies"], "nothing is left beside it");
     }

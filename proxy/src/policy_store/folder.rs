@@ -99,3 +99,11 @@ fn text(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes)
         .map_err(|error| format!("is not UTF-8 at byte {}; save it as UTF-8", error.utf8_error().valid_up_to()))
 }
+
+/// Name of the file in which `affidavit policy activate` notes the version that somebody put there on purpose.
+pub(crate) const DELIBERATE: &str = ".activated";
+
+/// Whether somebody has put this version there with `affidavit policy activate`.
+pub(super) fn is_deliberate(folder: &Path, version: &str) -> bool {
+    std::fs::read_to_string(folder.join(DELIBERATE)).is_ok_and(|noted| noted.trim() == version)
+}

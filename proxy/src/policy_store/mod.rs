@@ -10,6 +10,7 @@ mod folder;
 mod tests;
 
 use arc_swap::ArcSwap;
+pub(crate) use folder::DELIBERATE;
 use folder::Digest;
 use model::PolicyVersion;
 use parking_lot::Mutex;
@@ -34,6 +35,11 @@ pub trait Policy: Sized + Send + Sync + 'static {
     fn version(&self) -> PolicyVersion;
     /// The text that is recorded.
     fn canonical(&self) -> &str;
+    /// The rules of `old` that this one lacks, in words: with each of them something is protected less.
+    fn lacks(&self, old: &Self) -> Vec<String> {
+        let _ = old;
+        Vec::new()
+    }
 }
 
 /// A policy that is about to take over.
@@ -98,6 +104,8 @@ struct Watching {
 pub struct Store<P> {
     folder: PathBuf,
     activate: Box<Activate>,
+    /// A policy that lacks rules of the one in force takes over without anybody having said so.
+    allow_weaker: bool,
     current: ArcSwap<P>,
     versions: watch::Sender<PolicyVersion>,
     watching: Mutex<Watching>,
@@ -108,7 +116,7 @@ impl<P: Policy> Store<P> {
     ///
     /// # Errors
     /// Everything that is wrong with the files, or that the policy could not be recorded.
-    pub fn open(folder: &Path, activate: Box<Activate>) -> Result<Arc<Self>, Rejected> {
+    pub fn open(folder: &Path, allow_weaker: bool, activate: Box<Activate>) -> Result<Arc<Self>, Rejected> {
         let files = folder::read(folder).map_err(Rejected)?;
         let policy = P::parse(&files).map_err(Rejected)?;
         let change = Change { version: policy.version(), content: policy.canonical(), parent: None };
@@ -117,6 +125,7 @@ impl<P: Policy> Store<P> {
         Ok(Arc::new(Self {
             folder: folder.to_owned(),
             activate,
+            allow_weaker,
             versions: watch::Sender::new(policy.version()),
             current: ArcSwap::from_pointee(policy),
             watching: Mutex::new(Watching {
@@ -196,6 +205,11 @@ impl<P: Policy> Store<P> {
         if version == parent {
             return self.at_rest(watching, content);
         }
+        let lost = if self.allow_weaker { Vec::new() } else { policy.lacks(&self.current.load()) };
+        if !lost.is_empty() && !folder::is_deliberate(&self.folder, &version.to_string()) {
+            // Not refused for good: somebody may say that it is meant.
+            return self.reject(watching, weaker(version, &lost));
+        }
         let change = Change { version, content: policy.canonical(), parent: Some(parent) };
         if let Err(cause) = (self.activate)(&change) {
             // Not refused for good: the next look tries again, for the disk may have room by then.
@@ -250,6 +264,15 @@ pub fn files(folder: &Path) -> Result<Vec<(String, String)>, Rejected> {
 pub fn read<P: Policy>(folder: &Path) -> Result<P, Rejected> {
     let files = folder::read(folder).map_err(Rejected)?;
     P::parse(&files).map_err(Rejected)
+}
+
+/// A folder that is half copied is a policy too, and protects less.
+fn weaker(version: PolicyVersion, lost: &[String]) -> Rejected {
+    let lost = lost.join(", ");
+    Rejected(vec![format!(
+        "policy {version} lacks what is in force ({lost}); if that is meant, put it in force with affidavit policy \
+         activate, or set allow_weaker = true in [policies]"
+    )])
 }
 
 fn unrecorded(version: PolicyVersion, cause: &str) -> Rejected {

@@ -29,6 +29,12 @@ impl Policy for Plain {
     fn canonical(&self) -> &str {
         &self.0
     }
+
+    /// Each file is a rule.
+    fn lacks(&self, old: &Self) -> Vec<String> {
+        let has = |part: &&str| self.0.split(';').any(|mine| mine.split('=').next() == part.split('=').next());
+        old.0.split(';').filter(|part| !has(part)).map(str::to_owned).collect()
+    }
 }
 
 type Seen = Arc<Mutex<Vec<(String, Option<PolicyVersion>)>>>;
@@ -43,7 +49,7 @@ fn open(folder: &Path) -> (Result<Arc<Store<Plain>>, Rejected>, Seen, Arc<Atomic
         log.lock().push((change.content.to_owned(), change.parent));
         Ok(())
     };
-    (Store::open(folder, Box::new(activate)), seen, full)
+    (Store::open(folder, false, Box::new(activate)), seen, full)
 }
 
 fn write(folder: &Path, name: &str, text: &str) {
@@ -153,4 +159,28 @@ async fn watching_finds_a_change_by_itself() {
     tokio::time::timeout(std::time::Duration::from_secs(10), versions.changed()).await.unwrap().unwrap();
     assert_eq!(store.current().canonical(), "a.toml=two;");
     watching.abort();
+}
+
+#[test]
+fn a_folder_that_lost_a_rule_takes_over_only_when_somebody_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.toml", "one");
+    write(folder.path(), "b.toml", "two");
+    let (store, _, _) = open(folder.path());
+    let store = store.unwrap();
+    let before = store.current().version();
+    // Half of a copy.
+    std::fs::remove_file(folder.path().join("b.toml")).unwrap();
+    assert_eq!(store.look(), Looked::Settling);
+    assert_eq!(store.look(), Looked::Rejected);
+    assert_eq!(store.current().version(), before);
+    let said = store.health().rejected.unwrap().to_string();
+    assert!(said.contains("lacks what is in force (b.toml=two)") && said.contains("policy activate"), "{said}");
+    // Not by a note about another version.
+    write(folder.path(), ".activated", &before.to_string());
+    assert_eq!(store.look(), Looked::Rejected);
+    let half = Plain::parse(&[("a.toml".to_owned(), "one".to_owned())]).unwrap().version();
+    write(folder.path(), ".activated", &format!("{half}\n"));
+    assert_eq!(store.look(), Looked::Activated(half));
+    assert_eq!(store.health().rejected, None);
 }

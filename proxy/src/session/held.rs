@@ -7,8 +7,12 @@ use std::pin::Pin;
 /// Holds statements until people have decided.
 pub(crate) trait Holds: Send + Sync {
     /// Asks for approval. `notice` is what the client may be told at once, where its protocol can carry it.
-    fn hold(&self, judged: Judged) -> Held;
+    /// It may wait for a disk first.
+    fn hold(&self, judged: Judged) -> Holding;
 }
+
+/// A statement that is being put on hold.
+pub(crate) type Holding = Pin<Box<dyn Future<Output = Held> + Send>>;
 
 /// A statement on hold.
 pub(crate) struct Held {

@@ -54,6 +54,13 @@ impl Sessions {
         found.map(|cancel| CancelTarget { datasource: cancel.datasource.clone(), key: cancel.upstream_key.clone() })
     }
 
+    /// Where a session's statements are cancelled, if anywhere.
+    pub(crate) fn cancel_of(&self, session: SessionId) -> Option<CancelTarget> {
+        let cancels = self.cancels.lock();
+        let cancel = cancels.get(&session)?;
+        Some(CancelTarget { datasource: cancel.datasource.clone(), key: cancel.upstream_key.clone() })
+    }
+
     /// Lists a session; the receiver resolves when somebody ends it.
     pub(crate) fn list(self: &Arc<Self>, info: Arc<SessionInfo>) -> (Listed, watch::Receiver<Option<Refusal>>) {
         let (stop, stopped) = watch::channel(None);

@@ -4,11 +4,14 @@ mod ended;
 mod held;
 mod inbox;
 mod live;
+mod patience;
 mod recording;
 mod relay;
 
-pub(crate) use held::{Held, Holds};
+pub(crate) use ended::Ended;
+pub(crate) use held::{Held, Holding, Holds};
 pub(crate) use live::Sessions;
+pub(crate) use patience::Patience;
 pub(crate) use recording::Recording;
 pub(crate) use relay::{Parts, Relay};
 

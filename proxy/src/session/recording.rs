@@ -87,4 +87,13 @@ impl Recording {
         )
         .hint("tell whoever runs Affidavit; your statement was not run")
     }
+
+    /// The same, for a client that has just logged in.
+    pub(crate) fn refused_session(error: &CannotRecord) -> Refusal {
+        Refusal::new(
+            RefusalKind::CannotRecord,
+            format!("the audit record cannot be written, so nobody is let in: {error}"),
+        )
+        .hint("tell whoever runs Affidavit, and connect again later")
+    }
 }

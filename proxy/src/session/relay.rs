@@ -5,9 +5,10 @@
 
 use super::ended::{Ended, Side};
 use super::inbox::{Filled, Inbox};
-use super::{Holds, Recording};
+use super::patience::{Doing, Patience};
+use super::{Holding, Holds, Recording};
 use crate::pipeline::{self, ClientSink, Estimate, Judge, Opinion, Refused, Ruling, Running, SendError, UpstreamSink};
-use model::{Refusal, Statement};
+use model::{Refusal, RefusalKind, Statement};
 use policies::Keys;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,6 +20,10 @@ use wire::{Answer, Conversation, Datasource, Established, Request, Splice, Step,
 
 /// Bytes that may wait for one side before the other is no longer read.
 const HIGH_WATER: usize = 256 * 1024;
+/// Rounds of one session before the other sessions of its thread have theirs.
+const TURNS: usize = 4;
+/// A read of this much at once is of a large answer.
+const BULK: usize = 32 * 1024;
 /// A planner that takes longer has no estimate.
 const ESTIMATE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -28,6 +33,8 @@ enum Waiting {
     Catalog(Pin<Box<dyn Future<Output = Result<u64, Refusal>> + Send>>, Box<Statement>),
     /// For the planner's estimate of its rows.
     Estimate(Pin<Box<dyn Future<Output = (Box<Statement>, Estimate)> + Send>>),
+    /// For its request to be written down.
+    Asking(Holding),
     /// For people.
     Approval(Pin<Box<dyn Future<Output = Ruling> + Send>>),
 }
@@ -51,8 +58,13 @@ pub(crate) struct Relay {
     waiting: Option<Waiting>,
     /// The client's next frame waits for the upstream's answer, so the client is not read without bound.
     client_waits: bool,
+    /// The answer to the present statement is large: it waits for room in the journal before those of others do.
+    bulk: bool,
     /// Resolves when the session must end: expiry, operator, shutdown.
     stop: Pin<Box<dyn Future<Output = Refusal> + Send>>,
+    /// Resolves when the session is to end once nothing is under way.
+    drain: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    patience: Patience,
     activity: Arc<AtomicU64>,
 }
 
@@ -68,8 +80,16 @@ pub(crate) struct Parts {
     pub(crate) holds: Arc<dyn Holds>,
     /// Resolves when the session must end.
     pub(crate) stop: Pin<Box<dyn Future<Output = Refusal> + Send>>,
+    /// Resolves when the session is to end outside of a transaction: the proxy stops.
+    pub(crate) drain: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// How long a statement may run, and a transaction may rest.
+    pub(crate) patience: Patience,
     /// Counts up as bytes move, for whoever watches for idleness.
     pub(crate) activity: Arc<AtomicU64>,
+}
+
+fn stopping() -> Refusal {
+    Refusal::new(RefusalKind::ShuttingDown, "Affidavit is shutting down")
 }
 
 impl Relay {
@@ -94,17 +114,21 @@ impl Relay {
             splice: Splice::default(),
             waiting: None,
             client_waits: false,
+            bulk: false,
             stop: parts.stop,
+            drain: Some(parts.drain),
+            patience: parts.patience,
             activity: parts.activity,
         }
     }
 
-    /// Runs the session to its end and records the end.
-    pub(crate) async fn run(mut self) -> Ended {
+    /// Runs the session to its end and records the end. Also whether something is left running upstream.
+    pub(crate) async fn run(mut self) -> (Ended, bool) {
         let ended = std::future::poll_fn(|cx| self.poll(cx)).await;
+        let unfinished = self.running.is_busy();
         self.recording.close(&self.running.unanswered(), &ended.reason());
         self.last_words(&ended).await;
-        ended
+        (ended, unfinished)
     }
 
     /// Tells both sides, as far as their protocol and their patience allow.
@@ -130,24 +154,29 @@ impl Relay {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        loop {
+        for _ in 0..TURNS {
             match self.turn(cx) {
                 Ok(true) => {}
                 Ok(false) => return Poll::Pending,
                 Err(ended) => return Poll::Ready(ended),
             }
         }
+        // There is more to do, after the others of this thread have had theirs.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// One round: send, settle what waits, read and understand each side. True when anything moved.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
         self.check_stop(cx)?;
+        self.check_patience(cx)?;
         let client_clear = self.send_client(cx)?;
         let upstream_clear = self.send_upstream(cx)?;
+        self.check_drain(cx, client_clear)?;
         let mut moved = self.poll_waiting(cx)?;
         // A full journal stops the reading, so that what is read can always be recorded. One that takes nothing any more
         // does not: its refusal has to reach the client.
-        if self.recording.recorder().poll_room(cx).is_ready() {
+        if self.recording.recorder().poll_room(cx, self.bulk).is_ready() {
             if client_clear || self.to_client.backlog() < HIGH_WATER {
                 moved |= self.read_upstream(cx)?;
             }
@@ -173,6 +202,43 @@ impl Relay {
             Poll::Ready(refusal) => Err(Ended::Closed(refusal)),
             Poll::Pending => Ok(()),
         }
+    }
+
+    /// Ends a session whose statement runs for too long, or whose transaction rests for too long.
+    fn check_patience(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        let doing = match (self.waiting.is_some(), self.running.oldest(), self.conversation.in_transaction()) {
+            // People have their own time limit.
+            (true, _, _) | (false, None, false) => Doing::Nothing,
+            (false, Some(statement), _) => Doing::Statement(statement),
+            (false, None, true) => Doing::Transaction,
+        };
+        match self.patience.poll(cx, doing) {
+            Poll::Ready(refusal) => Err(Ended::Closed(refusal)),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Ends a session that is at rest, when the proxy stops. One in a transaction goes on until that is over; a statement
+    /// that waits for people is parked, which its request has heard of already.
+    fn check_drain(&mut self, cx: &mut Context<'_>, client_clear: bool) -> Result<(), Ended> {
+        if let Some(drain) = &mut self.drain {
+            if drain.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+            self.drain = None;
+        }
+        let parked = matches!(self.waiting, Some(Waiting::Approval(_)));
+        let busy = self.running.is_busy() || self.to_client.backlog() > 0 || !client_clear;
+        if parked {
+            return Err(Ended::Closed(
+                stopping()
+                    .hint("the request stays: once it is approved, connect again and send the very same statement"),
+            ));
+        }
+        if self.waiting.is_none() && !busy && !self.conversation.in_transaction() {
+            return Err(Ended::Closed(stopping().hint("connect again in a moment")));
+        }
+        Ok(())
     }
 
     fn send_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
@@ -221,6 +287,19 @@ impl Relay {
                 }
                 Poll::Ready((statement, estimate)) => {
                     self.judge_by(statement, estimate)?;
+                    Ok(true)
+                }
+            },
+            Some(Waiting::Asking(mut asking)) => match asking.as_mut().poll(cx) {
+                Poll::Pending => {
+                    self.waiting = Some(Waiting::Asking(asking));
+                    Ok(false)
+                }
+                Poll::Ready(held) => {
+                    if let Some(notice) = held.notice {
+                        self.conversation.notice(&notice, self.to_client.own_words());
+                    }
+                    self.waiting = Some(Waiting::Approval(held.ruling));
                     Ok(true)
                 }
             },
@@ -315,6 +394,7 @@ impl Relay {
 
     /// A new statement: refresh the catalog first if it names what the catalog does not know.
     fn consider(&mut self, statement: Box<Statement>) -> Result<(), Ended> {
+        self.bulk = false;
         if statement.facts.unknown_relations.is_empty() || !self.judge.may_refresh(&statement.facts) {
             return self.judge(statement);
         }
@@ -358,11 +438,7 @@ impl Relay {
             }
             Ruling::Refused(refused) => self.refuse(refused),
             Ruling::Held(judged) => {
-                let held = self.holds.hold(judged);
-                if let Some(notice) = held.notice {
-                    self.conversation.notice(&notice, self.to_client.own_words());
-                }
-                self.waiting = Some(Waiting::Approval(held.ruling));
+                self.waiting = Some(Waiting::Asking(self.holds.hold(judged)));
                 Ok(())
             }
         }
@@ -388,6 +464,7 @@ impl Relay {
         match self.from_upstream.poll_fill(cx, &mut self.upstream) {
             Poll::Pending => {}
             Poll::Ready(Ok(Filled::More)) => {
+                self.bulk |= self.from_upstream.unread().len() >= BULK;
                 self.understand_upstream()?;
                 moved = true;
             }
@@ -402,6 +479,9 @@ impl Relay {
         let mut moved = false;
         while self.to_client.backlog() < HIGH_WATER {
             let step = self.conversation.answer(self.from_upstream.unread());
+            if step.is_err() {
+                self.conversation.withheld();
+            }
             match step.map_err(|violation| Ended::Violation(violation, Side::Upstream))? {
                 Step::Need(more) => {
                     self.from_upstream.want(more);
@@ -418,9 +498,12 @@ impl Relay {
                         &self.keys,
                         &mut self.splice,
                     )
-                    .map_err(|violation| Ended::Violation(violation, Side::Upstream))?;
-                    let recorded = pipeline::record(masked, &self.recording, &mut self.running)
-                        .map_err(|error| Ended::Closed(Recording::refusal(&error)))?;
+                    .map_err(|violation| Ended::Violation(violation, Side::Upstream));
+                    let recorded = masked.and_then(|masked| {
+                        pipeline::record(masked, &self.recording, &mut self.running)
+                            .map_err(|error| Ended::Closed(Recording::refusal(&error)))
+                    });
+                    let recorded = recorded.inspect_err(|_| self.conversation.withheld())?;
                     pipeline::release(&recorded, &mut self.to_client);
                     drop(recorded);
                     self.from_upstream.consume(consumed);

@@ -35,6 +35,7 @@ impl Whole {
         let key = LogKey::generate(ORIGIN).unwrap();
         let source = SigningKeySource::Text { text: key.to_text(), origin: "test".into() };
         let mut config = StoreConfig::new(folder.path(), ORIGIN, source);
+        config.create = true;
         config.journal.soft_free_bytes = 0;
         config.journal.hard_free_bytes = 0;
         let (recorder, _) = Recorder::open(config).unwrap();

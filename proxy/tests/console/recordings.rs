@@ -27,6 +27,7 @@ impl Archive {
         let text = LogKey::generate(ORIGIN).unwrap().to_text();
         let mut config =
             StoreConfig::new(folder.path(), ORIGIN, SigningKeySource::Text { text, origin: "test".into() });
+        config.create = true;
         config.journal.soft_free_bytes = 0;
         config.journal.hard_free_bytes = 0;
         config.body_key = body_key.map(Into::into);

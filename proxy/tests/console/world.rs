@@ -153,7 +153,7 @@ impl World {
             recordings,
         })
         .unwrap();
-        tokio::spawn(affidavit::console::serve(console, socket, tls, std::future::pending()));
+        tokio::spawn(affidavit::console::serve(console, socket, tls, 256, std::future::pending()));
         Self { url, issuer, approvals, proxy, roots, _folder: folder }
     }
 

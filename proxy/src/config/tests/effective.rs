@@ -35,6 +35,7 @@ async fn the_report_shows_everything_in_force_and_no_secret() {
     let plain = report.to_string().replace(&folder.path().display().to_string(), "DIR");
     for line in [
         "  place            DIR/audit",
+        "  head             DIR/audit.head",
         "  signing_key      from file DIR/keys/log.key",
         "issuer http://127.0.0.1:9000",
         "listener postgres 127.0.0.1:6432",

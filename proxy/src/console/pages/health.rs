@@ -36,6 +36,16 @@ pub(in crate::console) async fn probe(State(console): State<Console>) -> Respons
     }
 }
 
+/// Whether new sessions should be sent here, and if not, why, by kind: no details, since anyone may ask.
+pub(in crate::console) async fn ready(State(console): State<Console>) -> Response {
+    let unready = console.health().unready().await;
+    if unready.is_empty() {
+        (StatusCode::OK, "ready\n").into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", unready.join(", "))).into_response()
+    }
+}
+
 pub(in crate::console) async fn metrics(State(console): State<Console>) -> Response {
     match console.health().metrics() {
         Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),

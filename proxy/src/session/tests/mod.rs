@@ -81,8 +81,9 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let key = evidence::LogKey::generate("test.example/log").unwrap();
         let source = SigningKeySource::Text { text: key.to_text(), origin: "test".to_owned() };
-        let (recorder, _) =
-            Recorder::open(StoreConfig::new(folder.path().join("audit"), "test.example/log", source)).unwrap();
+        let mut config = StoreConfig::new(folder.path().join("audit"), "test.example/log", source);
+        config.create = true;
+        let (recorder, _) = Recorder::open(config).unwrap();
         std::fs::create_dir(folder.path().join("policies")).unwrap();
         std::fs::write(folder.path().join("policies/test.toml"), POLICY).unwrap();
         let log = recorder.clone();
@@ -91,7 +92,7 @@ impl Bench {
             log.policy_loaded(change.version, change.content, &origin).map_err(|error| error.to_string())?;
             log.policy_activated(change.version, &origin).map(drop).map_err(|error| error.to_string())
         };
-        let policies = PolicyStore::open(&folder.path().join("policies"), Box::new(activate)).unwrap();
+        let policies = PolicyStore::open(&folder.path().join("policies"), false, Box::new(activate)).unwrap();
         let (client, client_side) = pair().await;
         let (upstream, upstream_side) = pair().await;
         let spec = DatasourceSpec {
@@ -119,6 +120,8 @@ impl Bench {
                     Err(_) => std::future::pending().await,
                 }
             }),
+            drain: Box::pin(std::future::pending()),
+            patience: super::Patience::new(None, None),
             activity: Arc::new(AtomicU64::new(0)),
         };
         let established = Established {
@@ -131,7 +134,7 @@ impl Bench {
             upstream_residue: Vec::new(),
             datasource,
         };
-        let relay = tokio::spawn(async move { Relay::new(established, parts).run().await.reason() });
+        let relay = tokio::spawn(async move { Relay::new(established, parts).run().await.0.reason() });
         let mut bench = Self {
             client: BufReader::new(client),
             upstream: BufReader::new(upstream),
