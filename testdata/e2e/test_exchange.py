@@ -315,7 +315,7 @@ def test_who_fails_too_often_waits_and_tokens_do_not(fresh_exchange, agent_token
         client.send(client.proof(client.first(), "guess"))
         assert client.verdict()[0] == "no"
     assert kind == b"E" and b"too many attempts" in body and 20 < attempt < 100, (attempt, body)
-    assert "too many" in place(exchange, "postgres15", credential).psql("SELECT 1").stderr, "from this address nobody may"
+    assert place(exchange, "postgres15", credential).one("SELECT 1") == "1", "others behind the same address do not wait for it"
     assert exchange.post(agent_token, "postgres15")[0] == 200, "exchanging is another matter"
     assert place(exchange, "postgres15", {"user": "ann", "password": agent_token}).one("SELECT 1") == "1"
     denied = [one for one in exchange.proxy.records("sessions", "--limit", "100000") if "too many attempts" in str(one)]

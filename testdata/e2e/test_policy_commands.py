@@ -70,7 +70,7 @@ def test_activate_and_diff(fresh_proxy, through, tmp_path):
         assert sorted(path.name for path in proxy.policies.iterdir()) == ["hospital.toml"]
         done = json.loads(command("activate", wanted, "--json").stdout)
         assert done["changed"] and done["old"] == first and done["version"] != first
-        assert sorted(path.name for path in proxy.policies.iterdir()) == ["clinic.toml"]
+        assert sorted(path.name for path in proxy.policies.iterdir()) == [".activated", "clinic.toml"]
         until(lambda: ssn() == "***", "the new policy has taken over")
         assert "nothing was changed" in command("activate", wanted).stdout
 

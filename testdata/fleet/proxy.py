@@ -69,11 +69,11 @@ class Proxy:
         """affidavit.toml: for each server a plain and a TLS listener, for its hospital, twin and bench databases a datasource."""
         cert, key = tls.certificate(self.home, "proxy")
         lines = [
-            "[store]", f'path = "{self.store}"', 'origin = "audit.test/hospital"', 'signing_key = { file = "keys/log.key" }',
+            "[store]", f'path = "{self.store}"', "create = true", 'origin = "audit.test/hospital"', 'signing_key = { file = "keys/log.key" }',
             f"segment = {self.extra.get('segment', SEGMENT)}", f'durability = "{self.extra.get("durability", "process")}"',
             "", "[[issuers]]", f'issuer = "{self.issuer}"', 'audience = ["affidavit"]',
             'claims = { subject = "sub", name = "email", groups = "groups" }', *self.extra.get("issuer_lines", []), "",
-            "[policies]", 'path = "policies"', "", "[masking]", 'key = { file = "keys/masking.key" }', "",
+            "[policies]", 'path = "policies"', *self.extra.get("policies_lines", []), "", "[masking]", 'key = { file = "keys/masking.key" }', "",
         ]
         secrets = self.home / "keys"
         for name in servers:
