@@ -61,6 +61,14 @@ fn relations_are_replaced_at_their_own_bytes_and_nothing_else_changes() {
         ("INSERT INTO uq SELECT ssn FROM patients", "INSERT INTO uq SELECT ssn FROM $ AS `patients`"),
         ("CREATE VIEW v AS SELECT ssn FROM patients p", "CREATE VIEW v AS SELECT ssn FROM $ p"),
         ("UPDATE uq JOIN patients p ON p.id = 1 SET uq.v = p.ssn", "UPDATE uq JOIN $ p ON p.id = 1 SET uq.v = p.ssn"),
+        (
+            "SELECT DISTINCT 1, EXISTS (SELECT 1 FROM patients p WHERE ssn > 'x') , 2 FROM orders",
+            "SELECT DISTINCT 1, EXISTS (SELECT 1 FROM $ p WHERE ssn > 'x') AS `EXISTS (SELECT 1 FROM patients p WHERE ssn > 'x')` , 2 FROM orders",
+        ),
+        (
+            "SELECT (SELECT max(ssn) FROM patients)+1 UNION SELECT 2",
+            "SELECT (SELECT max(ssn) FROM $ AS `patients`)+1 AS `(SELECT max(ssn) FROM patients)+1` UNION SELECT 2",
+        ),
         ("SELECT zip FROM pv", "SELECT zip FROM (SELECT `id`, CAST('***' AS CHAR) AS `zip` FROM `t`.`pv`) AS `pv`"),
         // Common table expressions and aliases are what the server takes them for.
         (

@@ -8,6 +8,7 @@ mod changes;
 mod expressions;
 mod functions;
 mod gate;
+mod item_names;
 mod projection;
 mod queries;
 mod reader;

@@ -4,6 +4,7 @@
 //! put in and no others. A mistake in finding a place is therefore an error, never a raw value.
 
 use super::gate;
+use super::item_names::alias;
 use super::projection::{projection, quoted};
 use super::source::Source;
 use super::walk::{Named, Walked, walk};
@@ -40,9 +41,10 @@ pub(crate) fn substitute(
         let (parsed, source) = gate::parse(&read)?;
         let walked = walk(&parsed, &source, settings.case_sensitive_names)?
             .ok_or_else(|| "a statement of this kind cannot be computed over masks".to_owned())?;
-        replace(sql, &walked, part, masks, catalog, &mut splices)?;
+        replace(sql, &walked, &source, part, masks, catalog, &mut splices)?;
     }
-    splices.sort_by_key(|splice| splice.bytes.start);
+    // What ends where something else begins comes first.
+    splices.sort_by_key(|splice| (splice.bytes.start, splice.bytes.end));
     let mut text = Vec::with_capacity(sql.len() + 256);
     let mut put = Vec::new();
     let mut done = 0;
@@ -84,6 +86,7 @@ fn verify(statement: &Source, masks: &[SourceMask], put: &[Range<usize>], settin
 fn replace(
     sql: &[u8],
     walked: &Walked,
+    source: &Source,
     part: &Part,
     masks: &[SourceMask],
     catalog: &Catalog,
@@ -97,12 +100,12 @@ fn replace(
         let named = walked.uses.uses.iter().filter_map(|used| used.name.as_deref());
         named.chain(walked.uses.any.iter().map(String::as_str)).any(|name| name.to_lowercase() == column.to_lowercase())
     };
-    for ((named, source), mask) in stored.iter().zip(&part.sources).zip(masks) {
+    for ((named, used), mask) in stored.iter().zip(&part.sources).zip(masks) {
         if mask.columns.is_empty() {
             continue;
         }
-        let bytes = named.bytes.clone().ok_or_else(|| format!("{} has no place in the text", source.table))?;
-        let own = projection(&source.table, mask, catalog, names)?;
+        let bytes = named.bytes.clone().ok_or_else(|| format!("{} has no place in the text", used.table))?;
+        let own = projection(&used.table, mask, catalog, names)?;
         let alias = if named.aliased { String::new() } else { format!(" AS {}", quoted(&named.alias)) };
         let (bytes, before) = table_statement(sql, bytes);
         splices.push(Splice { bytes, instead: format!("{before}{own}{alias}") });
@@ -114,6 +117,12 @@ fn replace(
         };
         stored.iter().zip(masks).any(of)
     };
+    for item in &walked.unnamed {
+        let masked = masks.get(item.sources.clone()).unwrap_or_default().iter().any(|mask| !mask.columns.is_empty());
+        if let Some((end, alias)) = masked.then(|| alias(sql, source, item)).flatten() {
+            splices.push(Splice { bytes: end..end, instead: alias });
+        }
+    }
     for qualified in &walked.qualified {
         if replaced(&qualified.table) {
             splices.push(Splice { bytes: qualified.schema.clone(), instead: String::new() });

@@ -4,8 +4,8 @@ use super::{Rows, Seat, Walk};
 use crate::mysql::queries::{Lowered, unsupported};
 use model::Placement;
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, FromTable, Ident, Insert, InsertAliases, ObjectName, OnInsert, SetExpr,
-    TableObject, Update,
+    Assignment, AssignmentTarget, Delete, FromTable, Ident, Insert, InsertAliases, ObjectName, OnInsert, SelectItem,
+    SetExpr, TableObject, Update,
 };
 
 impl Walk<'_> {
@@ -73,8 +73,14 @@ impl Walk<'_> {
         }
         match returning {
             None => Ok(()),
-            Some(items) => self.items(items, Rows::Result),
+            Some(items) => self.returned(items),
         }
+    }
+
+    /// RETURNING has no SELECT whose list it were.
+    fn returned(&mut self, items: &[SelectItem]) -> Lowered<()> {
+        self.select = None;
+        self.items(items, Rows::Result)
     }
 
     /// What is assigned. The columns that are assigned to are not read.
@@ -189,7 +195,7 @@ impl Walk<'_> {
         self.list(limit, Seat::other("LIMIT"))?;
         match returning {
             None => Ok(()),
-            Some(items) => self.items(items, Rows::Result),
+            Some(items) => self.returned(items),
         }
     }
 

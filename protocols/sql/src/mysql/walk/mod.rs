@@ -44,12 +44,25 @@ pub(super) struct Qualified {
     pub(super) schema: Range<usize>,
 }
 
+/// An item of a select list that the server names by its text.
+#[derive(Clone, Debug)]
+pub(super) struct Unnamed {
+    /// Where its SELECT stands.
+    pub(super) select: usize,
+    /// Its place in the list.
+    pub(super) index: usize,
+    /// The relations that it names, among the sources.
+    pub(super) sources: Range<usize>,
+}
+
 /// What one statement names.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
     pub(super) sources: Vec<Named>,
     pub(super) uses: ColumnUses,
     pub(super) qualified: Vec<Qualified>,
+    /// Items of select lists that have no name of their own and name relations.
+    pub(super) unnamed: Vec<Unnamed>,
     /// Functions that it calls.
     pub(super) calls: Vec<Name>,
     /// Parameters compared with a column, by their place among the parameters.
@@ -110,6 +123,8 @@ pub(super) struct Walk<'s> {
     joins: u32,
     /// How many queries deep.
     depth: usize,
+    /// Where the SELECT of the list that is walked over stands.
+    select: Option<usize>,
     /// Names of common table expressions that can be seen.
     ctes: Vec<String>,
     /// The clause that locks what is read.
@@ -155,6 +170,7 @@ impl<'s> Walk<'s> {
             known: HashSet::new(),
             joins: 0,
             depth: 0,
+            select: None,
             ctes: Vec::new(),
             locking: None,
             inserted: None,

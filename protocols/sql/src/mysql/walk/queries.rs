@@ -1,6 +1,6 @@
 //! Queries: common table expressions, select lists, set operations, ordering and limits.
 
-use super::{Rows, Seat, Walk};
+use super::{Rows, Seat, Unnamed, Walk};
 use crate::mysql::queries::{Lowered, unsupported};
 use model::{ColumnUse, UseContext};
 use sqlparser::ast::{
@@ -175,7 +175,7 @@ impl Walk<'_> {
 
     fn select(&mut self, select: &Select, rows: Rows<'_>) -> Lowered<()> {
         let Select {
-            select_token: _,
+            select_token,
             optimizer_hints: _,
             distinct,
             select_modifiers: _,
@@ -222,7 +222,9 @@ impl Walk<'_> {
             Rows::Exists if compares || having.is_some() => Rows::Apart(Seat::other("EXISTS")),
             rows => rows,
         };
+        let outer = std::mem::replace(&mut self.select, self.source.offset(select_token.0.span));
         self.items(projection, listed)?;
+        self.select = outer;
         if let Some(filter) = selection {
             self.conjuncts(filter, self.clause("WHERE", rows), true)?;
         }
@@ -300,12 +302,19 @@ impl Walk<'_> {
             Rows::Apart(seat) => seat,
             Rows::Result | Rows::Compared | Rows::Exists => Seat::other("an expression"),
         };
-        for item in items {
+        for (index, item) in items.iter().enumerate() {
             match item {
                 SelectItem::UnnamedExpr(expr) => match (self.bare(expr), context()) {
                     (Some(idents), Some(context)) => drop(self.column(idents, context)),
                     (Some(idents), None) => self.see_all(idents),
-                    (None, _) => self.expr(expr, seat)?,
+                    (None, _) => {
+                        let (before, select) = (self.walked.sources.len(), self.select);
+                        self.expr(expr, seat)?;
+                        let sources = before..self.walked.sources.len();
+                        if let Some(select) = select.filter(|_| !sources.is_empty()) {
+                            self.walked.unnamed.push(Unnamed { select, index, sources });
+                        }
+                    }
                 },
                 SelectItem::ExprWithAlias { expr, alias } => {
                     // Texts that differ in strings share what is found out, so a name that is one is not known.
