@@ -45,6 +45,8 @@ const MODIFIERS: [&str; 10] = [
 
 /// Where an alias goes in the client's text, and what it is; `None` where the item cannot be given one.
 pub(super) fn alias(sql: &[u8], source: &Source, item: &Unnamed) -> Option<(usize, String)> {
+    // DO has a list and no names.
+    source.original(item.select)?;
     let tokens = tokens(&source.text);
     let place = |token: &Token<'_>| {
         let (Token::Word(part) | Token::Quoted(part) | Token::Text(part) | Token::Symbol(part)) = token;
