@@ -3,6 +3,7 @@
 use crate::lift::Place;
 use sqlparser::tokenizer::Span;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// A text made from the client's, token by token.
 #[derive(Clone, Debug)]
@@ -10,6 +11,8 @@ pub(super) struct Source {
     pub(super) text: String,
     /// Of each token, in order: where it begins here, and its bytes in the client's text.
     places: Vec<(usize, Range<usize>)>,
+    /// Where each character begins, once it is asked for; empty where each is a byte.
+    characters: OnceLock<Vec<usize>>,
 }
 
 /// Something put in the place of a piece of text.
@@ -21,6 +24,7 @@ impl Source {
         let all = Self {
             text: canonical.to_owned(),
             places: places.iter().map(|place| (place.key, place.start..place.end)).collect(),
+            characters: OnceLock::new(),
         };
         let mut statements = Vec::new();
         let mut start = 0;
@@ -36,7 +40,7 @@ impl Source {
 
     /// A text whose tokens stand nowhere in the client's.
     pub(super) fn of(text: String) -> Self {
-        Self { text, places: Vec::new() }
+        Self { text, places: Vec::new(), characters: OnceLock::new() }
     }
 
     /// A piece of it.
@@ -45,6 +49,7 @@ impl Source {
         Self {
             text: self.text.get(range.clone()).unwrap_or_default().to_owned(),
             places: within.map(|(at, bytes)| (at - range.start, bytes.clone())).collect(),
+            characters: OnceLock::new(),
         }
     }
 
@@ -63,7 +68,7 @@ impl Source {
             text.push_str(instead);
             done = start + length;
         }
-        Self { text, places }
+        Self { text, places, characters: OnceLock::new() }
     }
 
     /// Where the token at a place that the parser tells begins.
@@ -73,10 +78,11 @@ impl Source {
         if span.start.line != 1 {
             return None;
         }
-        if self.text.is_ascii() {
-            return Some(column);
-        }
-        self.text.char_indices().map(|(at, _)| at).nth(column)
+        let characters = self.characters.get_or_init(|| match self.text.is_ascii() {
+            true => Vec::new(),
+            false => self.text.char_indices().map(|(at, _)| at).collect(),
+        });
+        if characters.is_empty() { Some(column) } else { characters.get(column).copied() }
     }
 
     /// The client's bytes of the token that begins at `offset`.
