@@ -160,7 +160,12 @@ fn show(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended 
     let kind = words.iter().find(|word| !matches!(**word, "FULL" | "EXTENDED" | "GLOBAL" | "SESSION" | "LOCAL"));
     // What creates an account shows the hash of its password.
     let account = words.windows(2).any(|pair| matches!(pair, ["CREATE", "USER"]));
-    if account || !kind.is_some_and(|kind| STRUCTURE.contains(kind)) {
+    // Counters tell how much was read; what connections are like is no secret.
+    const CONNECTIONS: [&str; 4] = ["ssl_", "uptime", "threads_", "wsrep_"];
+    let counters = kind == Some(&"STATUS")
+        && !matches!(tokens.last(), Some(Token::Text(name))
+            if CONNECTIONS.iter().any(|own| name.to_ascii_lowercase().starts_with(own)));
+    if account || counters || !kind.is_some_and(|kind| STRUCTURE.contains(kind)) {
         let what = format!("SHOW {}, which may quote statements or data", kind.copied().unwrap_or_default());
         tracer.draft.opaque(&what, true);
         return Ended::unknown(Verb::Show, &what);
