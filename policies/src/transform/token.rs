@@ -11,8 +11,9 @@ use model::codec::Decimal;
 const ALPHABET: [u8; 32] = *b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Characters of a token without format: 80 bits.
 const LENGTH: usize = 16;
-/// Integers are permuted within these bounds, so that a value has one token in every width of three bytes or more.
-const TIERS: [u128; 4] = [0, 1 << 23, 1 << 31, 1 << 63];
+/// Integers are permuted within these bounds, so that a value has one token in every width of three bytes or more that holds
+/// it, signed or not.
+const TIERS: [u128; 7] = [0, 1 << 23, 1 << 24, 1 << 31, 1 << 32, 1 << 63, 1 << 64];
 
 /// The tokens of one domain.
 pub(crate) struct Token {
@@ -163,7 +164,9 @@ impl Token {
             self.permutation.range(size, *low, *high)?
         };
         let token = i128::try_from(token).ok()?;
-        Some(if value < 0 { -token } else { token })
+        // The least number of a signed type stands alone in its tier: what becomes of it does not fit.
+        let limit = 1_i128 << (u32::from(bytes) * 8 - u32::from(signed));
+        Some(if value < 0 { -token } else { token }).filter(|token| (-limit..limit).contains(token))
     }
 
     /// Keeps the scale and the number of digits.

@@ -62,7 +62,20 @@ fn an_integer_has_one_token_in_every_width() {
     assert_eq!(mediumint, tokens.int(1_234_567, 4, true));
     assert_eq!(mediumint, tokens.int(1_234_567, 8, false));
     assert_eq!(tokens.int(-1_234_567, 4, true), mediumint.map(|token| -token));
-    assert_eq!(tokens.int(i128::from(u64::MAX), 8, false), None, "beyond the last tier: redacted");
+    assert_eq!(tokens.int(i128::from(i64::MIN), 8, true), None, "it stands alone: redacted");
+}
+
+#[test]
+fn unsigned_integers_beyond_the_signed_ones_have_tokens_too() {
+    let tokens = token("account", false);
+    for bytes in [3_u8, 4, 8] {
+        let half = 1_i128 << (u32::from(bytes) * 8 - 1);
+        let values = [half, half + 1, half + 12_345, 2 * half - 1];
+        let found: HashSet<i128> = values.iter().filter_map(|value| tokens.int(*value, bytes, false)).collect();
+        assert_eq!(found.len(), values.len(), "{bytes}");
+        assert!(found.iter().all(|token| (half..2 * half).contains(token)), "{bytes}: {found:?}");
+    }
+    assert_eq!(tokens.int(1 << 31, 4, false), tokens.int(1 << 31, 8, true));
 }
 
 proptest! {

@@ -98,6 +98,8 @@ pub(crate) struct MysqlConversation {
     pub(crate) definitions: Definitions,
     /// Texts that were substituted last.
     pub(crate) substituted: Substituted,
+    /// What a statement has set that made the settings stale: if the server says OK to it, they may be known by that.
+    pub(crate) setting: Option<Arc<Facts>>,
     /// Statements handed out so far.
     pub(crate) numbered: u64,
     pub(crate) draft: Option<Draft>,
@@ -142,6 +144,7 @@ impl MysqlConversation {
             made: Made::default(),
             definitions: Definitions::default(),
             substituted: Substituted::default(),
+            setting: None,
             numbered: 0,
             draft: None,
             changing: None,
@@ -306,7 +309,7 @@ impl Conversation for MysqlConversation {
             (None, None) => 1,
         };
         let mut payload = Vec::new();
-        errors::put_refusal(&mut payload, refusal, errors::code(refusal.kind));
+        errors::put_refusal(&mut payload, refusal, errors::last_code(refusal.kind, self.mariadb));
         packet::put(out, sequence, &payload);
     }
 

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use model::{Facts, Refusal, Statement, TableRef, Verb};
 use sql::{Analyser, Catalog, Dialect, Settings};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use wire::{Datasource, DatasourceSpec, Sample, SampleOrder, SpecError, Survey, UpstreamTls, trace_view};
@@ -52,8 +52,9 @@ struct Shared {
     refreshing: tokio::sync::Mutex<()>,
     /// Reads begun so far: who waited while one began needs none of its own.
     begun: AtomicU64,
-    /// A definition has run since the catalog was read.
-    outdated: AtomicBool,
+    /// Definitions that have run, and how many of them had when the last reading that is in force began.
+    defined: AtomicU64,
+    read: AtomicU64,
     seen: Mutex<Seen>,
     /// The upstream's greeting, as it was last.
     greeting: Mutex<Option<Greeting>>,
@@ -91,7 +92,8 @@ impl MysqlDatasource {
                 digest: Mutex::new(None),
                 refreshing: tokio::sync::Mutex::new(()),
                 begun: AtomicU64::new(0),
-                outdated: AtomicBool::new(false),
+                defined: AtomicU64::new(0),
+                read: AtomicU64::new(0),
                 seen: Mutex::new(Seen { mariadb: false, version: 0 }),
                 greeting: Mutex::new(None),
                 unreached: Mutex::new(None),
@@ -143,14 +145,23 @@ impl MysqlDatasource {
         Arc::new(procedures.facts(sql, &facts, settings, analyse))
     }
 
-    /// A definition has run: the catalog in force may be wrong about views and columns.
+    /// A definition has run: the catalog in force may be wrong about views and columns. It is read again at once, beside the
+    /// session: until that is done it counts as outdated, and what depends on it waits.
     pub(crate) fn outdate(&self) {
-        self.shared.outdated.store(true, Ordering::SeqCst);
+        self.shared.defined.fetch_add(1, Ordering::SeqCst);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let datasource = self.clone();
+            runtime.spawn(async move {
+                if let Err(refusal) = datasource.refresh_catalog().await {
+                    tracing::debug!(%refusal, "the catalog is read again when it is needed");
+                }
+            });
+        }
     }
 
-    /// Whether a definition has run since the catalog was read.
+    /// Whether a definition has run since the reading began that is in force.
     pub(crate) fn is_outdated(&self) -> bool {
-        self.shared.outdated.load(Ordering::SeqCst)
+        self.shared.read.load(Ordering::SeqCst) < self.shared.defined.load(Ordering::SeqCst)
     }
 
     /// Settings as they are before the server was asked.
@@ -246,18 +257,18 @@ impl Datasource for MysqlDatasource {
 
     async fn refresh_catalog(&self) -> Result<u64, Refusal> {
         let shared = &self.shared;
-        let before = shared.begun.load(Ordering::SeqCst);
+        let (before, outdated) = (shared.begun.load(Ordering::SeqCst), self.is_outdated());
         let _turn = shared.refreshing.lock().await;
-        if shared.begun.load(Ordering::SeqCst) > before {
+        if shared.begun.load(Ordering::SeqCst) > before || (outdated && !self.is_outdated()) {
+            // Somebody has read it after we were asked, or after what had made us ask.
             return Ok(self.catalog_epoch());
         }
         shared.begun.fetch_add(1, Ordering::SeqCst);
+        let defined = shared.defined.load(Ordering::SeqCst);
         let (mut link, _, capabilities) = self.connect().await?;
-        let outdated = shared.outdated.swap(false, Ordering::SeqCst);
-        let mut snapshot = Snapshot::read(&mut link, capabilities).await.map_err(|error| {
-            shared.outdated.fetch_or(outdated, Ordering::SeqCst);
-            unavailable(&shared.spec, &format!("its catalog cannot be read: {error}"))
-        })?;
+        let mut snapshot = Snapshot::read(&mut link, capabilities)
+            .await
+            .map_err(|error| unavailable(&shared.spec, &format!("its catalog cannot be read: {error}")))?;
         let digest = snapshot.digest;
         if *lock(&shared.digest) != Some(digest) {
             let procedures = Arc::new(snapshot.procedures());
@@ -266,6 +277,8 @@ impl Datasource for MysqlDatasource {
             *shared.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
             *lock(&shared.digest) = Some(digest);
         }
+        // Only now: until the new one is in force, what depends on the old one must know that it is old.
+        shared.read.fetch_max(defined, Ordering::SeqCst);
         Ok(self.catalog_epoch())
     }
 

@@ -18,6 +18,25 @@ pub(crate) const UNKNOWN_STATEMENT: Code = Code(1243, *b"HY000");
 /// A handshake that cannot be read (`ER_HANDSHAKE_ERROR`).
 pub(crate) const BAD_HANDSHAKE: Code = Code(1043, *b"08S01");
 
+/// A table that does not exist (`ER_NO_SUCH_TABLE`).
+pub(crate) const NO_SUCH_TABLE: Code = Code(1146, *b"42S02");
+
+/// What the server would have said of a statement that was refused because it names a table that the catalog does not know,
+/// after it was read again for its sake.
+pub(crate) fn missing_table(refusal: &Refusal, facts: &Facts, database: Option<&String>) -> Option<String> {
+    let about_the_text =
+        matches!(refusal.kind, RefusalKind::Denied | RefusalKind::NotUnderstood | RefusalKind::NotSupported);
+    if refusal.rule.is_some() || !about_the_text {
+        return None;
+    }
+    // In brackets stands a reason to read the catalog, not a name; and `procedure p` may be one whose body cannot be seen.
+    let name = facts.unknown_relations.iter().find(|name| !name.starts_with('(') && !name.contains(' '))?;
+    match database.filter(|_| !name.contains('.')) {
+        Some(database) => Some(format!("Table '{database}.{name}' doesn't exist")),
+        None => Some(format!("Table '{name}' doesn't exist")),
+    }
+}
+
 /// The number and SQLSTATE of a kind of refusal.
 pub(crate) fn code(kind: RefusalKind) -> Code {
     match kind {
@@ -33,6 +52,15 @@ pub(crate) fn code(kind: RefusalKind) -> Code {
         RefusalKind::SessionExpired | RefusalKind::ShuttingDown | RefusalKind::NotNow => Code(1053, *b"08S01"),
         RefusalKind::LimitReached => Code(1040, *b"08004"),
         RefusalKind::Internal => Code(1105, *b"HY000"),
+    }
+}
+
+/// The number and SQLSTATE of the last words of a session: what drivers take for a lost connection.
+pub(crate) fn last_code(kind: RefusalKind, mariadb: bool) -> Code {
+    match kind {
+        RefusalKind::UpstreamUnavailable if mariadb => Code(1927, *b"70100"),
+        RefusalKind::UpstreamUnavailable => Code(4031, *b"HY000"),
+        other => code(other),
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn run(link: &mut Link, sql: &str, capabilities: Capabilities) 
         Some(0xFF) => return Err(server_error(&first)),
         _ => lenenc::int(&mut Cursor::new(&first)).map_err(|_| violation("column count"))?,
     };
-    if columns == 0 || columns > 4096 {
+    if columns == 0 || columns > 65_535 {
         return Err(violation("column count"));
     }
     for _ in 0..columns {

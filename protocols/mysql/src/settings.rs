@@ -96,9 +96,56 @@ pub(crate) fn may_change(facts: &Facts) -> bool {
     facts.unparsed.is_some()
         || facts.parts.iter().any(|part| {
             !part.opaque.is_empty()
-                || matches!(part.verb, Verb::Call | Verb::Other)
+                || part.verb == Verb::Other
                 || part.settings.iter().any(|change| matters(&change.name))
         })
+}
+
+/// Takes over what a statement has set, once the server has said OK to it. `None` where only the server can tell: then it is
+/// asked.
+pub(crate) fn set(settings: &mut Settings, facts: &Facts) -> Option<()> {
+    let [part] = facts.parts.as_slice() else { return None };
+    // Another grammar may be the character set's doing or that of sql_mode.
+    let foreign = settings.sql_mode.foreign_grammar;
+    if facts.unparsed.is_some() || !part.opaque.is_empty() || part.verb == Verb::Other || foreign {
+        return None;
+    }
+    let changes = || part.settings.iter().filter(|change| matters(&change.name));
+    let known = |change: &model::SettingChange| match (change.name.as_str(), change.value.as_deref()) {
+        ("database", Some(name)) => name.is_ascii(),
+        ("names", Some(charset)) => ascii_safe(charset.as_bytes()),
+        _ => false,
+    };
+    if !changes().all(known) {
+        return None;
+    }
+    for change in changes() {
+        match (change.name.as_str(), &change.value) {
+            ("database", Some(name)) => settings.search_path = vec![name.clone()],
+            (_, charset) => {
+                settings.ascii_safe_encoding = true;
+                settings.utf8 = charset.as_ref().is_some_and(|charset| has(&UTF8, charset.as_bytes()));
+            }
+        }
+    }
+    Some(())
+}
+
+/// Whether a text is cut into the same tokens under every setting: no quotes or escapes that one of them could turn into
+/// something else, no operator that could be another.
+pub(crate) fn reads_alike(sql: &[u8]) -> bool {
+    const LONGEST: usize = 4096;
+    sql.len() <= LONGEST && sql.is_ascii() && !sql.iter().any(|byte| matches!(byte, b'"' | b'\\' | b'|'))
+}
+
+/// Whether what such a text does depends on no database, and it runs nothing that is not the server's own.
+pub(crate) fn is_independent(facts: &Facts) -> bool {
+    let own = |part: &model::Part| {
+        part.tables.is_empty()
+            && (part.opaque.is_empty() || part.verb == Verb::Show)
+            && part.calls.iter().all(|call| call.pure)
+    };
+    facts.unparsed.is_none() && facts.unknown_relations.is_empty() && facts.parts.iter().all(own)
 }
 
 /// Texts that mean the same under every setting, and ask for what a question of ours in between would wipe out.

@@ -37,16 +37,28 @@ impl Snapshot {
 /// View texts come fully qualified when nothing is on the path.
 const PREPARE: &str = "SET search_path = ''; SET client_encoding = 'UTF8'; SET extra_float_digits = 1; SET quote_all_identifiers = off; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-const RELATIONS: &str = "SELECT c.oid, n.nspname, c.relname, c.relkind, \
-     CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END \
-     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
-     AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp\\_%'";
+/// OIDs below it are the server's own objects, which do not change while it runs.
+const FIRST_OF_USERS: &str = "16384";
 
-const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), \
-     NOT a.attnotnull FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
-     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
-     ORDER BY a.attrelid, a.attnum";
+/// Which objects a question is about: `<` for the server's own, `>=` for users'.
+fn relations(whose: &str) -> String {
+    format!(
+        "SELECT c.oid, n.nspname, c.relname, c.relkind, \
+         CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.oid {whose} {FIRST_OF_USERS} \
+         AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp\\_%'"
+    )
+}
+
+fn columns(whose: &str) -> String {
+    format!(
+        "SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), \
+         NOT a.attnotnull FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+         WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
+         AND a.attrelid {whose} {FIRST_OF_USERS} ORDER BY a.attrelid, a.attnum"
+    )
+}
 
 const PARENTS: &str = "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno";
 
@@ -56,10 +68,10 @@ const WELL_KNOWN: &str = "'btree_gin', 'btree_gist', 'citext', 'cube', 'earthdis
      'intarray', 'isn', 'ltree', 'pg_trgm', 'pgcrypto', 'seg', 'unaccent', 'uuid-ossp', 'vector'";
 
 /// A routine of a well-known extension counts as one in C.
-fn routines() -> String {
+fn routines(whose: &str) -> String {
     format!(
         "SELECT n.nspname, p.proname, CASE WHEN {} THEN 'c' ELSE l.lanname END, p.provolatile, p.oid < 16384, \
-         p.prosecdef, p.proretset {ROUTINES}",
+         p.prosecdef, p.proretset {ROUTINES} WHERE p.oid {whose} {FIRST_OF_USERS} ORDER BY p.oid",
         member("pg_proc", "p.oid")
     )
 }
@@ -99,33 +111,86 @@ const UNIQUE: &str = "SELECT i.indrelid, i.indexrelid, a.attname FROM pg_catalog
      AND a.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1]) \
      WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL";
 
-const TYPES: &str = "SELECT oid, pg_catalog.format_type(oid, NULL), typtype, typbasetype, typelem, typcategory \
-     FROM pg_catalog.pg_type WHERE typtype IN ('b', 'c', 'd', 'e', 'r', 'm')";
+fn types(whose: &str) -> String {
+    format!(
+        "SELECT oid, pg_catalog.format_type(oid, NULL), typtype, typbasetype, typelem, typcategory \
+         FROM pg_catalog.pg_type WHERE typtype IN ('b', 'c', 'd', 'e', 'r', 'm') AND oid {whose} {FIRST_OF_USERS} ORDER BY oid"
+    )
+}
 
 const LABELS: &str = "SELECT enumtypid, enumlabel FROM pg_catalog.pg_enum ORDER BY enumtypid, enumsortorder";
 
-/// Reads the catalog over a link that is ours.
-pub(crate) async fn read(link: &mut Link, epoch: u64) -> io::Result<Snapshot> {
+/// Rows that were read: of relations, columns, routines and types.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Objects {
+    relations: Rows,
+    columns: Rows,
+    routines: Rows,
+    types: Rows,
+}
+
+impl Objects {
+    async fn read(link: &mut Link, whose: &str) -> io::Result<Self> {
+        Ok(Self {
+            relations: link.query(&relations(whose)).await?,
+            columns: link.query(&columns(whose)).await?,
+            routines: link.query(&routines(whose)).await?,
+            types: link.query(&types(whose)).await?,
+        })
+    }
+}
+
+/// What was read last, so that what cannot have changed is not read again, and what has not is not looked at again.
+#[derive(Debug, Default)]
+pub(crate) struct LastRead {
+    /// The server's own objects, and its version.
+    own: Option<(u32, Objects)>,
+    /// Everything else.
+    users: Option<(Objects, [Rows; 5])>,
+}
+
+/// Reads the catalog over a link that is ours, to a server of this version. `None` when it is as it was read last.
+pub(crate) async fn read(
+    link: &mut Link,
+    epoch: u64,
+    version: u32,
+    last: &mut LastRead,
+) -> io::Result<Option<Snapshot>> {
     link.query(PREPARE).await?;
-    let relations = link.query(RELATIONS).await?;
-    let columns = link.query(COLUMNS).await?;
+    if last.own.as_ref().is_none_or(|(of, _)| *of != version) {
+        *last = LastRead { own: Some((version, Objects::read(link, "<").await?)), users: None };
+    }
+    let users = Objects::read(link, ">=").await?;
     let parents = link.query(PARENTS).await?;
-    let routines = link.query(&routines()).await?;
     let operators = link.query(&operators()).await?;
     let setters = link.query(SETTERS).await?;
     let unique = link.query(UNIQUE).await?;
-    let types = link.query(TYPES).await?;
     let labels = link.query(LABELS).await?;
     link.query("ROLLBACK").await?;
+    let read = (users, [parents, operators, setters, labels, unique]);
+    if last.users.as_ref() == Some(&read) {
+        return Ok(None);
+    }
+    let own = last.own.as_ref().map(|(_, own)| own.clone()).unwrap_or_default();
+    let snapshot = snapshot(&own, &read.0, &read.1, epoch);
+    last.users = Some(read);
+    Ok(Some(snapshot))
+}
+
+fn snapshot(own: &Objects, users: &Objects, others: &[Rows; 5], epoch: u64) -> Snapshot {
+    let [parents, operators, setters, labels, unique] = others;
+    let both = |own: &Rows, users: &Rows| -> Rows { own.iter().chain(users).cloned().collect() };
+    let columns = both(&own.columns, &users.columns);
     let nullable = columns.iter().filter_map(|row| Some(((number(row, 0)?, number(row, 1)?), flag(row, 4)))).collect();
-    let relations = build_relations(&relations, &columns, &parents);
-    let routines = routines.iter().filter_map(|row| routine(row)).collect();
+    let relations = build_relations(&both(&own.relations, &users.relations), &columns, parents);
+    let routines = own.routines.iter().chain(&users.routines).filter_map(|row| routine(row)).collect();
     let operators = operators.iter().map(|row| text(row, 0).to_owned());
     let catalog = Catalog::new(epoch, relations, routines).with_user_operators(operators);
     let catalog = catalog.with_code_that_sets_settings(setters.first().is_none_or(|row| text(row, 0) != "f"));
-    let unique = unique_indexes(&unique, &catalog);
+    let unique = unique_indexes(unique, &catalog);
     let catalog = catalog.with_unique_indexes(unique);
-    Ok(Snapshot { catalog: Arc::new(catalog), types: build_types(&types, &labels), nullable })
+    let types = build_types(&both(&own.types, &users.types), labels);
+    Snapshot { catalog: Arc::new(catalog), types, nullable }
 }
 
 /// The columns of each unique index, with its table.

@@ -19,6 +19,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use wire::{Answer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
 
+/// Said with a notification whose payload is left out.
+const WITHHELD_PAYLOAD: &str =
+    "the payload of a notification is withheld: another session wrote it, and it may quote protected data";
+
 /// How the last batch of rows lay in the input: what splicing it needs to know.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BatchShape {
@@ -185,7 +189,12 @@ impl Conversation for PostgresConversation {
                 return Err(Violation("a message to be templated is cut".to_owned()));
             };
             match tag {
-                b'A' => put_bare_notification(body, out)?,
+                // A client that has a right to expect it is told.
+                b'A' => {
+                    if put_bare_notification(body, out)? {
+                        put_notice(WITHHELD_PAYLOAD, out)?;
+                    }
+                }
                 _ => put_template(tag, body, out)?,
             }
             rest = rest.get(consumed..).unwrap_or_default();
@@ -222,9 +231,15 @@ impl Conversation for PostgresConversation {
     }
 
     fn reanalyse(&mut self, statement: &mut Statement) {
+        if self.proposal.as_ref().is_some_and(|proposal| proposal.live.function) {
+            // It is no text: what stands for it in the record says nothing of what it does.
+            return;
+        }
         let prepared = self.proposal.as_ref().and_then(|proposal| proposal.live.prepared.clone());
+        let runs_at_once = matches!(self.proposal.as_ref().map(|proposal| &proposal.kind), Some(Proposed::Query));
         let (facts, uses) = match prepared {
             Some(prepared) => self.facts_of(&prepared),
+            None if runs_at_once => self.facts_of_query(&statement.sql),
             None => self.facts(&statement.sql, None),
         };
         let preparing = match self.proposal.as_ref().map(|proposal| &proposal.kind) {

@@ -2,7 +2,7 @@
 
 use crate::auth::scram::KeyCache;
 use crate::auth::upstream::{LoginFailure, Welcome, login};
-use crate::catalog::{Snapshot, read};
+use crate::catalog::{LastRead, Snapshot, read};
 use crate::estimate;
 use crate::link::{Link, cancel};
 use crate::session::{default_settings, server_version};
@@ -14,7 +14,7 @@ use sql::{Analyser, Dialect};
 use std::any::Any;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::Mutex;
 use wire::{Datasource, DatasourceSpec, Sample, SampleOrder, Survey, trace_view};
@@ -33,11 +33,19 @@ pub(crate) struct Source {
     snapshot: ArcSwap<Snapshot>,
     /// The server's version as a number, once it was seen.
     version: AtomicU32,
-    /// A definition has run since the catalog was read.
-    outdated: AtomicBool,
+    /// Definitions that have run, and how many of them had when the last reading that is in force began.
+    defined: AtomicU64,
+    read: AtomicU64,
     /// Held while the catalog is read, so that many sessions that miss a relation cause one reading.
-    /// When the last reading began.
-    refreshing: Mutex<Option<Instant>>,
+    refreshing: Mutex<Refreshing>,
+}
+
+/// The last reading of the catalog.
+#[derive(Default)]
+struct Refreshing {
+    /// When it began.
+    began: Option<Instant>,
+    read: LastRead,
 }
 
 impl Source {
@@ -49,8 +57,9 @@ impl Source {
             analyser: Analyser::new(Dialect::Postgres),
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             version: AtomicU32::new(0),
-            outdated: AtomicBool::new(false),
-            refreshing: Mutex::new(None),
+            defined: AtomicU64::new(0),
+            read: AtomicU64::new(0),
+            refreshing: Mutex::default(),
         }
     }
 
@@ -67,14 +76,23 @@ impl Source {
         self.snapshot.load_full()
     }
 
-    /// A definition has run: the catalog in force may be wrong.
-    pub(crate) fn outdate(&self) {
-        self.outdated.store(true, Ordering::SeqCst);
+    /// A definition has run: the catalog in force may be wrong. It is read again at once, beside the session: until that is
+    /// done it counts as outdated, and what depends on it waits.
+    pub(crate) fn outdate(self: &Arc<Self>) {
+        self.defined.fetch_add(1, Ordering::SeqCst);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let datasource = PostgresDatasource(self.clone());
+            runtime.spawn(async move {
+                if let Err(refusal) = datasource.refresh_catalog().await {
+                    tracing::debug!(%refusal, "the catalog is read again when it is needed");
+                }
+            });
+        }
     }
 
-    /// Whether a definition has run since the catalog was read.
+    /// Whether a definition has run since the reading began that is in force.
     pub(crate) fn is_outdated(&self) -> bool {
-        self.outdated.load(Ordering::SeqCst)
+        self.read.load(Ordering::SeqCst) < self.defined.load(Ordering::SeqCst)
     }
 
     /// The facts, with a reason to read the catalog again before they are judged, where that is due and matters.
@@ -139,25 +157,28 @@ impl Datasource for PostgresDatasource {
     }
 
     async fn refresh_catalog(&self) -> Result<u64, Refusal> {
-        let asked = Instant::now();
+        let (asked, outdated) = (Instant::now(), self.0.is_outdated());
         let source = &self.0;
         let mut last = source.refreshing.lock().await;
-        if last.is_some_and(|began| began > asked) {
-            // Somebody began to read it after we were asked, and is done.
+        let in_time = last.began.is_some_and(|began| began > asked);
+        if in_time || (outdated && !source.is_outdated()) {
+            // Somebody has read it after we were asked, or after what had made us ask.
             return Ok(self.catalog_epoch());
         }
         let began = Instant::now();
+        let defined = source.defined.load(Ordering::SeqCst);
         let (mut link, _) = source.connect(&source.own_params()).await.map_err(|failure| failure.refusal().clone())?;
-        let epoch = self.catalog_epoch().saturating_add(1);
-        let outdated = source.outdated.swap(false, Ordering::SeqCst);
-        let snapshot = read(&mut link, epoch).await.map_err(|error| {
-            source.outdated.fetch_or(outdated, Ordering::SeqCst);
-            source.unreadable(&error)
-        })?;
+        let (epoch, version) = (self.catalog_epoch().saturating_add(1), source.version.load(Ordering::Relaxed));
+        let read = read(&mut link, epoch, version, &mut last.read).await;
+        let snapshot = read.map_err(|error| source.unreadable(&error))?;
         let _ = link.send(&TERMINATE).await;
-        source.snapshot.store(Arc::new(snapshot));
-        *last = Some(began);
-        Ok(epoch)
+        if let Some(snapshot) = snapshot {
+            source.snapshot.store(Arc::new(snapshot));
+        }
+        // Only now: until the new one is in force, what depends on the old one must know that it is old.
+        source.read.fetch_max(defined, Ordering::SeqCst);
+        last.began = Some(began);
+        Ok(self.catalog_epoch())
     }
 
     fn catalog_epoch(&self) -> u64 {

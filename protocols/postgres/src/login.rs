@@ -161,6 +161,18 @@ async fn enter(
         desk.abandoned(&admission, &wishes.claim, &refusal);
         return refuse(client, refusal).await;
     };
+    if let Some(name) = foreign_database(&source, &wishes) {
+        // In the words of a server that has no such database.
+        let text = format!("database \"{name}\" does not exist");
+        let hint = format!("connect to \"{}\", the datasource that is served here", source.spec().name);
+        let refusal = Refusal::new(RefusalKind::NotAllowed, text).hint(hint);
+        desk.abandoned(&admission, &wishes.claim, &refusal);
+        let mut frame = Vec::new();
+        let reply = Reply { code: "3D000", ..Reply::from(&refusal) };
+        reply.put("FATAL", &mut frame).map_err(violation)?;
+        send_away(&mut client, &frame).await?;
+        return Err(LoginError::Refused(refusal));
+    }
     let database = source.spec().database.clone().or_else(|| wishes.claim.database.clone());
     let database = database.unwrap_or_else(|| source.spec().user.clone());
     let params = upstream_params(startup, &wishes, &source.spec().user, &database);
@@ -216,6 +228,12 @@ async fn enter(
         upstream_residue,
         datasource: admission.datasource,
     })))
+}
+
+/// The database that the client asks for, where that is neither the datasource nor its database.
+fn foreign_database<'w>(source: &Source, wishes: &'w Wishes) -> Option<&'w str> {
+    let (own, asked) = (source.spec().database.as_deref()?, wishes.claim.database.as_deref()?);
+    (asked != own && asked != source.spec().name).then_some(asked)
 }
 
 fn now() -> Timestamp {

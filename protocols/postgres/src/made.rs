@@ -7,6 +7,7 @@
 //! relations there are. While that is in doubt nothing that is not qualified has a meaning.
 
 use crate::catalog::{relation_kind, text};
+use crate::lexer::{Token, tokens};
 use model::{Access, Facts, Opaque, Outputs, Reach, TableRef, Verb};
 use sql::{Analyser, Catalog, CatalogColumn, Dialect, Relation};
 use std::collections::HashSet;
@@ -184,12 +185,28 @@ pub(crate) fn unsettled(facts: &Facts) -> Facts {
 /// Whether a text only begins, ends or configures a transaction or the session, so that it needs to know no relation: asking
 /// before it would take a snapshot that it is about to configure.
 pub(crate) fn configures(sql: &[u8]) -> bool {
-    let text = sql.trim_ascii_start();
-    let word = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    let word = text.get(..word).unwrap_or_default().to_ascii_lowercase();
-    let words: [&[u8]; 10] =
-        [b"begin", b"start", b"commit", b"end", b"rollback", b"abort", b"savepoint", b"release", b"set", b"reset"];
-    words.contains(&word.as_slice()) && !text.contains(&b';')
+    const WORDS: [&str; 14] = [
+        "begin",
+        "start",
+        "commit",
+        "end",
+        "rollback",
+        "abort",
+        "savepoint",
+        "release",
+        "set",
+        "reset",
+        "discard",
+        "deallocate",
+        "listen",
+        "unlisten",
+    ];
+    let Ok(tokens) = tokens(sql) else { return false };
+    let ends = |token: &Token| *token == Token::Sign(b';');
+    let length = tokens.iter().rposition(|(token, _)| !ends(token)).map_or(0, |at| at.saturating_add(1));
+    let one = tokens.get(..length).unwrap_or_default();
+    let begins = matches!(one.first(), Some((Token::Word(word), _)) if WORDS.contains(&word.as_str()));
+    begins && !one.iter().any(|(token, _)| ends(token))
 }
 
 #[cfg(test)]
@@ -226,6 +243,9 @@ mod tests {
     #[test]
     fn what_needs_no_relation() {
         assert!(configures(b" BEGIN ISOLATION LEVEL SERIALIZABLE") && configures(b"set local x = 1"));
+        for text in ["ROLLBACK;", "/* pool */ rollback ;;", "-- x\nCOMMIT -- y\n; ", "DISCARD ALL", "reset all"] {
+            assert!(configures(text.as_bytes()), "{text}");
+        }
         assert!(!configures(b"BEGIN; SELECT 1") && !configures(b"SELECT 1") && !configures(b""));
     }
 }

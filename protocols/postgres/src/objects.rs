@@ -8,8 +8,9 @@
 
 use crate::lexer::{Token, tokens};
 use bytes::Bytes;
-use model::{Facts, Part, Verb};
+use model::{Facts, Part, StatementId, Verb};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Names kept for one session.
@@ -35,6 +36,8 @@ pub(crate) struct Made {
 /// What is behind a name.
 #[derive(Clone, Debug)]
 pub(crate) struct Behind {
+    /// The statement that made the name.
+    pub(crate) by: StatementId,
     pub(crate) query: Bytes,
     /// What it did when it was declared or prepared.
     pub(crate) facts: Arc<Facts>,
@@ -69,6 +72,13 @@ impl Objects {
     pub(crate) fn learn(&mut self, name: Name, behind: Behind) {
         if self.names.len() < MAX_OBJECTS || self.names.contains_key(&name) {
             self.names.insert(name, behind);
+        }
+    }
+
+    /// A Close of the name is on its way.
+    pub(crate) fn close(&mut self, name: &Name) {
+        if self.names.remove(name).is_some() {
+            self.moved();
         }
     }
 
@@ -139,16 +149,52 @@ pub(crate) fn used(sql: &[u8]) -> Option<Name> {
     }
 }
 
-/// The name in `MOVE … name` or `CLOSE name`, and where it stands: it is the last thing in the text.
+/// The name in `EXECUTE name …` or `EXPLAIN … EXECUTE name …`, and where it stands.
+pub(crate) fn executed(sql: &[u8]) -> Option<(String, Range<usize>)> {
+    if !begins(sql, &["execute", "explain"]) {
+        return None;
+    }
+    let tokens = statement(sql)?;
+    let execute = match word(tokens.first()) {
+        "execute" => 0,
+        "explain" => explained(&tokens)?,
+        _ => return None,
+    };
+    let place = tokens.get(execute.checked_add(1)?);
+    let (token, at) = place?;
+    let name = identifier(place)?;
+    // In its quotes, those within doubled.
+    let quoted = |name: &str| name.len() + name.matches('"').count() + 2;
+    let length = if matches!(token, Token::Quoted(_)) { quoted(&name) } else { name.len() };
+    Some((name, *at..at.checked_add(length)?))
+}
+
+/// Where EXECUTE stands behind EXPLAIN and its options, in brackets or bare.
+fn explained(tokens: &[(Token, usize)]) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (index, token) in tokens.iter().enumerate().skip(1) {
+        match (&token.0, word(Some(token))) {
+            (Token::Sign(b'('), _) => depth = depth.saturating_add(1),
+            (Token::Sign(b')'), _) => depth = depth.saturating_sub(1),
+            (_, "execute") if depth == 0 => return Some(index),
+            (_, "analyze" | "analyse" | "verbose") => {}
+            _ if depth > 0 => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The name in `MOVE … name`, `FETCH … name` or `CLOSE name`, and where it stands: it is the last thing in the text.
 pub(crate) fn moved_cursor(sql: &[u8]) -> Option<(String, usize)> {
-    if !begins(sql, &["move", "close"]) {
+    if !begins(sql, &["move", "close", "fetch"]) {
         return None;
     }
     let tokens = statement(sql)?;
     let (last, at) = tokens.last().filter(|_| tokens.len() > 1)?;
     match (word(tokens.first()), last) {
         ("close", Token::Word(name)) if name == "all" => None,
-        ("move" | "close", Token::Word(name) | Token::Quoted(name)) => Some((name.clone(), *at)),
+        ("move" | "close" | "fetch", Token::Word(name) | Token::Quoted(name)) => Some((name.clone(), *at)),
         _ => None,
     }
 }
@@ -207,7 +253,11 @@ mod tests {
         assert_eq!(moved_cursor(b"MOVE FORWARD 5 FROM \"C 1\";"), Some(("C 1".to_owned(), 20)));
         assert_eq!(moved_cursor(b"close C1"), Some(("c1".to_owned(), 6)));
         assert_eq!(moved_cursor(b"CLOSE ALL"), None);
-        assert_eq!(moved_cursor(b"FETCH c"), None);
+        assert_eq!(moved_cursor(b"FETCH 2 c"), Some(("c".to_owned(), 8)));
+        assert_eq!(executed(b"EXECUTE Ab (1)"), Some(("ab".to_owned(), 8..10)));
+        assert_eq!(executed(b"execute \"A\"\"b\"(1)"), Some(("A\"b".to_owned(), 8..14)));
+        assert_eq!(executed(b"explain (costs off) execute p(1)"), Some(("p".to_owned(), 28..29)));
+        assert_eq!(executed(b"SELECT 1"), None);
     }
 
     #[test]

@@ -164,13 +164,14 @@ impl Session {
         (self.known && !self.doubted).then_some(&self.settings)
     }
 
-    /// What texts may mean while the settings are not known: nothing that is not qualified has a meaning, and strings
-    /// have none either. The analysis then proves nothing, which is the point.
-    pub(crate) fn unknown(&self) -> Settings {
+    /// What texts may mean while path and role are not known: nothing that is not qualified has a meaning. What the server
+    /// reports by itself is known all the same when nothing is on its way (`at_rest`) that it has not answered; else strings
+    /// have no meaning either. The analysis then proves little, which is the point.
+    pub(crate) fn unknown(&self, at_rest: bool) -> Settings {
         Settings {
             search_path: Vec::new(),
-            standard_conforming_strings: false,
-            ascii_safe_encoding: false,
+            standard_conforming_strings: at_rest && self.settings.standard_conforming_strings,
+            ascii_safe_encoding: at_rest && self.settings.ascii_safe_encoding,
             plain_settings: false,
             ..self.settings.clone()
         }
@@ -291,8 +292,10 @@ mod tests {
         assert!(session.settings().is_none(), "asked is not answered");
         session.refreshed("\"$user\"", "bob");
         assert_eq!(session.settings().map(|s| s.search_path.clone()).unwrap(), ["pg_temp", "pg_catalog", "bob"]);
-        let unknown = session.unknown();
+        let unknown = session.unknown(false);
         assert!(unknown.search_path.is_empty() && !unknown.standard_conforming_strings);
+        let unknown = session.unknown(true);
+        assert!(unknown.search_path.is_empty() && unknown.standard_conforming_strings, "the server reports that one");
     }
 
     #[test]

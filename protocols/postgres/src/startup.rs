@@ -2,6 +2,7 @@
 //! parameters mean to us. Nothing is read beyond the packet at hand, so nothing that was sent in the clear can be taken
 //! for something that came through TLS (the CVE-2021-23214 class).
 
+use crate::errors::Reply;
 use crate::message::startup::{First, MAX_STARTUP, Startup, decode};
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,6 +38,15 @@ pub(crate) async fn open(mut client: Transport, desk: &dyn Desk) -> Result<Openi
         match decode(&packet).map_err(|violation| LoginError::Violation(violation.0))? {
             First::Startup(startup) => return Ok(Opening::Session(client, startup)),
             First::Cancel(key) => return Ok(Opening::Cancel(key)),
+            First::Foreign(major, minor) => {
+                let text = format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.2");
+                let mut frame = Vec::new();
+                let put = Reply::new("0A000", text.as_str()).put("FATAL", &mut frame);
+                put.map_err(|violation| LoginError::Violation(violation.0))?;
+                answer(&mut client, &frame).await?;
+                client.shutdown().await?;
+                return Err(LoginError::Violation(text));
+            }
             First::Gss => answer(&mut client, b"N").await?,
             First::Tls => match desk.tls() {
                 Some(_) if client.tls_version().is_some() => {
@@ -54,8 +64,8 @@ pub(crate) async fn open(mut client: Transport, desk: &dyn Desk) -> Result<Openi
     Err(LoginError::Violation("encryption requests without end".to_owned()))
 }
 
-async fn answer(client: &mut Transport, byte: &[u8]) -> io::Result<()> {
-    client.write_all(byte).await?;
+async fn answer(client: &mut Transport, bytes: &[u8]) -> io::Result<()> {
+    client.write_all(bytes).await?;
     client.flush().await
 }
 

@@ -176,6 +176,8 @@ pub(crate) struct Live {
     pub(crate) drops: Option<Vec<u8>>,
     /// Tag of the last part that ended.
     pub(crate) tag: String,
+    /// It is a FunctionCall.
+    pub(crate) function: bool,
 }
 
 impl Live {
@@ -202,6 +204,7 @@ impl Live {
             makes: None,
             drops: None,
             tag: String::new(),
+            function: false,
         }
     }
 }

@@ -113,8 +113,9 @@ impl Analyser {
         if let Some(why) = lifted.refused {
             return Err(why.to_owned());
         }
-        if self.dialect == Dialect::Postgres && !settings.standard_conforming_strings {
-            return Err("standard_conforming_strings is off: set it to on".to_owned());
+        // Without a backslash a string means the same either way.
+        if self.dialect == Dialect::Postgres && !settings.standard_conforming_strings && sql.contains(&b'\\') {
+            return Err("standard_conforming_strings is off or not known here, and the text has a backslash: set it to on first".to_owned());
         }
         if let Some(why) = bounds::exceeded(self.dialect, lifted) {
             return Err(why);

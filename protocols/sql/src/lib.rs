@@ -28,6 +28,7 @@ pub use analyser::Analyser;
 pub use apart::{GiveWay, give_way_by};
 pub use bounds::LONGEST_TEXT;
 pub use catalog::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
+pub use mysql::canonical_statements;
 pub use session::Session;
 pub use settings::{Dialect, Settings, SqlMode};
 pub use substitute::{ComparedParameter, compared_parameters, substitute};

@@ -12,6 +12,7 @@ mod literals;
 mod names;
 mod numbers;
 mod places;
+mod version_comments;
 
 pub(crate) use places::Place;
 
@@ -69,10 +70,13 @@ pub(crate) enum Keep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lexis {
     postgres: bool,
+    mariadb: bool,
     ansi_quotes: bool,
     backslash: bool,
     /// Bytes of 0x80 and above are letters of names, as they are in UTF-8; in other character sets some are white space.
     high_letters: bool,
+    /// The server's version, 0 where it is not known.
+    version: u32,
 }
 
 impl Lexis {
@@ -80,6 +84,8 @@ impl Lexis {
         let postgres = dialect == Dialect::Postgres;
         Self {
             postgres,
+            mariadb: dialect == Dialect::MariaDb,
+            version: settings.server_version,
             ansi_quotes: postgres || settings.sql_mode.ansi_quotes,
             backslash: !postgres && !settings.sql_mode.no_backslash_escapes,
             high_letters: postgres || settings.utf8,
@@ -99,6 +105,7 @@ pub(crate) fn lift(sql: &[u8], lexis: Lexis, keep: Keep) -> Lifted {
         total: 0,
         statement: Statement::default(),
         space: false,
+        executing: false,
         words: [Word::Other; 2],
         last: Last::Other,
         lists: (sql.len() > LARGE_TEXT).then(Lists::default),
@@ -134,6 +141,8 @@ struct Scan<'a> {
     total: usize,
     statement: Statement,
     space: bool,
+    /// Inside a version comment that the server reads.
+    executing: bool,
     words: [Word; 2],
     last: Last,
     /// Looks for long lists, in long texts.
@@ -162,6 +171,9 @@ impl Scan<'_> {
         while self.at < self.sql.len() && self.out.refused.is_none() {
             self.token();
         }
+        if self.executing {
+            self.refuse("a version comment is not closed");
+        }
         let open: usize = self.levels.iter().map(|level| level.run.max(level.deepest)).sum();
         // A comma ends an expression, but neither a join nor a set operation: those nest all through the text.
         self.out.nesting = self.out.nesting.max(open) + self.levels.len() + self.out.joins + self.out.set_operations;
@@ -187,6 +199,7 @@ impl Scan<'_> {
             b'-' if self.peek(1) == b'-' && (postgres || self.peek(2) <= b' ') => self.line_comment(),
             b'#' if !postgres => self.line_comment(),
             b'/' if self.peek(1) == b'*' => self.block_comment(),
+            b'*' if self.executing && self.peek(1) == b'/' => self.end_version_comment(),
             b'\'' => self.string(self.at, self.at, b'\'', self.lexis.backslash, STRING),
             b'"' if !self.lexis.ansi_quotes => self.string(self.at, self.at, b'"', self.lexis.backslash, STRING),
             b'"' => self.quoted_name(self.at, b'"'),

@@ -11,6 +11,8 @@ pub(crate) struct Permit {
     pub(super) statement: Box<Statement>,
     pub(super) verdict: Arc<Verdict>,
     pub(super) approval: Option<String>,
+    /// The adapter has settled its class: that is done once, however often there is no room for its record.
+    pub(super) settled: bool,
 }
 
 /// A statement that may not run. Built only here.
@@ -33,14 +35,17 @@ pub(crate) enum Ruling {
 /// Rules on a judged statement.
 pub(crate) fn approve(judged: Judged) -> Ruling {
     match judged.verdict.decision.clone() {
-        Decision::Allow => {
-            Ruling::Permit(Permit { statement: judged.statement, verdict: judged.verdict, approval: None })
-        }
+        Decision::Allow => Ruling::Permit(Permit {
+            statement: judged.statement,
+            verdict: judged.verdict,
+            approval: None,
+            settled: false,
+        }),
         Decision::Deny(refusal) => Ruling::Refused(judged.refuse(refusal)),
         // Preparing runs nothing and shows nothing: people are asked when it is to run, with the parameters it runs with.
         Decision::Hold(_) if judged.statement.phase == Phase::Prepare => {
             let verdict = Arc::new(Verdict { decision: Decision::Allow, ..(*judged.verdict).clone() });
-            Ruling::Permit(Permit { statement: judged.statement, verdict, approval: None })
+            Ruling::Permit(Permit { statement: judged.statement, verdict, approval: None, settled: false })
         }
         Decision::Hold(_) => Ruling::Held(judged),
     }
@@ -50,7 +55,7 @@ impl Judged {
     /// Lets a held statement run, by the grant that people gave for it: the record names the approval.
     pub(crate) fn permit_with(self, grant: Grant) -> Permit {
         let approval = Some(grant.approval().to_string());
-        Permit { statement: self.statement, verdict: self.verdict, approval }
+        Permit { statement: self.statement, verdict: self.verdict, approval, settled: false }
     }
 
     /// Turns the statement away, whatever the verdict was: nobody approved, or the record cannot be written.

@@ -40,22 +40,34 @@ impl UpstreamSink {
     }
 }
 
-/// Journals a permitted statement and queues its original bytes. A statement that cannot be journaled comes back as
-/// refused, and nothing of it is sent.
+/// Why a permitted statement was not sent.
+pub(crate) enum Unsent {
+    /// It will not be.
+    Refused(Refused),
+    /// The journal has no room for it until something was sealed: it is to be given to [`execute`] again when there is.
+    NoRoom(Permit),
+}
+
+/// Journals a permitted statement and queues its original bytes. A statement that cannot be journaled comes back, and nothing
+/// of it is sent.
 pub(crate) fn execute(
     mut permit: Permit,
     recording: &Recording,
     conversation: &mut dyn Conversation,
     running: &mut Running,
     sink: &mut UpstreamSink,
-) -> Result<(), Refused> {
-    if let Err(refusal) = conversation.settle_class(&mut permit.statement, &permit.verdict.class) {
-        return Err(permit.revoke(refusal));
+) -> Result<(), Unsent> {
+    if !permit.settled
+        && let Err(refusal) = conversation.settle_class(&mut permit.statement, &permit.verdict.class)
+    {
+        return Err(Unsent::Refused(permit.revoke(refusal)));
     }
+    permit.settled = true;
     let recorded = recording.intent(&permit.statement, &permit.verdict, permit.approval.as_deref());
     let lsn = match recorded {
         Ok(lsn) => lsn,
-        Err(error) => return Err(permit.revoke(Recording::refusal(&error))),
+        Err(CannotRecord::Busy) => return Err(Unsent::NoRoom(permit)),
+        Err(error) => return Err(Unsent::Refused(permit.revoke(Recording::refusal(&error)))),
     };
     if masks_rows(&permit.verdict.outputs) {
         conversation.whole_rows(permit.statement.id);

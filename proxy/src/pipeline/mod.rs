@@ -18,8 +18,8 @@ mod release;
 mod running;
 mod written_back;
 
-pub(crate) use approve::{Refused, Ruling, approve};
-pub(crate) use execute::{UpstreamSink, execute, forward, refuse};
+pub(crate) use approve::{Permit, Refused, Ruling, approve};
+pub(crate) use execute::{Unsent, UpstreamSink, execute, forward, refuse};
 pub(crate) use judge::{Columns, Estimate, Judge, Judged, Opinion, names};
 pub(crate) use mask::mask;
 pub(crate) use record::record;

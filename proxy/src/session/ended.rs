@@ -53,10 +53,33 @@ impl Ended {
                     Side::Upstream => "the database answered something unexpected; nothing of it was passed on",
                 }))
             }
-            Self::UpstreamGone(Some(error)) => {
-                Some(Refusal::new(RefusalKind::UpstreamUnavailable, format!("the database connection broke: {error}")))
+            // A database that hangs up says no more to a client that is connected to it directly.
+            Self::UpstreamGone(Some(error)) if !hung_up(error) => {
+                let text = format!("the database connection broke: {}", error.kind());
+                Some(Refusal::new(RefusalKind::UpstreamUnavailable, text).hint("connect again"))
             }
-            Self::Goodbye | Self::ClientGone(_) | Self::UpstreamGone(None) => None,
+            Self::Goodbye | Self::ClientGone(_) | Self::UpstreamGone(_) => None,
         }
+    }
+}
+
+/// Whether the peer simply is not there any more. Through TLS that may come without a last word.
+fn hung_up(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_hangs_up_is_a_lost_connection_and_nothing_more() {
+        let tls = io::Error::new(io::ErrorKind::UnexpectedEof, "peer closed connection: https://docs.rs/some/library");
+        assert!(Ended::UpstreamGone(Some(tls)).farewell().is_none());
+        assert!(Ended::UpstreamGone(None).farewell().is_none());
+        let broken = Ended::UpstreamGone(Some(io::Error::other("a library's words: https://docs.rs/x"))).farewell();
+        let told = broken.map(|refusal| refusal.message).unwrap_or_default();
+        assert!(told.starts_with("the database connection broke") && !told.contains("https"), "{told}");
     }
 }

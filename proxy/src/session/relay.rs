@@ -7,7 +7,9 @@ use super::ended::{Ended, Side};
 use super::inbox::{Filled, Inbox};
 use super::patience::{Doing, Patience};
 use super::{Holding, Holds, Recording};
-use crate::pipeline::{self, ClientSink, Estimate, Judge, Opinion, Refused, Ruling, Running, SendError, UpstreamSink};
+use crate::pipeline::{
+    self, ClientSink, Estimate, Judge, Opinion, Permit, Refused, Ruling, Running, SendError, Unsent, UpstreamSink,
+};
 use model::{Refusal, RefusalKind, Statement};
 use policies::Keys;
 use std::future::Future;
@@ -24,6 +26,8 @@ const HIGH_WATER: usize = 256 * 1024;
 const TURNS: usize = 4;
 /// A read of this much at once is of a large answer.
 const BULK: usize = 32 * 1024;
+/// Steps of the upstream that are recorded before the journal is asked for room again.
+const STEPS_WITHOUT_ASKING: u32 = 8;
 /// A planner that takes longer has no estimate.
 const ESTIMATE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -35,6 +39,8 @@ enum Waiting {
     Estimate(Pin<Box<dyn Future<Output = (Box<Statement>, Estimate)> + Send>>),
     /// For its request to be written down.
     Asking(Holding),
+    /// For room in the journal: it is permitted and cannot be recorded yet.
+    Room(Box<Permit>),
     /// For people.
     Approval(Pin<Box<dyn Future<Output = Ruling> + Send>>),
 }
@@ -303,6 +309,17 @@ impl Relay {
                     Ok(true)
                 }
             },
+            Some(Waiting::Room(permit)) => match self.recording.recorder().poll_room(cx, false) {
+                Poll::Pending => {
+                    self.waiting = Some(Waiting::Room(permit));
+                    Ok(false)
+                }
+                // A journal that takes nothing any more says so to the statement.
+                Poll::Ready(_) => {
+                    self.send(*permit)?;
+                    Ok(true)
+                }
+            },
             Some(Waiting::Approval(mut ruling)) => match ruling.as_mut().poll(cx) {
                 Poll::Pending => {
                     self.waiting = Some(Waiting::Approval(ruling));
@@ -426,19 +443,28 @@ impl Relay {
 
     fn obey(&mut self, ruling: Ruling) -> Result<(), Ended> {
         match ruling {
-            Ruling::Permit(permit) => {
-                let sent = pipeline::execute(
-                    permit,
-                    &self.recording,
-                    self.conversation.as_mut(),
-                    &mut self.running,
-                    &mut self.to_upstream,
-                );
-                sent.or_else(|refused| self.refuse(refused))
-            }
+            Ruling::Permit(permit) => self.send(permit),
             Ruling::Refused(refused) => self.refuse(refused),
             Ruling::Held(judged) => {
                 self.waiting = Some(Waiting::Asking(self.holds.hold(judged)));
+                Ok(())
+            }
+        }
+    }
+
+    fn send(&mut self, permit: Permit) -> Result<(), Ended> {
+        let sent = pipeline::execute(
+            permit,
+            &self.recording,
+            self.conversation.as_mut(),
+            &mut self.running,
+            &mut self.to_upstream,
+        );
+        match sent {
+            Ok(()) => Ok(()),
+            Err(Unsent::Refused(refused)) => self.refuse(refused),
+            Err(Unsent::NoRoom(permit)) => {
+                self.waiting = Some(Waiting::Room(Box::new(permit)));
                 Ok(())
             }
         }
@@ -457,7 +483,7 @@ impl Relay {
     }
 
     fn read_upstream(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
-        let mut moved = self.understand_upstream()?;
+        let mut moved = self.understand_upstream(cx)?;
         if self.to_client.backlog() >= HIGH_WATER {
             return Ok(moved);
         }
@@ -465,7 +491,7 @@ impl Relay {
             Poll::Pending => {}
             Poll::Ready(Ok(Filled::More)) => {
                 self.bulk |= self.from_upstream.unread().len() >= BULK;
-                self.understand_upstream()?;
+                self.understand_upstream(cx)?;
                 moved = true;
             }
             Poll::Ready(Ok(Filled::Closed)) => return Err(Ended::UpstreamGone(None)),
@@ -475,9 +501,17 @@ impl Relay {
     }
 
     /// mask → record → release, for everything that the upstream has said so far.
-    fn understand_upstream(&mut self) -> Result<bool, Ended> {
+    fn understand_upstream(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
         let mut moved = false;
+        let mut steps = 0_u32;
         while self.to_client.backlog() < HIGH_WATER {
+            // What was read at once may be more than the journal has room for: it is looked at again when there is.
+            steps = steps.wrapping_add(1);
+            if steps.is_multiple_of(STEPS_WITHOUT_ASKING)
+                && self.recording.recorder().poll_room(cx, self.bulk).is_pending()
+            {
+                break;
+            }
             let step = self.conversation.answer(self.from_upstream.unread());
             if step.is_err() {
                 self.conversation.withheld();

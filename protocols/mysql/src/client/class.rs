@@ -74,7 +74,7 @@ impl MysqlConversation {
         Ok(())
     }
 
-    fn dialect(&self) -> Dialect {
+    pub(super) fn dialect(&self) -> Dialect {
         if self.mariadb { Dialect::MariaDb } else { Dialect::Mysql }
     }
 

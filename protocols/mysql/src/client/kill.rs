@@ -6,6 +6,7 @@ use crate::conversation::{DraftKind, MysqlConversation};
 use crate::message::{command, packet};
 use bytes::Bytes;
 use model::{Phase, Refusal, RefusalKind};
+use sql::{Dialect, Settings};
 use std::sync::Arc;
 use wire::{Cursor, Request};
 
@@ -40,24 +41,63 @@ pub(super) fn begins(sql: &[u8]) -> bool {
     false
 }
 
-/// The number in a text that is nothing but `KILL [HARD|SOFT] [CONNECTION|QUERY] number`.
-pub(super) fn parse(sql: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(sql).ok()?.trim_ascii();
-    let text = text.strip_suffix(';').unwrap_or(text);
+/// What a KILL is aimed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// This thread.
+    Thread(u32),
+    /// The session's own (`CONNECTION_ID()`).
+    Own,
+}
+
+/// What is known of a text that mentions KILL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kill {
+    /// None of its statements is one.
+    No,
+    /// It is nothing but `KILL [HARD|SOFT] [CONNECTION|QUERY] aim`.
+    At(Aim),
+    /// One of its statements is a KILL that cannot be checked.
+    Unclear,
+}
+
+/// Reads a text as its server does, comments left out.
+pub(super) fn read(sql: &[u8], dialect: Dialect, settings: &Settings) -> Kill {
+    if !mentions(sql) {
+        return Kill::No;
+    }
+    let statements =
+        std::str::from_utf8(sql).ok().and_then(|text| sql::canonical_statements(dialect, text, settings).ok());
+    let Some(statements) = statements else { return if begins(sql) { Kill::Unclear } else { Kill::No } };
+    let is_kill = |text: &String| {
+        let first = text.split(|c: char| !c.is_ascii() || !is_word(u8::try_from(c).unwrap_or(0))).next();
+        first.is_some_and(|word| word.eq_ignore_ascii_case("kill"))
+    };
+    match statements.as_slice() {
+        [one] if is_kill(one) => aim(one).map_or(Kill::Unclear, Kill::At),
+        all if all.iter().any(is_kill) => Kill::Unclear,
+        _ => Kill::No,
+    }
+}
+
+/// The aim of one canonical KILL.
+fn aim(text: &str) -> Option<Aim> {
+    let text = text.to_ascii_lowercase().replace('(', " ( ").replace(')', " ) ");
     let mut words = text.split_ascii_whitespace().peekable();
-    words.next().filter(|word| word.eq_ignore_ascii_case("kill"))?;
+    words.next().filter(|word| *word == "kill")?;
     for optional in [["hard", "soft"], ["connection", "query"]] {
-        words.next_if(|word| optional.iter().any(|known| word.eq_ignore_ascii_case(known)));
+        words.next_if(|word| optional.contains(word));
     }
-    let number = words.next()?;
-    if words.next().is_some() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+    let rest: Vec<&str> = words.collect();
+    match rest.as_slice() {
+        ["connection_id", "(", ")"] => Some(Aim::Own),
+        [number] if number.bytes().all(|byte| byte.is_ascii_digit()) => number.parse().ok().map(Aim::Thread),
+        _ => None,
     }
-    number.parse().ok()
 }
 
 /// The text with the upstream's number in place of the one that the client was told; `None` when they are the same. The text
-/// is one that [`parse`] has read, so the number is its last word.
+/// is canonical, so the number is its last word.
 fn renumbered(sql: &[u8], number: u32, thread: u32) -> Option<Vec<u8>> {
     let end = sql.iter().rposition(u8::is_ascii_digit)? + 1;
     let start = sql.get(..end)?.iter().rposition(|byte| !byte.is_ascii_digit())? + 1;
@@ -72,10 +112,23 @@ pub(super) fn alone() -> Refusal {
 }
 
 impl MysqlConversation {
-    /// KILL of a thread: one's own passes.
-    pub(super) fn kill<'a>(&mut self, command: &Command<'_>, sql: Bytes, number: u32) -> Request<'a> {
+    /// What is known of a text that may be a KILL.
+    pub(super) fn read_kill(&self, sql: &[u8]) -> Kill {
+        read(sql, self.dialect(), &self.settings)
+    }
+
+    /// KILL by itself: of a thread of one's own it passes.
+    pub(super) fn kill<'a>(&mut self, command: &Command<'_>, sql: Bytes, aim: Aim) -> Request<'a> {
+        let Aim::Thread(number) = aim else {
+            return self.hand_out_kill(command, sql, Bytes::copy_from_slice(command.frames));
+        };
         self.kill_thread(command, sql, number, |conversation, sql, thread| {
-            let Some(sql) = renumbered(sql, number, thread) else { return Bytes::copy_from_slice(command.frames) };
+            let text = std::str::from_utf8(sql).unwrap_or_default();
+            let read = sql::canonical_statements(conversation.dialect(), text, &conversation.settings);
+            let canonical = read.ok().and_then(|statements| statements.into_iter().next()).unwrap_or_default();
+            let Some(sql) = renumbered(canonical.as_bytes(), number, thread) else {
+                return Bytes::copy_from_slice(command.frames);
+            };
             let mut out = Vec::new();
             let start = packet::begin(&mut out);
             out.push(command::QUERY);
@@ -101,8 +154,12 @@ impl MysqlConversation {
                 .hint("you can end your own; an operator of Affidavit can end any session");
             return self.refuse_command(command, &String::from_utf8_lossy(&sql), refusal, None);
         };
-        let facts = session_facts("KILL ?");
         let wire = wire(self, &sql, thread);
+        self.hand_out_kill(command, sql, wire)
+    }
+
+    fn hand_out_kill<'a>(&mut self, command: &Command<'_>, sql: Bytes, wire: Bytes) -> Request<'a> {
+        let facts = session_facts("KILL ?");
         let statement = self.statement(Phase::Simple, sql, Vec::new(), Arc::new(facts), wire);
         self.hand_out(command, statement, DraftKind::Kill)
     }
@@ -130,20 +187,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_kills_are_read() {
-        for (text, number) in [
-            ("KILL 5", Some(5)),
-            (" kill query 17 ; ", Some(17)),
-            ("KILL HARD CONNECTION 9;", Some(9)),
-            ("KILL USER bob", None),
-            ("KILL QUERY ID 5", None),
-            ("KILL 5; SELECT 1", None),
-            ("KILL 5 /* x */", None),
-            ("KILL @x", None),
-            ("KILL 99999999999", None),
-            ("SELECT 5", None),
+    fn kills_are_read_as_the_server_reads_them() {
+        let settings = Settings { server_version: 101_114, ..Settings::default() };
+        for (text, expected) in [
+            ("KILL 5", Kill::At(Aim::Thread(5))),
+            (" kill query 17 ; ", Kill::At(Aim::Thread(17))),
+            ("KILL HARD CONNECTION 9;", Kill::At(Aim::Thread(9))),
+            ("/* ApplicationName=X 1 */ KILL QUERY 5", Kill::At(Aim::Thread(5))),
+            ("KILL /* x */ QUERY 5 -- x", Kill::At(Aim::Thread(5))),
+            ("KILL QUERY 5 # x", Kill::At(Aim::Thread(5))),
+            ("/*!50000 KILL 5 */", Kill::At(Aim::Thread(5))),
+            ("KILL CONNECTION_ID()", Kill::At(Aim::Own)),
+            ("KILL ?", Kill::Unclear),
+            ("KILL USER bob", Kill::Unclear),
+            ("KILL QUERY ID 5", Kill::Unclear),
+            ("KILL 5; SELECT 1", Kill::Unclear),
+            ("SELECT 1; KILL 5", Kill::Unclear),
+            ("KILL 5 + 1", Kill::Unclear),
+            ("KILL @x", Kill::Unclear),
+            ("KILL 99999999999", Kill::Unclear),
+            ("SELECT 'KILL 5'", Kill::No),
+            ("SELECT kill FROM t -- kill", Kill::No),
+            ("SELECT 5", Kill::No),
         ] {
-            assert_eq!(parse(text.as_bytes()), number, "{text}");
+            assert_eq!(read(text.as_bytes(), Dialect::MariaDb, &settings), expected, "{text}");
         }
     }
 

@@ -9,6 +9,7 @@ mod kill;
 pub(crate) mod prepared;
 mod settle;
 
+use crate::client::kill::{Aim, Kill};
 use crate::conversation::{Draft, DraftKind, MysqlConversation};
 use crate::errors::Code;
 use crate::message::packet::{self, Extent, Front, HEADER};
@@ -17,6 +18,7 @@ use crate::settings;
 use bytes::Bytes;
 use model::{Facts, Outputs, Param, Part, Phase, Refusal, RefusalKind, Statement, StatementId, Verb};
 use sha2::{Digest as _, Sha256};
+use sql::Settings;
 use std::borrow::Cow;
 use std::sync::Arc;
 use wire::{Request, Step, Violation};
@@ -73,11 +75,12 @@ impl MysqlConversation {
         let Some((code, body)) = payload.split_first() else {
             return Err(Violation("a command without a command byte".to_owned()));
         };
-        if self.stale && reads_text(*code) && !(*code == command::QUERY && settings::is_diagnostic(body)) {
+        let in_doubt = self.stale || self.made.in_doubt();
+        let diagnostic = in_doubt && *code == command::QUERY && self.means_the_same_anyway(body);
+        if self.stale && reads_text(*code) && !diagnostic {
             // The command stays where it is until the answer is there.
             return Ok(Step::Got { consumed: 0, item: Request::Forward(Cow::Owned(self.ask_settings())) });
         }
-        let diagnostic = *code == command::QUERY && settings::is_diagnostic(body);
         if (reads_text(*code) || runs(*code))
             && !diagnostic
             && let Some(question) = self.ask_about_tables()
@@ -110,6 +113,22 @@ impl MysqlConversation {
         }
     }
 
+    /// Whether the text of a COM_QUERY means the same under every setting and names no table. A question of ours before it
+    /// would wipe out what it may ask for: ROW_COUNT(), FOUND_ROWS(), warnings.
+    fn means_the_same_anyway(&mut self, body: &[u8]) -> bool {
+        let Ok(query) = query::Query::decode(body, self.query_attributes) else { return true };
+        let text = body.get(query.text_at..).unwrap_or_default();
+        if settings::is_diagnostic(text) {
+            return true;
+        }
+        if !settings::reads_alike(text) {
+            return false;
+        }
+        let nowhere = Settings { search_path: Vec::new(), ..Settings::clone(&self.settings) };
+        let facts = self.datasource.facts(text, self.mariadb, &nowhere);
+        settings::is_independent(&facts)
+    }
+
     /// COM_QUERY.
     fn query<'a>(&mut self, command: &Command<'_>) -> Request<'a> {
         let wire = Bytes::copy_from_slice(command.frames);
@@ -118,8 +137,13 @@ impl MysqlConversation {
             Err(malformed) => return self.malformed(command, &malformed.to_string()),
         };
         let sql = command.tail(query.text_at, &wire);
-        if let Some(number) = kill::parse(&sql) {
-            return self.kill(command, sql, number);
+        match self.read_kill(&sql) {
+            Kill::No => {}
+            Kill::At(aim) => return self.kill(command, sql, aim),
+            Kill::Unclear => {
+                let text = String::from_utf8_lossy(&sql).into_owned();
+                return self.refuse_command(command, &text, kill::alone(), None);
+            }
         }
         let facts = self.facts(&sql, &self.settings.clone());
         if let Some(refusal) = not_relayable(&sql, &facts) {
@@ -135,10 +159,11 @@ impl MysqlConversation {
         let wire = Bytes::copy_from_slice(command.frames);
         let sql = command.tail(0, &wire);
         let facts = self.facts(&sql, &self.settings.clone());
-        let mut refusal = not_relayable(&sql, &facts);
-        if kill::mentions(&sql) && kill::parse(&sql).is_some() {
-            refusal = Some(kill::alone());
-        }
+        let mut refusal = match self.read_kill(&sql) {
+            Kill::No => not_relayable(&sql, &facts),
+            Kill::At(Aim::Own) => None,
+            Kill::At(Aim::Thread(_)) | Kill::Unclear => Some(kill::alone()),
+        };
         if let Some(message) = self.prepared.is_full(&sql) {
             refusal = Some(Refusal::new(RefusalKind::LimitReached, message).hint("close those that are not needed"));
         }
@@ -226,8 +251,7 @@ fn runs(code: u8) -> bool {
     matches!(code, command::STMT_EXECUTE | command::STMT_BULK_EXECUTE)
 }
 
-/// What a text must not hold although a policy may allow it: results that could not be told apart, other people's
-/// sessions.
+/// What a text must not hold although a policy may allow it: other people's sessions.
 fn not_relayable(sql: &[u8], facts: &Facts) -> Option<Refusal> {
     if facts.parts.iter().flat_map(|part| &part.settings).any(|change| change.name == sql::ACCOUNTS) {
         let message =
@@ -235,12 +259,6 @@ fn not_relayable(sql: &[u8], facts: &Facts) -> Option<Refusal> {
         return Some(
             Refusal::new(RefusalKind::Denied, message).hint("have an administrator do it on the server itself"),
         );
-    }
-    let before_last = facts.parts.iter().rev().skip(1);
-    if facts.unparsed.is_none() && before_last.clone().any(|part| part.verb == Verb::Call) {
-        // A CALL may give any number of results, so those of what follows it could not be told from its own.
-        let message = "a CALL with other statements after it cannot be relayed";
-        return Some(Refusal::new(RefusalKind::NotSupported, message).hint("send the CALL by itself or last"));
     }
     let ordinary = facts.unparsed.is_none()
         && facts.parts.iter().all(|part| !matches!(part.verb, Verb::Other | Verb::Session | Verb::Call));

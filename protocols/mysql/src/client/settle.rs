@@ -43,13 +43,16 @@ impl MysqlConversation {
         if runs {
             self.made.sent(&statement.facts);
         }
-        self.stale |= runs && settings::may_change(&statement.facts);
+        if runs && settings::may_change(&statement.facts) {
+            self.setting = Some(statement.facts.clone()).filter(|_| !self.stale);
+            self.stale = true;
+        }
     }
 
     /// See [`wire::Conversation::refuse`]: nothing is due, so the client is answered on the spot.
     pub(crate) fn refused(
         &mut self,
-        _statement: &Statement,
+        statement: &Statement,
         refusal: &Refusal,
         upstream: &mut Vec<u8>,
         client: &mut Vec<u8>,
@@ -63,7 +66,16 @@ impl MysqlConversation {
             }
         }
         let mut payload = Vec::new();
-        errors::put_refusal(&mut payload, refusal, draft.code.unwrap_or_else(|| errors::code(refusal.kind)));
+        match errors::missing_table(refusal, &statement.facts, self.settings.search_path.first()) {
+            Some(message) => {
+                let missing = Refusal { message, ..refusal.clone() };
+                errors::put_refusal(&mut payload, &missing, errors::NO_SUCH_TABLE);
+            }
+            None => {
+                let code = draft.code.unwrap_or_else(|| errors::code(refusal.kind));
+                errors::put_refusal(&mut payload, refusal, code);
+            }
+        }
         packet::put(client, draft.answer_sequence, &payload);
     }
 }

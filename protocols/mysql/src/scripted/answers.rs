@@ -115,12 +115,18 @@ fn settings_are_asked_for_before_the_next_text_and_not_before_a_look_at_the_warn
     session.ask(b"\x03SHOW WARNINGS").unwrap();
     assert_eq!(session.asked, 0);
     session.say(&frames(1, &[OK.to_vec()])).unwrap();
-    session.ask(b"\x03SELECT 1").unwrap();
+    session.ask(b"\x03SELECT ROW_COUNT() AS n").unwrap();
+    assert_eq!(
+        session.asked, 0,
+        "what means the same under every setting needs no question, which would wipe this out"
+    );
+    session.say(&frames(1, &[OK.to_vec()])).unwrap();
+    session.ask(b"\x03SELECT id FROM patients").unwrap();
     assert_eq!(session.asked, 1);
     assert!(session.conversation.settings.ascii_safe_encoding);
     assert_eq!(session.conversation.settings.search_path, ["ehr"]);
     let relayed = session.client.len();
-    assert_eq!(relayed, 33, "three OKs, and nothing of our own question");
+    assert_eq!(relayed, 44, "four OKs, and nothing of our own question");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn hostile_upstreams_end_the_session_and_nothing_of_theirs_is_passed_on() {
             [frames(1, std::slice::from_ref(&count)), frames(3, std::slice::from_ref(&id))].concat(),
         ),
         ("a gap among the rows", [good.clone(), frames(6, &[b"\x011\x01x".to_vec()])].concat()),
-        ("a count beyond all tables", frames(1, &[b"\xfc\xff\xff".to_vec()])),
+        ("a count beyond all results", frames(1, &[b"\xfd\xff\xff\x01".to_vec()])),
         ("bytes after the count", frames(1, &[b"\x01\x01".to_vec()])),
         ("a definition cut short", frames(1, &[count.clone(), id[..9].to_vec(), ssn.clone(), EOF.to_vec()])),
         ("an empty packet", frames(1, &[Vec::new()])),

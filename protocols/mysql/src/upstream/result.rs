@@ -7,12 +7,13 @@ use crate::client::prepared::Cursor;
 use crate::conversation::MysqlConversation;
 use crate::message::lenenc;
 use crate::message::ok::{CURSOR_EXISTS, IN_TRANSACTION, LAST_ROW_SENT, MORE_RESULTS, Ok as OkPacket, PS_OUT_PARAMS};
+use crate::settings;
 use model::{Column, Facts, RowLayout, StatementId, Verb};
 use std::sync::Arc;
 use wire::{Answer, RowBatch, Step, Violation};
 
-/// Columns that a result may have: the server's own limit.
-const MOST_COLUMNS: u64 = 4096;
+/// Columns that a result may have: tables are held to fewer, results are not.
+const MOST_COLUMNS: u64 = 65_535;
 /// Bytes of all definitions of a result.
 const MOST_DEFINITIONS: usize = 16 * 1024 * 1024;
 /// Bytes of rows handed out at once.
@@ -43,13 +44,26 @@ impl MysqlConversation {
         }
         match packet.payload.first() {
             None => Err(Violation("an empty packet where a result was due".to_owned())),
-            Some(0x00) => {
+            Some(0xFF) => self.error_or_progress(input, &packet),
+            // A comment after the last semicolon is a statement of its own to the server, and has an OK.
+            Some(0x00) if self.results_beyond() <= 1 => {
                 let ok = OkPacket::decode(&packet.payload)?;
                 self.end_of_result(input, &packet, ok, Some(ok.affected))
             }
-            Some(0xFF) => self.error_or_progress(input, &packet),
+            Some(_) if self.results_beyond() > 0 => {
+                Err(Violation("the upstream has more results than the statement was understood to have".to_owned()))
+            }
             Some(&lenenc::NULL) => self.file_asked_for(input, &packet),
             Some(_) => self.columns(input, &packet),
+        }
+    }
+
+    /// How many results the one that is due lies beyond those that the statement was understood to have. More of them mean
+    /// that the server has read the text in another way than we have.
+    fn results_beyond(&self) -> usize {
+        match self.due.front().map(|due| &due.kind) {
+            Some(Kind::Run(run)) => beyond(&run.facts, run.result),
+            _ => 0,
         }
     }
 
@@ -221,15 +235,15 @@ impl MysqlConversation {
         let last = !(announced || end.more_results());
         if last {
             self.answered();
-        } else {
-            run.result += 1;
-            run.expect = Expect::Result;
-            if !may_have(&run.facts, run.result) {
-                return Err(Violation(format!(
-                    "the upstream has more results than the {} that the statement was understood to have",
-                    run.facts.parts.len()
-                )));
+            if let Some(facts) = self.setting.take().filter(|_| affected.is_some())
+                && settings::set(Arc::make_mut(&mut self.settings), &facts).is_some()
+            {
+                self.stale = false;
             }
+        } else {
+            // A CALL has any number of results with rows, and then one without, which ends it: what follows is of the next part.
+            run.result += u32::from(affected.is_some() || !is_call_before_others(&run.facts, run.result));
+            run.expect = Expect::Result;
         }
         let outcome = model::Outcome { tag, ..completed(affected) };
         let item = Answer::Done { statement, outcome, message: None, last, wire };
@@ -237,10 +251,17 @@ impl MysqlConversation {
     }
 }
 
-/// Whether a statement with these facts may have a result of this index. More results than statements mean that the
-/// server has read the text in another way than we have.
-fn may_have(facts: &Facts, result: u32) -> bool {
-    facts.unparsed.is_some()
-        || facts.parts.iter().any(|part| matches!(part.verb, Verb::Call | Verb::Other))
-        || usize::try_from(result).is_ok_and(|result| result < facts.parts.len())
+/// Whether the part of this index is a CALL with others behind it.
+fn is_call_before_others(facts: &Facts, result: u32) -> bool {
+    let parts = usize::try_from(result).ok().and_then(|index| facts.parts.get(index..)).unwrap_or_default();
+    facts.unparsed.is_none() && parts.len() > 1 && parts.first().is_some_and(|part| part.verb == Verb::Call)
+}
+
+/// How far the result of this index lies beyond those of a statement with these facts; 0 where they cannot be counted.
+fn beyond(facts: &Facts, result: u32) -> usize {
+    let uncounted = facts.unparsed.is_some()
+        || facts.parts.iter().any(|part| part.verb == Verb::Other)
+        || facts.parts.last().is_some_and(|part| part.verb == Verb::Call);
+    let results = usize::try_from(result).unwrap_or(usize::MAX).saturating_add(1);
+    if uncounted { 0 } else { results.saturating_sub(facts.parts.len()) }
 }

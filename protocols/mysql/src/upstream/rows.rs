@@ -103,7 +103,7 @@ impl<'o> JournalRow<'o> {
     /// Begins a row of so many cells.
     pub(super) fn begin(out: &'o mut Vec<u8>, cells: usize) -> Self {
         let start = out.len();
-        // A result has at most 4096 columns.
+        // A result has at most 65,535 columns.
         let [.., high, low] = cells.to_be_bytes();
         out.extend_from_slice(&[b'D', 0, 0, 0, 0, high, low]);
         Self { out, start }

@@ -1,15 +1,13 @@
-//! Messages that start nothing which was not permitted: Execute of a bound portal, Describe, Close, Sync. And
-//! FunctionCall, which does and is refused.
+//! Messages that start nothing which was not permitted: Execute of a bound portal, Describe, Close, Sync.
 
 use crate::conversation::PostgresConversation;
 use crate::errors::Reply;
 use crate::message::Frame;
 use crate::message::extended::{Target, execute, put_execute, put_parse, put_target, target};
 use crate::names::{REFUSED_NAME, REFUSED_TEXT};
+use crate::objects::Kind;
 use crate::state::{Named, Op};
-use model::{Facts, Phase, Refusal, RefusalKind, Statement};
 use std::borrow::Cow;
-use std::sync::Arc;
 use wire::{Request, Step, Violation};
 
 impl PostgresConversation {
@@ -43,6 +41,11 @@ impl PostgresConversation {
     /// Whether what a name means depends on answers that have not come. True: ask again later.
     fn uncertain(&self, segment: u64, acknowledged: bool) -> bool {
         !acknowledged && segment != self.segment
+    }
+
+    /// Whether SQL may be about to make names: outside a segment its answer comes by itself.
+    pub(super) fn names_may_come(&self) -> bool {
+        !self.segment_open && self.names_move()
     }
 
     /// Whether a name that is not known may turn out to be: its Close is on its way in a segment that may be skipped.
@@ -97,9 +100,12 @@ impl PostgresConversation {
         let mut wire = Vec::new();
         let item = match target(frame.body)? {
             Target::Statement(name) => match self.statements.get(name).cloned() {
-                None if self.may_return(Target::Statement(name)) => return Ok(Step::Need(0)),
-                None => self.fail(no_statement(name))?,
-                Some(prepared) => {
+                None if self.may_return(Target::Statement(name)) || self.names_may_come() => return Ok(Step::Need(0)),
+                own => {
+                    let Some(prepared) = own.or_else(|| self.made_by_sql(name)) else {
+                        let item = self.fail(no_statement(name))?;
+                        return Ok(Step::Got { consumed, item });
+                    };
                     let mut learnt = prepared.learnt.lock();
                     if self.uncertain(prepared.segment, learnt.acknowledged) {
                         return Ok(Step::Need(0));
@@ -138,11 +144,10 @@ impl PostgresConversation {
             Target::Statement(name) => {
                 let prepared = self.forget_statement(name);
                 let server_name = match &prepared {
-                    Some(prepared) => prepared.server_name.as_slice(),
-                    None if name.is_empty() => b"",
-                    None => REFUSED_NAME,
+                    Some(prepared) => prepared.server_name.clone(),
+                    None => self.close_at_upstream(Kind::Prepared, name),
                 };
-                put_target(b'C', Target::Statement(server_name), &mut wire)?;
+                put_target(b'C', Target::Statement(&server_name), &mut wire)?;
                 let before = prepared.map(|prepared| Box::new(Named::Statement(name.to_vec(), prepared)));
                 self.push_extended(Op::Close { id: None, before });
             }
@@ -150,8 +155,7 @@ impl PostgresConversation {
                 let portal = self.portals.remove(name);
                 let server_name = match portal {
                     Some(portal) => self.names.at_upstream(name, portal.id),
-                    None if name.is_empty() => Vec::new(),
-                    None => REFUSED_NAME.to_vec(),
+                    None => self.close_at_upstream(Kind::Cursor, name),
                 };
                 put_target(b'C', Target::Portal(&server_name), &mut wire)?;
                 let before = portal.map(|portal| Box::new(Named::Portal(name.to_vec(), portal)));
@@ -159,34 +163,6 @@ impl PostgresConversation {
             }
         }
         Ok(Request::Forward(Cow::Owned(wire)))
-    }
-
-    /// FunctionCall runs a function by its OID with arguments that no analysis sees.
-    pub(super) fn function_call<'a>(&mut self) -> Request<'a> {
-        let refusal = Refusal::new(RefusalKind::NotSupported, "the function call message is not supported")
-            .hint("call the function with SELECT instead");
-        let sql = bytes::Bytes::from_static(b"-- function call message");
-        let facts = Arc::new(Facts {
-            parts: Vec::new(),
-            unparsed: Some("a function call message carries no SQL".to_owned()),
-            normalized: String::new(),
-            fingerprint: String::new(),
-            unknown_relations: Vec::new(),
-            catalog_epoch: self.source.snapshot().catalog.epoch(),
-        });
-        let id = self.next_id();
-        let statement = Statement {
-            id,
-            phase: Phase::Simple,
-            sql,
-            params: Vec::new(),
-            prepared: None,
-            sent: None,
-            facts,
-            wire: bytes::Bytes::new(),
-        };
-        self.propose_query(&statement);
-        Request::Refused(Box::new(statement), refusal)
     }
 }
 
@@ -207,7 +183,5 @@ fn name_moved() -> Reply {
 }
 
 fn no_portal(name: &[u8]) -> Reply {
-    let mut reply = Reply::new("34000", format!("portal \"{}\" does not exist", String::from_utf8_lossy(name)));
-    reply.hint = Some("a cursor made with DECLARE is read with FETCH".to_owned());
-    reply
+    Reply::new("34000", format!("portal \"{}\" does not exist", String::from_utf8_lossy(name)))
 }

@@ -3,14 +3,20 @@
 //! <https://www.postgresql.org/docs/current/protocol-flow.html>
 
 mod copy_in;
+mod function_call;
 mod housekeeping;
+mod native;
 mod settle;
+mod shared_names;
 mod statements;
+
+pub(crate) use statements::shaped_as;
 
 use crate::conversation::PostgresConversation;
 use crate::copy::check_options;
 use crate::made;
 use crate::message::extended::{Target, put_bind, put_execute, put_parse, put_target};
+use crate::message::session::Transaction;
 use crate::message::{HEAD, frame, head, put};
 use crate::objects;
 use crate::session::QUESTIONS;
@@ -86,7 +92,7 @@ impl PostgresConversation {
             // During a copy the upstream would ignore it.
             b'H' if self.copying_in => got(Request::Absorb),
             b'H' => got(Request::Forward(Cow::Borrowed(frame.wire))),
-            b'F' => got(self.function_call()),
+            b'F' => got(self.function_call(frame)?),
             other => Err(Violation(format!("message {:?} is not part of the protocol", char::from(other)))),
         }
     }
@@ -104,7 +110,10 @@ impl PostgresConversation {
         if self.front().is_some() {
             return Ok(Gate::Wait);
         }
-        if self.transaction == crate::message::session::Transaction::Failed {
+        if self.needs_no_answers(tag, body) {
+            return Ok(Gate::Open);
+        }
+        if self.transaction == Transaction::Failed {
             return Ok(Gate::Open);
         }
         let mut question = Vec::new();
@@ -121,13 +130,24 @@ impl PostgresConversation {
     /// Whether a text in an open transaction names no relation and may be about to configure the snapshot that a question
     /// for relations would take.
     fn may_do_without_relations(&self, tag: u8, body: &[u8]) -> bool {
+        self.transaction == Transaction::Open && self.needs_no_answers(tag, body)
+    }
+
+    /// Whether a text means the same whatever path and role are: the end of a transaction, or a way back to known settings,
+    /// depends on no question of ours.
+    fn needs_no_answers(&self, tag: u8, body: &[u8]) -> bool {
         use crate::message::extended::{bind, parse, query};
         let text = match tag {
             b'Q' => query(body).ok(),
             b'P' => parse(body).ok().map(|parse| parse.sql),
             _ => bind(body).ok().and_then(|bound| Some(&*self.statements.get(bound.statement)?.sql)),
         };
-        self.transaction == crate::message::session::Transaction::Open && text.is_some_and(made::configures)
+        text.is_some_and(made::configures)
+    }
+
+    /// Whether everything that was sent is answered: what the server reports by itself is then as it was reported.
+    pub(crate) fn at_rest(&self) -> bool {
+        !self.segment_open && self.ops.is_empty()
     }
 
     /// Whether something on its way may give names of cursors and SQL's prepared statements another meaning.
@@ -195,13 +215,14 @@ impl PostgresConversation {
     /// prepared, if it was prepared before.
     pub(crate) fn analyse(&mut self, sql: &[u8], conforming: Option<bool>) -> Arc<Facts> {
         let snapshot = self.source.snapshot();
+        let at_rest = self.at_rest();
         let unknown;
         let sure = self.session.is_sure() || made::configures(sql);
         let own = if self.session.is_sure() { self.made.view(&snapshot.catalog) } else { None };
         let settings = match self.session.settings() {
             Some(settings) if !sure => {
                 let _ = settings;
-                unknown = self.session.unknown();
+                unknown = self.session.unknown(at_rest);
                 &unknown
             }
             Some(settings) if conforming.is_none_or(|then| then == settings.standard_conforming_strings) => settings,
@@ -210,7 +231,7 @@ impl PostgresConversation {
                 &unknown
             }
             None => {
-                unknown = self.session.unknown();
+                unknown = self.session.unknown(at_rest);
                 &unknown
             }
         };

@@ -2,7 +2,6 @@
 
 use crate::conversation::PostgresConversation;
 use crate::copy::copies_in;
-use crate::errors::Reply;
 use crate::message::extended::{Target, put_parse, put_query, put_target};
 use crate::names::{REFUSED_NAME, REFUSED_TEXT};
 use crate::state::{Named, Op, PortalName, Proposal, Proposed};
@@ -65,7 +64,7 @@ impl PostgresConversation {
     /// The upstream gets a statement that must fail, so that transaction state and the discarding until Sync are its own.
     pub(crate) fn settle_refused(&mut self, id: StatementId, refusal: &Refusal, upstream: &mut Vec<u8>) {
         let Some(Proposal { live, kind }) = self.settled(id) else { return };
-        let refused = Some(Box::new(Reply::from(refusal)));
+        let refused = Some(Box::new(self.reply(&live, refusal)));
         let written = match kind {
             Proposed::Query => {
                 self.ops.push_back(Op::Query { id, refused, copy_in: false });

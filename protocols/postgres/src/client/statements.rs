@@ -1,10 +1,10 @@
 //! Messages that carry something to be judged: Query, Parse, Bind.
 
 use super::housekeeping::no_statement;
+use super::shared_names::{cursor_exists, statement_exists};
 use crate::conversation::PostgresConversation;
-use crate::errors::Reply;
 use crate::made;
-use crate::message::extended::{Bind, Target, bind, parse, put_query, query, target};
+use crate::message::extended::{Bind, Formats, Target, bind, parse, put_query, query, target};
 use crate::message::{Frame, frame};
 use crate::names::deallocated;
 use crate::objects;
@@ -23,13 +23,17 @@ const MAX_PREPARED_BYTES: usize = 32 * 1024 * 1024;
 impl PostgresConversation {
     pub(super) fn query<'a>(&mut self, frame: Frame<'a>, consumed: usize) -> Result<Step<Request<'a>>, Violation> {
         let sql = query(frame.body)?;
-        if self.name_in_doubt(sql) {
+        if self.name_in_doubt(sql) || self.awaits_name(sql) {
             return Ok(Step::Need(0));
         }
         let sql = Bytes::copy_from_slice(sql);
-        let (facts, uses) = self.facts(&sql, None);
+        if let Some(taken) = self.name_taken(&sql) {
+            let item = self.fail_query(taken)?;
+            return Ok(Step::Got { consumed, item });
+        }
+        let (facts, uses) = self.facts_of_query(&sql);
         let id = self.next_id();
-        let wire = match self.renamed(&sql) {
+        let wire = match self.renamed(&sql, true) {
             None => Bytes::copy_from_slice(frame.wire),
             Some(text) => {
                 let mut wire = Vec::new();
@@ -61,17 +65,26 @@ impl PostgresConversation {
         live
     }
 
-    /// `DEALLOCATE s1`, `MOVE 5 FROM c1` or `CLOSE c1` with the name that the upstream knows, where the client means one of
-    /// the protocol's: psycopg drops its statements so, asyncpg moves its portals.
-    fn renamed(&self, sql: &[u8]) -> Option<Vec<u8>> {
+    /// `DEALLOCATE s1`, `EXECUTE s1 (5)`, `FETCH 5 FROM c1`, `MOVE 5 FROM c1` or `CLOSE c1` with the name that the upstream
+    /// knows, where the client means one of the protocol's: psycopg drops its statements so, asyncpg moves its portals.
+    /// What is only prepared here runs later, when the name may mean another: then nothing that brings rows is renamed.
+    fn renamed(&self, sql: &[u8], runs: bool) -> Option<Vec<u8>> {
         if let Some(name) = deallocated(sql) {
             let prepared = self.statements.get(&name)?;
             return Some([b"DEALLOCATE \"", prepared.server_name.as_slice(), b"\""].concat());
         }
+        let quoted = |before: &[u8], name: &[u8], after: &[u8]| [before, b"\"", name, b"\"", after].concat();
+        if let Some((name, place)) = objects::executed(sql).filter(|_| runs) {
+            let prepared = self.statements.get(name.as_bytes())?;
+            return Some(quoted(sql.get(..place.start)?, &prepared.server_name, sql.get(place.end..)?));
+        }
+        if !runs && objects::used(sql).is_some() {
+            return None;
+        }
         let (name, at) = objects::moved_cursor(sql)?;
         let portal = self.portals.get(name.as_bytes())?;
         let server_name = self.names.at_upstream(name.as_bytes(), portal.id);
-        Some([sql.get(..at)?, b"\"", server_name.as_slice(), b"\""].concat())
+        Some(quoted(sql.get(..at)?, &server_name, b""))
     }
 
     /// A text that names what only we may name goes no further.
@@ -91,8 +104,11 @@ impl PostgresConversation {
                 // A DISCARD ALL or DEALLOCATE on its way may free the name.
                 return Ok(Step::Need(0));
             }
-            let text = format!("prepared statement \"{}\" already exists", String::from_utf8_lossy(parse.name));
-            let item = self.fail(Reply::new("42P05", text))?;
+            let item = self.fail(statement_exists(parse.name))?;
+            return Ok(Step::Got { consumed, item });
+        }
+        if self.sql_has_prepared(parse.name) {
+            let item = self.fail(statement_exists(parse.name))?;
             return Ok(Step::Got { consumed, item });
         }
         if self.name_in_doubt(parse.sql) {
@@ -103,7 +119,7 @@ impl PostgresConversation {
         let (facts, _) = self.facts(&sql, None);
         let mut wire = Vec::new();
         let server_name = self.names.at_upstream(parse.name, id);
-        match self.renamed(&sql) {
+        match self.renamed(&sql, false) {
             None => parse.put_as(&server_name, &mut wire)?,
             Some(text) => crate::message::extended::put_parse(&server_name, &text, &mut wire)?,
         }
@@ -159,10 +175,11 @@ impl PostgresConversation {
         after: &[u8],
     ) -> Result<Step<Request<'a>>, Violation> {
         let bound = bind(frame.body)?;
-        let Some(prepared) = self.statements.get(bound.statement).cloned() else {
-            if self.may_return(Target::Statement(bound.statement)) {
-                return Ok(Step::Need(0));
-            }
+        let own = self.statements.get(bound.statement).cloned();
+        if own.is_none() && (self.may_return(Target::Statement(bound.statement)) || self.names_may_come()) {
+            return Ok(Step::Need(0));
+        }
+        let Some(prepared) = own.or_else(|| self.made_by_sql(bound.statement)) else {
             let item = self.fail(no_statement(bound.statement))?;
             return Ok(Step::Got { consumed, item });
         };
@@ -170,15 +187,14 @@ impl PostgresConversation {
         let taken = !bound.portal.is_empty() && self.portals.contains_key(bound.portal);
         let may_end = |op: &Op| matches!(op, Op::Query { .. } | Op::Sync | Op::Execute { .. } | Op::Close { .. });
         if taken && !self.ops.iter().any(may_end) {
-            let text = format!("cursor \"{}\" already exists", String::from_utf8_lossy(bound.portal));
-            let item = self.fail(Reply::new("42P03", text))?;
+            let item = self.fail(cursor_exists(bound.portal))?;
             return Ok(Step::Got { consumed, item });
         }
         let learnt = prepared.learnt.lock();
         if !learnt.acknowledged && prepared.segment != self.segment {
             return Ok(Step::Need(0));
         }
-        let shape = shape_for(&learnt.shape, &bound);
+        let shape = shape_for(&learnt.shape, &bound.result_formats);
         let coming = learnt.described_in == Some(self.segment);
         drop(learnt);
         if self.name_in_doubt(&prepared.sql) {
@@ -203,7 +219,7 @@ impl PostgresConversation {
         live.uses = uses;
         live.portal = Portal::Sent;
         live.unnamed = bound.portal.is_empty();
-        live.shape = shaped(&prepared, &shape, &bound);
+        live.shape = shaped(&prepared, &shape, &bound.result_formats);
         live.formats = bound.result_formats.clone();
         live.prepared = Some(prepared);
         let returns_rows = !matches!(live.facts.parts.as_slice(), [part] if returns_nothing(part));
@@ -311,35 +327,37 @@ fn describes(after: &[u8], portal: &[u8]) -> bool {
 }
 
 /// What is known of the columns, if it fits the formats that the client asks for.
-fn shape_for(shape: &Shape, bound: &Bind<'_>) -> Shape {
+fn shape_for(shape: &Shape, formats: &Formats) -> Shape {
     match shape {
-        Shape::Columns(columns)
-            if bound.result_formats.0.len() > 1 && bound.result_formats.0.len() != columns.len() =>
-        {
-            // The upstream will refuse this Bind.
-            Shape::Unknown
-        }
+        // The upstream will refuse this Bind.
+        Shape::Columns(columns) if formats.0.len() > 1 && formats.0.len() != columns.len() => Shape::Unknown,
         known => known.clone(),
     }
 }
 
+/// What is known by now of a prepared statement's columns, in the formats of a Bind.
+pub(crate) fn shaped_as(prepared: &Prepared, formats: &Formats) -> Shape {
+    let shape = shape_for(&prepared.learnt.lock().shape, formats);
+    shaped(prepared, &shape, formats)
+}
+
 /// The columns in the formats that Bind asks for; the last ones are kept, since drivers repeat themselves.
-fn shaped(prepared: &Prepared, shape: &Shape, bound: &Bind<'_>) -> Shape {
+fn shaped(prepared: &Prepared, shape: &Shape, formats: &Formats) -> Shape {
     let Shape::Columns(base) = shape else { return shape.clone() };
-    if !bound.result_formats.0.contains(&true) {
+    if !formats.0.contains(&true) {
         return shape.clone();
     }
     let mut learnt = prepared.learnt.lock();
-    if let Some((formats, columns)) = &learnt.shaped
-        && *formats == bound.result_formats
+    if let Some((known, columns)) = &learnt.shaped
+        && known == formats
     {
         return Shape::Columns(columns.clone());
     }
     let reformat = |(index, column): (usize, &Column)| Column {
-        repr: Repr { kind: column.repr.kind.clone(), encoding: encoding(bound.result_formats.binary(index)) },
+        repr: Repr { kind: column.repr.kind.clone(), encoding: encoding(formats.binary(index)) },
         ..column.clone()
     };
     let columns: Arc<[Column]> = base.iter().enumerate().map(reformat).collect();
-    learnt.shaped = Some((bound.result_formats.clone(), columns.clone()));
+    learnt.shaped = Some((formats.clone(), columns.clone()));
     Shape::Columns(columns)
 }

@@ -40,7 +40,9 @@ pub(super) fn read(sql: &[u8], index: usize, parts: usize) -> Result<Options, St
             Some(Token::Sign(b')')) => depth = depth.saturating_sub(1),
             _ => {}
         }
-        depth == 0 && matches!(pair, [to, stdout] if word(to, "to") && word(stdout, "stdout"))
+        // The grammar has one rule for both directions, and takes either name in either.
+        let stream = |token: &Token| word(token, "stdout") || word(token, "stdin");
+        depth == 0 && matches!(pair, [to, name] if word(to, "to") && stream(name))
     });
     let rest = to.and_then(|to| statement.get(to + 2..)).ok_or("TO STDOUT was not found")?;
     Reader { tokens: rest, found: Found::default() }.read()
@@ -214,6 +216,7 @@ mod tests {
     #[test]
     fn defaults() {
         assert_eq!(delimited("COPY t TO STDOUT"), text_defaults());
+        assert_eq!(delimited("COPY (SELECT 1) TO STDIN"), text_defaults(), "PHP's pg_copy_to sends that");
         let csv = delimited("copy public.\"T\"\"x\" (a, b) to stdout (format csv);");
         assert_eq!((csv.csv, csv.delimiter, csv.quote, csv.escape), (true, b',', b'"', b'"'));
         assert!(csv.null.is_empty() && !csv.header);

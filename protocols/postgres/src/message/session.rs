@@ -62,17 +62,19 @@ pub(crate) fn command_complete(body: &[u8]) -> Result<(&str, Option<u64>), Viola
     Ok((tag, count))
 }
 
-/// Appends a copy of a NotificationResponse without its payload, which another session wrote.
-pub(crate) fn put_bare_notification(body: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
+/// Appends a copy of a NotificationResponse without its payload, which another session wrote. Whether it had one.
+pub(crate) fn put_bare_notification(body: &[u8], out: &mut Vec<u8>) -> Result<bool, Violation> {
     let bad = |_| malformed("NotificationResponse");
     let mut cursor = Cursor::new(body);
     let pid = cursor.take(4).map_err(bad)?;
     let channel = cursor.cstr().map_err(bad)?;
+    let payload = cursor.cstr().map_err(bad)?;
     put(out, b'A', |out| {
         out.extend_from_slice(pid);
         put_cstr(out, channel);
         out.push(0);
-    })
+    })?;
+    Ok(!payload.is_empty())
 }
 
 #[cfg(test)]

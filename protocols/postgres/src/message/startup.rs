@@ -26,6 +26,8 @@ pub(crate) enum First {
     Cancel(Vec<u8>),
     /// The client wants a session.
     Startup(Startup),
+    /// The client wants a session in a protocol that is not version 3: major and minor version.
+    Foreign(u16, u16),
 }
 
 /// A startup message.
@@ -62,11 +64,10 @@ pub(crate) fn decode(body: &[u8]) -> Result<First, Violation> {
             }
         }
         _ if code >> 16 == 3 => params(u16::try_from(code & 0xFFFF).unwrap_or(u16::MAX), cursor).map(First::Startup),
-        _ => Err(Violation(format!(
-            "the client speaks protocol {}.{}; PostgreSQL protocol 3 is spoken here",
-            code >> 16,
-            code & 0xFFFF
-        ))),
+        _ => {
+            let half = |bits: u32| u16::try_from(bits & 0xFFFF).unwrap_or(u16::MAX);
+            Ok(First::Foreign(half(code >> 16), half(code)))
+        }
     }
 }
 
@@ -153,7 +154,8 @@ mod tests {
         let long = [&cancel[4..8], &[0; 260][..]].concat();
         assert!(matches!(decode(&long), Ok(First::Cancel(key)) if key.len() == 260));
         assert!(decode(&[&long[..], &[0]].concat()).is_err());
-        assert!(decode(&[0, 2, 0, 0]).is_err(), "protocol 2");
+        assert_eq!(decode(&[0, 2, 0, 0]).ok(), Some(First::Foreign(2, 0)));
+        assert_eq!(decode(&[0, 4, 0, 1]).ok(), Some(First::Foreign(4, 1)));
     }
 
     #[test]

@@ -225,7 +225,7 @@ fn names_that_exist_or_do_not() {
     script.upstream(&[error("42601"), z(b'I')]);
     assert!(script.told().contains("E(42P05 prepared statement \"s\" already exists)"));
     script.client(&[cs("s"), cs("unknown"), cp("unknown"), p("s", "SELECT 2"), s()]);
-    assert!(script.sent().contains("C(S ~) C(S affidavit_refused) C(P affidavit_refused) P(~,SELECT 2) S"));
+    assert!(script.sent().contains("C(S ~) C(S unknown) C(P unknown) P(~,SELECT 2) S"));
     script.upstream(&[n(b'3'), n(b'3'), n(b'3'), n(b'1'), z(b'I')]);
     assert_eq!(script.told(), "3 3 3 1 Z(I)");
 }
@@ -335,4 +335,14 @@ fn a_name_is_not_believed_after_what_may_have_replaced_it() {
     script.sent();
     script.client(&[e("f", 0), s()]);
     assert_eq!(script.sent(), "P(affidavit_refused,affidavit refused this statement) S");
+}
+
+#[test]
+fn a_statement_described_on_the_way_to_its_execution() {
+    let mut script = Script::new();
+    script.client(&[p("", "SELECT ssn FROM patients"), ds(""), b("", "", false), e("", 0), s()]);
+    assert_eq!(script.sent(), "P(,SELECT ssn FROM patients) D(S ) B(,) E S", "nothing is asked beside it");
+    script.upstream(&[n(b'1'), m(b't', b"\0\0"), t(&["ssn"]), n(b'2'), d(&["123"]), c("SELECT 1"), z(b'I')]);
+    assert!(script.told().ends_with("2 D(\\x01\\x03***) C(SELECT 1) Z(I)"));
+    assert!(script.logged().contains("2 columns 0 ssn; 2 rows 0 1; 2 done completed SELECT 1"));
 }

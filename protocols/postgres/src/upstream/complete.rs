@@ -3,6 +3,7 @@
 
 use super::Outcome::{self, Consumed, First};
 use super::unexpected;
+use crate::client::shaped_as;
 use crate::conversation::PostgresConversation;
 use crate::copy::CopyOut;
 use crate::message::Frame;
@@ -11,6 +12,7 @@ use crate::message::session::command_complete;
 use crate::objects::Behind;
 use crate::state::{Live, Op, Portal, Shape};
 use model::{StatementId, Status, Verb};
+use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use wire::{Answer, Violation};
 
@@ -79,11 +81,11 @@ impl PostgresConversation {
                 named.iter().for_each(|name| drop(self.forget_statement(name)));
             }
             "DECLARE CURSOR" | "PREPARE" => {
-                if let Some((made, moves)) = live.and_then(|live| live.makes.clone())
+                if let Some((by, (made, moves))) = live.and_then(|live| Some((live.id, live.makes.clone()?)))
                     && moves == self.objects.moves()
                 {
                     let facts = self.analyse(&made.query, None);
-                    self.objects.learn(made.name, Behind { query: made.query, facts });
+                    self.objects.learn(made.name, Behind { by, query: made.query, facts });
                 }
             }
             "DEALLOCATE" => {
@@ -112,6 +114,10 @@ impl PostgresConversation {
                 let id = *id;
                 let Some(live) = self.find(id) else { return Err(unexpected(frame.tag, None)) };
                 live.portal = Portal::Bound;
+                // What was described on the way here, in the order of answers.
+                if let (Shape::Unknown, Some(prepared)) = (&live.shape, &live.prepared) {
+                    live.shape = shaped_as(prepared, &live.formats);
+                }
                 if live.unnamed
                     && let Some(ended) = self.replaced_portal(id)
                 {
@@ -161,6 +167,23 @@ impl PostgresConversation {
         Some(silent_end(id, outcome(status, "")))
     }
 
+    /// What a FunctionCall returned: one value, which the record names by its length and digest.
+    pub(super) fn function_result<'a>(&mut self, frame: Frame<'a>) -> Result<Answer<'a>, Violation> {
+        let id = match self.front() {
+            Some(Op::Query { id, refused: None, .. }) => *id,
+            op => return Err(unexpected(b'V', op)),
+        };
+        if !self.find(id).is_some_and(|live| live.function) {
+            return Err(unexpected(b'V', self.ops.front()));
+        }
+        self.take(id);
+        let value = frame.body.get(4..).unwrap_or_default();
+        let digest: String = Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect();
+        let tag = format!("FUNCTION CALL {} bytes sha256:{digest}", value.len());
+        let outcome = outcome(Status::Completed, &tag);
+        Ok(Answer::Done { statement: id, outcome, message: None, last: true, wire: Cow::Borrowed(frame.wire) })
+    }
+
     pub(super) fn copy_in_response<'a>(&mut self, frame: Frame<'a>) -> Result<Answer<'a>, Violation> {
         copy_response(frame.body)?;
         match self.front() {
@@ -192,7 +215,7 @@ impl PostgresConversation {
         };
         let live = live.ok_or_else(|| unexpected(b'H', None))?;
         let part = live.facts.parts.get(usize::try_from(live.result).unwrap_or(usize::MAX));
-        if live.facts.unparsed.is_none() && !part.is_some_and(|part| part.verb == Verb::CopyOut) {
+        if live.facts.unparsed.is_none() && part.is_none_or(|part| part.verb != Verb::CopyOut) {
             return Err(Violation("the upstream answers with COPY data where none was asked for".to_owned()));
         }
         let (copy, columns) = CopyOut::begin(response, live, &snapshot)?;

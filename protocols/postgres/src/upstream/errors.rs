@@ -14,6 +14,10 @@ use wire::{Answer, Violation};
 impl PostgresConversation {
     pub(super) fn notice_response<'a>(&mut self, frame: Frame<'a>) -> Result<Answer<'a>, Violation> {
         let message = server_message(b'N', &Fields::decode(frame.body)?);
+        if matches!(self.front(), Some(Op::Refresh)) {
+            // Of our own question, as a session that logs its statements to itself gets it.
+            return Ok(Answer::Absorb);
+        }
         let statement = self.front().and_then(Op::statement).filter(|id| self.find(*id).is_some());
         Ok(Answer::Message { statement, message, wire: self.with_client_names(frame)? })
     }
@@ -53,8 +57,7 @@ impl PostgresConversation {
         message: ServerMessage,
         wire: Cow<'a, [u8]>,
     ) -> Result<Answer<'a>, Violation> {
-        if let Some(live) = self.take(id) {
-            self.portals.retain(|_, portal| portal.id != live.id);
+        if self.take(id).is_some() {
             return match refused {
                 None => Ok(failure(id, message, wire)),
                 Some(reply) => refusal(id, &reply),
@@ -79,7 +82,11 @@ impl PostgresConversation {
                 self.forget_prepared(id);
                 self.failed(id, refused, message, wire)
             }
-            Op::Bind { id, refused } => self.failed(id, refused, message, wire),
+            Op::Bind { id, refused } => {
+                self.portals.retain(|_, portal| portal.id != id);
+                self.failed(id, refused, message, wire)
+            }
+            // The portal stays until its transaction ends, and so does its name: the server says what becomes of it.
             Op::Execute { id, .. } | Op::DescribePortal { id, own: true } => self.failed(id, None, message, wire),
             Op::Local { reply, .. } => local(&reply),
             other => {

@@ -77,6 +77,7 @@ impl PostgresConversation {
             b'G' => self.copy_in_response(frame).map(Consumed),
             b'H' => self.copy_out_response(frame).map(Consumed),
             b'c' => self.copy_done(frame).map(Consumed),
+            b'V' => self.function_result(frame).map(Consumed),
             b'D' => self.refresh_row(frame).map(Consumed),
             b'W' => Err(Violation("the upstream began a replication stream, which is not supported".to_owned())),
             tag => Err(unexpected(tag, self.ops.front())),

@@ -18,8 +18,8 @@ impl Scan<'_> {
     }
 
     pub(super) fn block_comment(&mut self) {
-        if !self.lexis.postgres && (self.peek(2) == b'!' || (self.peek(2) == b'M' && self.peek(3) == b'!')) {
-            return self.refuse("an executable comment (/*! … */) is not accepted: write its content as plain SQL");
+        if !self.lexis.postgres && self.begins_version_comment() {
+            return;
         }
         let opened = self.at;
         let mut depth = 1usize;

@@ -39,16 +39,45 @@ fn mysql_literals_follow_its_rules() {
         ("SELECT t.1a, @v, @@x", "SELECT t.1a, @v, @@x"),
         (
             "SELECT 1 /*! , ssn */",
-            "refused: an executable comment (/*! … */) is not accepted: write its content as plain SQL",
-        ),
-        (
-            "SELECT 1 /*M!50000 , ssn */",
-            "refused: an executable comment (/*! … */) is not accepted: write its content as plain SQL",
+            "refused: a version comment (/*! … */) cannot be read while the server's version is not known",
         ),
         ("SELECT 1 /* a /* b */", "refused: a comment within a comment is not accepted"),
     ];
     for (sql, expected) in cases {
         assert_eq!(key(Dialect::Mysql, sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn version_comments_are_read_as_the_server_reads_them() {
+    let read = |dialect: Dialect, version: u32, sql: &str| {
+        let settings = Settings { server_version: version, ..Settings::default() };
+        let lifted = lift(sql.as_bytes(), Lexis::new(dialect, &settings), Keep::Canonical);
+        match lifted.refused {
+            Some(why) => format!("refused: {why}"),
+            None => String::from_utf8_lossy(&lifted.key).into_owned(),
+        }
+    };
+    let mysql = |sql: &str| read(Dialect::Mysql, 90_700, sql);
+    let mariadb = |sql: &str| read(Dialect::MariaDb, 101_114, sql);
+    for (sql, on_mysql, on_mariadb) in [
+        ("SELECT /*!40001 a, */ b", "SELECT a, b", "SELECT a, b"),
+        ("SELECT /*!a,*/b", "SELECT a, b", "SELECT a, b"),
+        ("SELECT /*!50701 a, */ b", "SELECT a, b", "SELECT b"),
+        ("SELECT /*!80000 a, */ b", "SELECT a, b", "SELECT b"),
+        ("SELECT /*!99999 a, */ b", "SELECT b", "SELECT b"),
+        ("SELECT /*!100100 a, */ b", "SELECT b", "SELECT a, b"),
+        ("SELECT /*!101115 a, */ b", "SELECT b", "SELECT b"),
+        ("SELECT /*M! a, */ b", "SELECT b", "SELECT a, b"),
+        ("SELECT /*M!50701 a, */ b", "SELECT b", "SELECT a, b"),
+        ("SELECT /*!1234 + a */", "SELECT 1234 + a", "SELECT 1234 + a"),
+        ("SELECT /*!40000 'a */ b', /* c */ d */ e", "SELECT 'a */ b', d e", "SELECT 'a */ b', d e"),
+    ] {
+        assert_eq!(mysql(sql), on_mysql, "{sql}");
+        assert_eq!(mariadb(sql), on_mariadb, "{sql}");
+    }
+    for sql in ["SELECT /*!40000 a", "SELECT /*!40000 a /*!40000 b */ */", "SELECT /*!999999 a /* b */ */"] {
+        assert!(mysql(sql).starts_with("refused"), "{sql}: {}", mysql(sql));
     }
 }
 

@@ -4,6 +4,7 @@
 //! that all lexers read alike (`gate`), and what the parser made of it must contain every word that it was given. A text
 //! that does not pass is not analysed.
 
+mod bodies;
 mod changes;
 mod expressions;
 mod functions;
@@ -61,6 +62,16 @@ pub(crate) fn analyse(dialect: Dialect, text: &str, catalog: &Catalog, settings:
         complete(finished, catalog, &mut parsed);
     }
     Ok(parsed)
+}
+
+/// The statements of a text as the server of these settings reads them, each in a form that all lexers read alike: comments
+/// are gone, version comments count or not.
+///
+/// # Errors
+/// Why the text cannot be read.
+pub fn canonical_statements(dialect: Dialect, text: &str, settings: &Settings) -> Result<Vec<String>, String> {
+    let statements = gate::statements(text.as_bytes(), dialect, settings)?;
+    Ok(statements.into_iter().map(|source| source.text).collect())
 }
 
 /// Whether a setting decides where tokens of a text end.

@@ -5,6 +5,7 @@ use super::gate::{self, Token};
 use super::queries::{Lower, Lowered, name_of, relation, unsupported};
 use super::source::Source;
 use super::walk::{Walked, walk};
+use crate::Dialect;
 use crate::ir::Name;
 use crate::lineage::{Env, Taint, Tracer};
 use model::{Access, ColumnRef, Outputs, Verb};
@@ -50,6 +51,7 @@ pub(super) fn statement(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<End
         | ["START", "TRANSACTION", ..]
         | ["SAVEPOINT", _]
         | ["RELEASE", "SAVEPOINT", _] => Ended::quiet(Verb::Transaction),
+        ["SET", "STATEMENT", ..] if tracer.dialect == Dialect::MariaDb => set_for_one(source, &tokens, tracer)?,
         ["SET", "TRANSACTION", ..] | ["SET", "SESSION" | "LOCAL", "TRANSACTION", ..] => {
             tracer.draft.setting("transaction", None);
             Ended::quiet(Verb::Set)
@@ -329,6 +331,32 @@ fn set(text: &str, tracer: &mut Tracer<'_>) -> Lowered<Ended> {
         set_one(&format!("SET {assignment}"), tracer)?;
     }
     Ok(Ended::quiet(Verb::Set))
+}
+
+/// MariaDB's `SET STATEMENT a = 1, b = 2 FOR …`: settings for the time of one statement.
+fn set_for_one(source: &Source, tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Lowered<Ended> {
+    let text = source.text.as_str();
+    let mut depth = 0_usize;
+    let found = tokens.iter().find_map(|token| {
+        match token {
+            Token::Symbol("(") => depth += 1,
+            Token::Symbol(")") => depth = depth.saturating_sub(1),
+            Token::Word(word) if depth == 0 && word.eq_ignore_ascii_case("for") => {
+                return Some(word.as_ptr().addr().saturating_sub(text.as_ptr().addr()));
+            }
+            _ => {}
+        }
+        None
+    });
+    let at = found.ok_or_else(|| "a SET STATEMENT without FOR".to_owned())?;
+    let list = text.get("SET STATEMENT".len()..at).unwrap_or_default();
+    let rest = text.get(at + 3..).unwrap_or_default();
+    let from = text.len() - rest.trim_start().len();
+    if super::changes_reading(&list.to_ascii_lowercase()) {
+        return Err("a SET STATEMENT that changes how the statement is read: use SET".to_owned());
+    }
+    set(&format!("SET {list}"), tracer)?;
+    statement(&source.slice(from..text.len()), tracer)
 }
 
 /// What stands between the commas of a SET, those in brackets left alone. A scope (GLOBAL, SESSION) goes with what is

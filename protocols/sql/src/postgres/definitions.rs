@@ -57,22 +57,11 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
         }
         NodeEnum::RenameStmt(rename) => {
             define(rename.relation.as_ref(), tracer);
-            let named_by_rules = [
-                ObjectType::ObjectTable,
-                ObjectType::ObjectView,
-                ObjectType::ObjectMatview,
-                ObjectType::ObjectForeignTable,
-                ObjectType::ObjectColumn,
-                ObjectType::ObjectAttribute,
-                ObjectType::ObjectSchema,
-            ];
-            if named_by_rules.iter().any(|kind| *kind as i32 == rename.rename_type) {
-                tracer.draft.opaque(RENAMING, true);
-            }
+            super::renames::rename(rename, tracer);
         }
         NodeEnum::AlterObjectSchemaStmt(alter) => {
             define(alter.relation.as_ref(), tracer);
-            tracer.draft.opaque(RENAMING, true);
+            super::renames::to_schema(alter, tracer);
         }
         NodeEnum::AlterOwnerStmt(alter) => define(alter.relation.as_ref(), tracer),
         NodeEnum::DropStmt(drop) => {
@@ -156,9 +145,6 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
     }
     ended
 }
-
-/// Rules name columns: under another name the same values would not be protected.
-const RENAMING: &str = "a renaming, after which rules by name protect nothing";
 
 /// Code that runs later, other servers, and everything else whose effect is not bounded here.
 fn opaque(node: &NodeEnum, tracer: &mut Tracer<'_>) {

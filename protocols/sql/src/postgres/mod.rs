@@ -5,7 +5,9 @@ mod definitions;
 mod expressions;
 mod moves;
 mod names;
+mod own_names;
 mod queries;
+mod renames;
 mod sessions;
 mod statements;
 
@@ -20,15 +22,19 @@ use queries::Lower;
 pub(crate) fn analyse(text: &str, catalog: &Catalog, settings: &Settings) -> Result<Parsed, String> {
     let mut parsed = Parsed { parts: Vec::new(), unknown_relations: Vec::new() };
     let (mut sequence, mut path) = (Sequence::default(), None);
+    let mut names = own_names::OwnNames::default();
     for statement in parse(text)? {
         let mut tracer = Tracer::new(Dialect::Postgres, catalog, settings);
         if let Some(path) = &path {
             Vec::clone_from(&mut tracer.path, path);
         }
-        let ended = statements::statement(&statement, &mut tracer);
+        let used = names.used(&statement, &mut tracer);
+        let ended = used.unwrap_or_else(|| statements::statement(&statement, &mut tracer));
+        let along = tracer.path.clone();
         let mut finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
         sequence.unsettle(&mut finished.part, catalog);
         path = sequence.note(moves::moved(&statement, &finished.part)).or(path);
+        names.note(statement, &finished.part, &along);
         complete(finished, catalog, &mut parsed);
     }
     Ok(parsed)
