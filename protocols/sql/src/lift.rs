@@ -48,6 +48,8 @@ pub(crate) struct Lifted {
     pub(crate) tokens: usize,
     /// Words that join.
     pub(crate) joins: usize,
+    /// AS before a parenthesis: common table expressions and named windows.
+    pub(crate) definitions: usize,
     /// Words for UNION, INTERSECT and EXCEPT.
     pub(crate) set_operations: usize,
     /// What of long lists of literals need not be parsed.
@@ -121,6 +123,7 @@ enum Word {
     By,
     Distinct,
     On,
+    As,
 }
 
 struct Scan<'a> {
@@ -303,6 +306,7 @@ impl Scan<'_> {
                 }
             }
             b"distinct" => seen = Word::Distinct,
+            b"as" | b"materialized" => seen = Word::As,
             b"on" if self.words.last() == Some(&Word::Distinct) => seen = Word::On,
             b"limit" | b"having" => self.positional(false),
             // MySQL lets these be names of columns.
@@ -329,6 +333,7 @@ impl Scan<'_> {
         match byte {
             b'(' | b'[' => {
                 self.begin(b"select");
+                self.out.definitions += usize::from(self.words.last() == Some(&Word::As));
                 let positional = self.levels.last().is_some_and(|level| level.positional)
                     || self.words == [Word::Distinct, Word::On];
                 self.levels.push(Level { positional, ..Level::default() });
