@@ -57,7 +57,7 @@ pub(crate) fn execute(
         Ok(lsn) => lsn,
         Err(error) => return Err(permit.revoke(Recording::refusal(&error))),
     };
-    if masks_rows(&permit.verdict.outputs) {
+    if masks_rows(&permit.verdict.outputs) || masks_rows(&permit.verdict.recorded) {
         conversation.whole_rows(permit.statement.id);
     }
     sink.extra.clear();
