@@ -162,8 +162,15 @@ impl Family {
 /// A type as the catalog names it, qualified: `text` alone might mean one that the session made. Names of SQL's own
 /// (`integer`, `character varying(20)`) are grammar and mean nothing else.
 fn declared(type_name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '"');
-    let base = type_name.find(|c| !plain(c)).map_or(type_name, |at| type_name.get(..at).unwrap_or_default());
+    let end = match type_name.strip_prefix('"') {
+        // A quoted name ends at its quote, whatever stands within; a doubled quote is part of it.
+        Some(rest) => {
+            let closing = rest.replace("\"\"", "__").find('"');
+            closing.map(|at| at + 2)
+        }
+        None => type_name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_'),
+    };
+    let base = end.map_or(type_name, |at| type_name.get(..at).unwrap_or_default());
     let grammar = ["integer", "bigint", "smallint", "real", "numeric", "boolean", "bit", "character", "double", "time"];
     let is_grammar = grammar.contains(&base) || base.starts_with("timestamp") || base == "interval";
     let qualified = type_name.get(base.len()..).is_some_and(|rest| rest.starts_with('.'));
@@ -184,6 +191,7 @@ mod tests {
             ("\"char\"", "pg_catalog.\"char\""),
             ("public.citext", "public.citext"),
             ("\"My Schema\".mood", "\"My Schema\".mood"),
+            ("\"a\"\"b\".mood", "\"a\"\"b\".mood"),
             ("date", "pg_catalog.date"),
         ] {
             assert_eq!(declared(name), expected);

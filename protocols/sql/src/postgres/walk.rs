@@ -9,7 +9,7 @@ use crate::ir::Name;
 use crate::lineage::{Found, Tracer};
 use crate::systems;
 use model::{ColumnUse, ColumnUses, Placement, SourceUse, UseContext};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Where a relation stands in the text, for [`super::substitute`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -332,10 +332,10 @@ impl Walk<'_, '_> {
 
     /// A name that is a relation's alias may mean its whole row, which is every column of it.
     fn whole_rows(&mut self) {
-        let rows: HashSet<String> =
+        let rows: BTreeSet<String> =
             self.sources.iter().map(|source| source.alias.clone()).chain(self.found.derived.iter().cloned()).collect();
         let named = self.found.uses.iter().filter_map(|used| used.name.clone()).filter(|name| rows.contains(name));
-        let named: HashSet<String> = named.collect();
+        let named: BTreeSet<String> = named.collect();
         for row in named {
             self.star(Some(row), UseContext::Other("a whole row".to_owned()));
         }
