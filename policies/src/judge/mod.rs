@@ -216,6 +216,7 @@ fn planned(scene: &Scene<'_>, fate: &Fate) -> OutputPlan {
     let changes_rows = || scene.part.sources.iter().any(|source| source.placement == Placement::Target);
     match fate {
         Fate::AtSource(..) if !changes_rows() => OutputPlan::Untouched,
+        Fate::Wire | Fate::WireOnceApproved(_) => outputs::plan_wire(scene),
         _ => outputs::plan(scene),
     }
 }
@@ -262,5 +263,7 @@ fn need(guard: &Guard) -> ApprovalNeed {
     }
 }
 
+#[cfg(test)]
+mod class_tests;
 #[cfg(test)]
 mod tests;

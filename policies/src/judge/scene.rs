@@ -49,7 +49,8 @@ impl<'a> Scene<'a> {
             names: question.names,
         };
         if policy.protects(question.datasource, question.names) && part.uses.is_some() {
-            scene.opaque = scene.beyond();
+            // The engine's own relations that show data of tables: what of them is not proven is redacted, as ever.
+            scene.opaque = scene.beyond().or_else(|| part.uses.as_ref()?.carriers.first().map(String::as_str));
         } else if policy.protects(question.datasource, question.names) {
             scene.opaque = part.opaque.iter().find(|opaque| opaque.reaches_data).map(|opaque| opaque.what.as_str());
             if scene.opaque.is_none() && part.verb == Verb::Other {

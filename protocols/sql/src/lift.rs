@@ -308,9 +308,10 @@ impl Scan<'_> {
             b"distinct" => seen = Word::Distinct,
             b"as" | b"materialized" => seen = Word::As,
             b"on" if self.words.last() == Some(&Word::Distinct) => seen = Word::On,
-            b"limit" | b"having" => self.positional(false),
+            // After a dot it is the name of a column.
+            b"limit" | b"having" if self.out.key.last() != Some(&b'.') => self.positional(false),
             // MySQL lets these be names of columns.
-            b"offset" | b"fetch" if self.lexis.postgres => self.positional(false),
+            b"offset" | b"fetch" if self.lexis.postgres && self.out.key.last() != Some(&b'.') => self.positional(false),
             b"uescape" => self.statement.keep_next = true,
             b"case" => self.case(),
             b"end" if self.levels.last().is_some_and(|level| level.case) => self.close(),

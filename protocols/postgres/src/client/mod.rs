@@ -2,6 +2,7 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol-flow.html>
 
+mod class;
 mod copy_in;
 mod housekeeping;
 mod settle;
@@ -16,7 +17,7 @@ use crate::objects;
 use crate::session::QUESTIONS;
 use crate::state::{MAX_OPERATIONS, Op};
 use model::{Facts, StatementId};
-use sql::Settings;
+use sql::{Analyser, Catalog, Settings};
 use std::borrow::Cow;
 use std::sync::Arc;
 use wire::{Request, Step, Violation};
@@ -194,6 +195,18 @@ impl PostgresConversation {
     /// What a text does, under the settings and catalog of now. `conforming` is how its strings were read when it was
     /// prepared, if it was prepared before.
     pub(crate) fn analyse(&mut self, sql: &[u8], conforming: Option<bool>) -> Arc<Facts> {
+        let facts =
+            self.read_under(sql, conforming, |analyser, catalog, settings| analyser.analyse(sql, catalog, settings));
+        self.source.mark_outdated(facts)
+    }
+
+    /// Reads a text under the settings and the catalog that are the session's now.
+    pub(crate) fn read_under<T>(
+        &mut self,
+        sql: &[u8],
+        conforming: Option<bool>,
+        read: impl FnOnce(&Analyser, &Catalog, &Settings) -> T,
+    ) -> T {
         let snapshot = self.source.snapshot();
         let unknown;
         let sure = self.session.is_sure() || made::configures(sql);
@@ -215,6 +228,6 @@ impl PostgresConversation {
             }
         };
         let (catalog, analyser) = own.unwrap_or((&snapshot.catalog, self.source.analyser()));
-        self.source.mark_outdated(analyser.analyse(sql, catalog, settings))
+        read(analyser, catalog, settings)
     }
 }

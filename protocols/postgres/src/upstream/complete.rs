@@ -79,11 +79,14 @@ impl PostgresConversation {
                 named.iter().for_each(|name| drop(self.forget_statement(name)));
             }
             "DECLARE CURSOR" | "PREPARE" => {
-                if let Some((made, moves)) = live.and_then(|live| live.makes.clone())
-                    && moves == self.objects.moves()
-                {
-                    let facts = self.analyse(&made.query, None);
-                    self.objects.learn(made.name, Behind { query: made.query, facts });
+                match live.and_then(|live| live.makes.clone()) {
+                    Some((made, moves)) if moves == self.objects.moves() => {
+                        let sent_as = live.and_then(|live| live.sent_as.clone());
+                        let facts = self.analyse(&made.query, None);
+                        self.objects.learn(made.name, Behind { query: made.query, facts, sent_as });
+                    }
+                    // Some name means something else now, and it is not known which.
+                    _ => self.objects.forget(),
                 }
             }
             "DEALLOCATE" => {
