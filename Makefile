@@ -1,6 +1,6 @@
 # What one does with this repository. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo needs test lint fmt unit quick e2e console bench drills bare clean-servers
+.PHONY: help demo needs test lint fmt unit quick e2e console compose-test bench drills bare clean-servers
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
@@ -49,6 +49,9 @@ console: build-console ## The console in Debian's Chromium: hold, decide, replay
 
 drills: build-e2e ## The worst week at length: lost stores, full disks, strangers, stops; what it survived is in the README.
 	@SUITE=drills DRILL=long testdata/run-tests --timeout 3600 -s
+
+compose-test: build-compose-test ## The demo of compose/ in containers, by its README's commands; the Kubernetes manifests. FULL=1 compiles inside.
+	@testdata/compose-test $(if $(filter 1,$(FULL)),--full)
 
 bench: ## Direct, HAProxy, PgBouncer and Affidavit, interleaved: ratios and CPU per query; lineage, detectors, the record. JSON=FILE keeps the figures.
 	@testdata/toolchain bench

@@ -67,7 +67,7 @@ fn sealed(path: &Path, rows: u64) -> Duration {
     let id = session(&recorder, "bench");
     recorder.intent(id, &statement(1, "COPY patients TO STDOUT"), &verdict(), None).unwrap();
     let names = ["id", "name", "ssn", "birth", "zip", "note"];
-    recorder.columns(id, StatementId(1), 0, &names.map(text_column), &[]).unwrap();
+    recorder.columns(id, StatementId(1), 0, &names.map(text_column), &[], &[]).unwrap();
     let mut piece = Vec::new();
     for row in 0..rows {
         let (number, name) = (row.to_string(), format!("tok_{:x}", row.wrapping_mul(0x9e37_79b9_7f4a_7c15)));

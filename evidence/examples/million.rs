@@ -76,7 +76,7 @@ fn one(recorder: &evidence::Recorder, id: SessionId, number: u64, at: u64) {
     ];
     let columns = ["name", "ssn", "city", "seen"].map(text_column);
     insist(|| recorder.intent(id, &statement, &verdict(), None));
-    insist(|| recorder.columns(id, StatementId(at), 0, &columns, &masks));
+    insist(|| recorder.columns(id, StatementId(at), 0, &columns, &masks, &[]));
     let mut bytes = Vec::new();
     for row in 0..2 {
         let token = (number * 2 + row).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -2,6 +2,9 @@
 //!
 //! A reader of the record leaves its `audit_accesses` entry here, so that reading needs no signing key; `evidence seal`
 //! asks for a sealing here and waits for the answer.
+//!
+//! Who left a request is what the file system says of the file's owner, never what the file says of itself: what it says
+//! beyond that is recorded as a claim.
 
 use crate::error::{At, StoreError};
 use crate::event::AccessEvent;
@@ -103,18 +106,32 @@ fn is_whole(path: &Path, bytes: &[u8]) -> bool {
     path.file_stem().is_some_and(|name| name.to_string_lossy().ends_with(&format!("-{}", digest(bytes))))
 }
 
+/// Who left a request, and what they call themselves where that is something else.
+fn attested(uid: u32, claimed: &str) -> String {
+    let owner = crate::os_user::os_user(uid);
+    match claimed.strip_prefix(owner.as_str()) {
+        Some(rest) if rest.is_empty() || rest.starts_with(", through sudo by ") => claimed.to_owned(),
+        _ => format!("{owner}, who says to be {claimed:?}"),
+    }
+}
+
 fn read(path: &Path) -> Option<Request> {
-    let small = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= 64 << 10);
+    use std::os::unix::fs::MetadataExt;
+    // Of the entry itself: a link's target belongs to somebody else.
+    let meta = std::fs::symlink_metadata(path).ok();
+    let uid = meta.as_ref().map_or(u32::MAX, MetadataExt::uid);
+    let small = meta.is_some_and(|meta| meta.is_file() && meta.len() <= 64 << 10);
     let bytes = small.then(|| std::fs::read(path).ok()).flatten().filter(|bytes| is_whole(path, bytes));
     let wire = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     match wire {
         Some(Wire::Seal) => Some(Request::Seal(Asked(path.to_path_buf()))),
         Some(Wire::Hold { hold, from, to, reason, by }) => {
+            let by = attested(uid, &by);
             Some(Request::Hold(hold, HoldStep::Added { from, to, reason, by }, Asked(path.to_path_buf())))
         }
         Some(Wire::Order { note }) => Some(Request::Order(note, Asked(path.to_path_buf()))),
         Some(Wire::Access { actor, action, scope, finding, package_hash }) => Some(Request::Access(
-            AccessEvent { actor, action, scope, finding, package_hash },
+            AccessEvent { actor: attested(uid, &actor), action, scope, finding, package_hash },
             Taken(path.to_path_buf()),
         )),
         None => {
@@ -183,5 +200,36 @@ impl Left {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_recorded_under_a_name_that_is_not_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        layout.make().unwrap();
+        let uid = rustix::process::getuid().as_raw();
+        let me = crate::os_user::os_user(uid);
+        let through = format!("{me}, through sudo by ann");
+        for claimed in ["KPMG", "os:ann (uid 4242)", through.as_str(), &format!("{me} and KPMG")] {
+            let actor = claimed.to_owned();
+            let (action, scope) = ("reviewed".to_owned(), "all".to_owned());
+            leave_access(&layout, &AccessEvent { actor, action, scope, finding: None, package_hash: None }).unwrap();
+        }
+        let recorded: Vec<String> = take(&layout)
+            .into_iter()
+            .map(|request| match request {
+                Request::Access(event, _) => event.actor,
+                _ => String::new(),
+            })
+            .collect();
+        assert_eq!(recorded[0], format!("{me}, who says to be \"KPMG\""));
+        assert_eq!(recorded[1], format!("{me}, who says to be \"os:ann (uid 4242)\""));
+        assert_eq!(recorded[2], through);
+        assert_eq!(recorded[3], format!("{me}, who says to be \"{me} and KPMG\""));
     }
 }

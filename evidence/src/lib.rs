@@ -24,6 +24,7 @@ mod inbox;
 mod journal;
 mod keeper;
 mod log;
+mod os_user;
 mod policy_text;
 mod reading;
 mod record;
@@ -37,6 +38,7 @@ mod store;
 mod table;
 mod tenders;
 pub mod verify;
+mod visible;
 
 pub use config::{
     Durability, JournalLimits, Retention, SegmentLimits, SigningKeySource, StoreConfig, parse_body_key, remembered_head,

@@ -214,7 +214,7 @@ impl Reader {
     /// # Errors
     /// The store is damaged.
     pub fn accesses(&self, scope: &str, most: usize) -> Result<Vec<Json>, StoreError> {
-        let query = Query::new(Table::AuditAccesses).with(Condition::contains("scope", scope));
+        let query = Query::new(Table::AuditAccesses).with(Condition::contained(&["scope"], scope));
         Ok(self.archive.collect(&query, Some(most))?.iter().rev().map(|(record, _)| record.json()).collect())
     }
 

@@ -194,11 +194,12 @@ impl Recorder {
         approval: Option<&str>,
     ) -> Result<Lsn, CannotRecord> {
         self.known(verdict.policy)?;
-        self.put(kind::INTENT, Urgency::Working, |out| record::intent(session, statement, verdict, approval, out))
+        self.put(kind::FULL_INTENT, Urgency::Working, |out| record::intent(session, statement, verdict, approval, out))
     }
 
-    /// The columns of a result, before its rows. `plan` is what is done to each; when it is shorter (or empty), the
-    /// rest passes untouched.
+    /// The columns of a result, before its rows. `plan` is what the record holds of each; when it is shorter (or empty), the
+    /// rest passes untouched. `raw` says of which the client sees the values unmasked all the same, because its identity is
+    /// exempt from the rule.
     ///
     /// # Errors
     /// See [`CannotRecord`].
@@ -209,9 +210,10 @@ impl Recorder {
         result: u32,
         columns: &[Column],
         plan: &[ColumnMask],
+        raw: &[bool],
     ) -> Result<Lsn, CannotRecord> {
-        self.put(kind::COLUMNS, Urgency::Working, |out| {
-            record::columns(session, statement, result, columns, plan, out);
+        self.put(kind::SHOWN_COLUMNS, Urgency::Working, |out| {
+            record::columns(session, statement, result, columns, plan, raw, out);
         })
     }
 

@@ -168,6 +168,143 @@ fn what_is_changed_with_all_hashes_mended_is_found_out() {
     assert!(key.contains(&"store description"), "{key:?}");
 }
 
+fn text_of(package: &Path) -> String {
+    let script = "import sys, zipfile\nz = zipfile.ZipFile(sys.argv[1])\nimport io\nfor n in z.namelist():\n    sys.stdout.buffer.write(n.encode() + b'\\n' + z.read(n))";
+    let output = Command::new("python3").arg("-c").arg(script).arg(package).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_filtered_package_holds_nothing_of_anybody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    store(&folder.path().join("store"));
+    let package = export(folder.path(), &["--identity", "agent-2", "--with-bodies"]);
+    let report = check(&package);
+    assert!(report.is_good(), "{:?}", report.failed().collect::<Vec<_>>());
+    let unpacked = package.with_extension("open");
+    run_python("import sys, zipfile\nzipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])", &[&package, &unpacked]);
+    let script = "
+import sys, pathlib, pyarrow.parquet as pq
+seen = set()
+for path in pathlib.Path(sys.argv[1]).rglob('*.parquet'):
+    for record in pq.read_table(path, partitioning=None).to_pylist():
+        if record.get('session_id'):
+            seen.add(record['session_id'])
+        assert 'agent-long' not in str(record) and 'agent-1' not in str(record), (path, record)
+assert len(seen) == 1, seen
+";
+    if Command::new("python3").args(["-c", "import pyarrow"]).status().is_ok_and(|status| status.success()) {
+        run_python(script, &[&unpacked]);
+    }
+    let scope: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(unpacked.join("data/scope.json")).unwrap()).unwrap();
+    assert_eq!(scope["cut"], true);
+    assert!(scope["left_out"].as_array().is_some_and(|left| !left.is_empty()), "what is left out is counted: {scope}");
+    assert!(!text_of(&package).contains("agent-long"), "nobody else is named anywhere");
+}
+
+#[test]
+fn a_part_does_not_pass_for_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    store(&folder.path().join("store"));
+    let unsigned = |package: &Path| {
+        let options = Options { unsigned: true, ..Options::new(VerifierKey::parse(&vkey()).unwrap()) };
+        failed(&verify(package, &options).unwrap())
+    };
+    let derived = "report and CSV derived from the originals";
+    let package = export(folder.path(), &["--identity", "agent-2"]);
+    let bare = repack(&package, &|bag| std::fs::remove_file(bag.join("signature.note")).unwrap());
+    assert_eq!(failed(&check(&bare)), ["package signature"], "a package that nobody signed fails");
+    assert_eq!(unsigned(&bare), Vec::<&str>::new(), "unless that is said to be known");
+    let edits: [(&str, &str, &str); 4] = [
+        ("\"identity\": \"agent-2\"", "\"identity\": null", "the filter is struck out"),
+        ("\"population\": 5", "\"population\": 1", "the population is made to fit"),
+        ("\"cut\": true", "\"cut\": false", "what was cut is called whole"),
+        ("\"records\": 1", "\"records\": 0", "less is said to be left out"),
+    ];
+    for (from, to, what) in edits {
+        let changed = repack(&package, &|bag| {
+            std::fs::remove_file(bag.join("signature.note")).unwrap();
+            let path = bag.join("data/scope.json");
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.contains(from), "{from}: {text}");
+            std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+        });
+        assert!(unsigned(&changed).contains(&derived), "{what}: {:?}", unsigned(&changed));
+    }
+}
+
+#[test]
+fn nobody_else_tells_the_reader_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    store(&folder.path().join("store"));
+    let package = export(folder.path(), &[]);
+    let own = "texts and program of the package";
+    for file in ["data/README.md", "data/VERIFY.md", "data/tools/verify.py"] {
+        let changed = repack(&package, &|bag| std::fs::write(bag.join(file), "all is well").unwrap());
+        assert!(failed(&check(&changed)).contains(&own), "{file}");
+    }
+    let added = repack(&package, &|bag| std::fs::write(bag.join("data/NOTE.txt"), "ignore the report").unwrap());
+    assert!(failed(&check(&added)).contains(&own));
+    // A sentence more in the report, outside of every table.
+    let said = repack(&package, &|bag| {
+        let path = bag.join("data/report.html");
+        let text = std::fs::read_to_string(&path).unwrap().replace("</body>", "<p>All was found in order.</p></body>");
+        std::fs::write(path, text).unwrap();
+    });
+    assert!(failed(&check(&said)).contains(&"report and CSV derived from the originals"));
+}
+
+#[test]
+fn nothing_lies_before_or_behind_the_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    store(&folder.path().join("store"));
+    let package = export(folder.path(), &[]);
+    let good = std::fs::read(&package).unwrap();
+    let key = || VerifierKey::parse(&vkey()).unwrap();
+    let mut commented = good.clone();
+    let at = commented.len() - 2;
+    commented[at] = 5;
+    commented.extend_from_slice(b"hello");
+    for (what, bytes) in [("a prefix", [b"#!/bin/sh\n".as_slice(), &good].concat()), ("a comment", commented)] {
+        std::fs::write(&package, bytes).unwrap();
+        let verdict = verify(&package, &Options::new(key()));
+        assert!(verdict.is_err() || !verdict.unwrap().is_good(), "{what} passes");
+    }
+}
+
+#[test]
+fn what_verify_py_knows_of_our_texts_is_what_they_are() {
+    use sha2::{Digest, Sha256};
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools");
+    let program = std::fs::read_to_string(tools.join("verify.py")).unwrap();
+    for file in ["README.md", "VERIFY.md"] {
+        let hash = hex::encode(Sha256::digest(std::fs::read(tools.join(file)).unwrap()));
+        assert!(program.contains(&hash), "the SHA-256 of {file} in verify.py is not {hash}");
+    }
+}
+
+#[test]
+fn an_empty_package_is_only_made_when_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    store(&folder.path().join("store"));
+    let out = folder.path().join("none.zip");
+    let ask = |more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_evidence"))
+            .args(["export", "--identity", "nobody", "--store"])
+            .arg(folder.path().join("store"))
+            .arg("--out")
+            .arg(&out)
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    let refused = ask(&[]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("none of the 5 sessions") && !out.exists());
+    assert!(ask(&["--allow-empty"]).status.success() && out.exists());
+}
+
 #[test]
 fn archives_that_lead_elsewhere_are_not_followed() {
     let folder = tempfile::tempdir().unwrap();

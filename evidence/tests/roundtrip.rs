@@ -51,7 +51,7 @@ proptest! {
             recorder.intent(id, &statement(number, &plan.sql), &verdict(), None).unwrap();
             let width = plan.rows.first().map_or(1, Vec::len);
             let columns: Vec<Column> = (0..width).map(|n| text_column(&format!("c{n}"))).collect();
-            recorder.columns(id, StatementId(number), 0, &columns, &[]).unwrap();
+            recorder.columns(id, StatementId(number), 0, &columns, &[], &[]).unwrap();
             let stream: Vec<u8> = plan
                 .rows
                 .iter()

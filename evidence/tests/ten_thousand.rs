@@ -49,7 +49,9 @@ fn child() {
             let sql = format!("SELECT name, ssn FROM patients WHERE id = {number}");
             let verdict = Verdict { policy, ..verdict() };
             recorder.intent(id, &support::statement(statement, &sql), &verdict, None).unwrap();
-            recorder.columns(id, StatementId(statement), 0, &[text_column("name"), text_column("ssn")], &[]).unwrap();
+            recorder
+                .columns(id, StatementId(statement), 0, &[text_column("name"), text_column("ssn")], &[], &[])
+                .unwrap();
             let row = data_row(&[Some("someone"), Some("***")]);
             recorder.rows(id, StatementId(statement), 0, &model::RowLayout::Framed, 1, &row).unwrap();
             recorder.done(id, StatementId(statement), &completed(1), true).unwrap();

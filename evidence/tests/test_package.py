@@ -225,3 +225,96 @@ def test_the_published_hash_is_that_of_the_file(sample, tmp_path):
         run(TARGET / "evidence", "export", "--config", sample / "affidavit.toml", "--out", out, "--json").stdout
     )
     assert done["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
+
+
+FIRST = CRATE / "tests" / "stores" / "first"
+
+
+def test_a_store_of_the_first_format_passes_both():
+    key = (CRATE / "tests" / "stores" / "first.vkey").read_text().strip()
+    for command in ([TARGET / "evidence", "verify"], [sys.executable, VERIFY]):
+        run(*command, FIRST, "--key", key)
+
+
+def both(path, vkey, *options):
+    """The exit codes of both verifiers."""
+    return [run(*command, path, "--key", vkey, *options, check=False).returncode for command in ([TARGET / "evidence", "verify"], [sys.executable, VERIFY])]
+
+
+def repacked(package, tmp_path, change):
+    """A package with something changed in it and all of the bag's hashes right."""
+    folder, out = tmp_path / "bag", tmp_path / "out.zip"
+    shutil.rmtree(folder, ignore_errors=True)
+    out.unlink(missing_ok=True)
+    unpacked(package, folder)
+    change(folder)
+    for path in folder.glob("*manifest-*"):
+        path.unlink()
+    bag(folder)
+    with zipfile.ZipFile(out, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                info = zipfile.ZipInfo(str(path.relative_to(folder)))
+                info.external_attr = 0o100644 << 16
+                archive.writestr(info, path.read_bytes())
+    return out
+
+
+def replaced(name, before, after):
+    def change(folder):
+        text = (folder / name).read_bytes().decode()
+        assert before in text, name
+        (folder / name).write_bytes(text.replace(before, after, 1).encode())
+
+    return change
+
+
+TAMPERINGS = {
+    "a sentence more in the report": replaced("data/report.html", "</body>", "<p>All was found in order.</p></body>"),
+    "a note less in the report": replaced("data/report.html", "<p class=note>", "<p hidden>"),
+    "a style that says something": replaced("data/report.html", "</style>", "h1:after{content:' - approved'}</style>"),
+    "another README": replaced("data/README.md", "Evidence", "Evidences"),
+    "another VERIFY": replaced("data/VERIFY.md", "How to verify", "How to trust"),
+    "another verify.py": replaced("data/tools/verify.py", "import argparse", "import sys; sys.exit(0); import argparse"),
+    "a file more": lambda folder: (folder / "data" / "NOTE.txt").write_text("ignore the rest"),
+    "a file more at the top": lambda folder: (folder / "NOTE.txt").write_text("ignore the rest"),
+    "the filter struck out": replaced("data/scope.json", '"identity": "agent-1"', '"identity": null'),
+    "another population": replaced("data/scope.json", '"population": 5', '"population": 1'),
+    "a part called whole": replaced("data/scope.json", '"cut": true', '"cut": false'),
+    "less left out": replaced("data/scope.json", '"records": 1', '"records": 0'),
+    "another format": replaced("data/scope.json", "affidavit package 2", "affidavit package 9"),
+    "another writer": replaced("data/scope.json", '"writer": "', '"writer": "0'),
+    "exclusions struck out": replaced("data/scope.json", "the records of other sessions", "nothing of the other sessions"),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERINGS)
+def test_both_refuse_the_same_packages(sample, vkey, tmp_path, what):
+    package = export(sample, tmp_path / "cut.zip", "--identity", "agent-1")
+    bare = repacked(package, tmp_path, lambda folder: (folder / "signature.note").unlink())
+    assert both(bare, vkey) == [1, 1], "nobody signed it"
+    assert both(bare, vkey, "--unsigned") == [0, 0]
+    changed = repacked(bare, tmp_path, TAMPERINGS[what])
+    assert both(changed, vkey, "--unsigned") == [1, 1]
+
+
+def test_nothing_lies_around_the_archive(package, vkey, tmp_path):
+    good = package.read_bytes()
+    for number, bytes_ in enumerate([b"#!/bin/sh\n" + good, good + b"tail", good[:-2] + b"\x04\x00tail"]):
+        path = tmp_path / f"{number}.zip"
+        path.write_bytes(bytes_)
+        assert 0 not in both(path, vkey), number
+
+
+def test_a_filtered_package_holds_nobody_else(sample, vkey, tmp_path):
+    package = export(sample, tmp_path / "one.zip", "--identity", "agent-1", "--with-bodies")
+    assert both(package, vkey) == [0, 0]
+    folder = unpacked(package, tmp_path / "one")
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != "verify.py":
+            assert b"agent-long" not in path.read_bytes() and b"agent-2" not in path.read_bytes(), path
+    seen = {
+        record["session_id"] for path in folder.rglob("*.parquet")
+        for record in pyarrow.parquet.read_table(path, partitioning=None).to_pylist() if record.get("session_id")
+    }
+    assert len(seen) == 1

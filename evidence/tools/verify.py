@@ -10,21 +10,26 @@ import hashlib
 import json
 import os
 import re
-import stat
 import struct
 import sys
 import tempfile
 import time
-import zipfile
+import zlib
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
-from html.parser import HTMLParser
 
 import pyarrow.parquet as parquet
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ZERO = "0" * 64
+# The newest version of the tables' columns that this program knows, and what it added behind those of the first.
+VERSION = 2
+ADDED = {
+    "statements": ["user_id", "user_email", "issuer", "datasource", "kind", "refusal", "refusal_hint", "columns_used"],
+    "rows": ["shown", "user_id", "datasource"],
+    "approvals": ["requester_issuer", "requester_subject", "approver_issuer", "approver_subject"],
+}
 # A social security number, or an e-mail address: nothing that a mask without a shape leaves behind.
 IDENTIFIER = re.compile(r"(?!000)[0-9]{3}-[0-9]{2}-[0-9]{4}|[A-Za-z0-9]@[A-Za-z0-9-]+\.[A-Za-z0-9.-]{2,}")
 checks = {}  # name: [outcome, findings]
@@ -192,6 +197,7 @@ KINDS = {OWN.format(name) for name in (
 )} | {SEGMENT}
 PRUNED = ("sessions", "statements", "statement_bodies", "rows")
 TABLES = PRUNED + ("policy_versions", "approvals", "reviews", "audit_accesses")
+TABLES_IN_ORDER = TABLES
 
 
 def head_of(content):
@@ -313,8 +319,23 @@ def check_leaves(entries, key):
 
 
 def check_tiles(store, hashes):
-    """The published hashes are those of the entries (C2SP tlog-tiles)."""
+    """The published hashes are those of the entries (C2SP tlog-tiles), and nothing else lies beside them."""
     check("hash tiles")
+    check("files listed")
+    for where, _, files in os.walk(f"{store}/log"):
+        for file in files:
+            path = os.path.relpath(f"{where}/{file}", f"{store}/log")
+            if path not in ("checkpoint", "pending") and not re.fullmatch(r"tile/(entries|[0-9]+)(/x?[0-9]{3})*(\.p/[0-9]+)?", path):
+                fail("files listed", f"log/{path}", "it is no part of the log")
+    if os.path.exists(f"{store}/log/pending"):
+        with open(f"{store}/log/pending", "rb") as file:
+            try:
+                staged = json.load(file)
+                entries = [json.loads(base64.b64decode(entry, validate=True))["payloadType"] for entry in staged["entries"]]
+                if not staged["size"] <= len(hashes) <= staged["size"] + len(entries):
+                    raise ValueError("they belong to another state of the log")
+            except (ValueError, KeyError, TypeError) as error:
+                fail("journal", "log/pending", f"staged leaves do not read: {error}")
     level, nodes = 0, hashes
     while nodes:
         for n in range((len(nodes) + 255) // 256):
@@ -438,7 +459,8 @@ class Ledger:
 class Walk:
     """Holds the segments against each other, in their order."""
 
-    def __init__(self, store, leaves, first, last, pruned, origin):
+    def __init__(self, store, leaves, first, last, pruned, origin, cut=False, bodies=True):
+        self.cut, self.bodies, self.ends, self.carries = cut, bodies, {}, {}
         self.store, self.leaves, self.first, self.last = store, leaves, first, last
         self.pruned, self.origin, self.gap = pruned, origin, False
         self.package, self.last_ts, self.expected = last != sys.maxsize, None, set()
@@ -446,6 +468,7 @@ class Walk:
         self.loaded, self.periods, self.active = {}, defaultdict(list), None
         self.approvals, self.logged, self.strangers = {}, set(), defaultdict(list)
         self.begins, self.statements, self.set_back = None, 0, 0
+        self.newer_rows, self.newer = False, False
 
     def run(self):
         for name in (
@@ -479,28 +502,57 @@ class Walk:
                 fail("files present", copy, f"leaf {index} stands for it")
             elif open(copy, "rb").read() != entry:
                 fail("files listed", copy, f"it is not leaf {index}")
-            self.expected.update((copy, f"{self.store}/segments/seg-{number:08d}.carry"))
+            self.expected.add(copy)
+            self.carries[f"{self.store}/segments/seg-{number:08d}.carry"] = segment["carry"]
             self.segment(content, place)
         self.segments = number
         for _, used in (one for some in self.strangers.values() for one in some if self.first == 1 and not self.pruned):
             fail("approval state machine", used, "used by a session of another identity, or of none")
         if self.gap:
             skip("open sessions carried", "what was open in segments that are not looked at is not known yet at the end")
+        if self.cut:
+            for name in ("file hashes", "session index", "open sessions carried"):
+                skip(name, "a filtered package holds the records of its sessions alone: the sessions' proofs prove them")
         for kind, event, what, _ in self.logged if not self.package else ():
             name = {"policy": "policy versions", "approval": "approval state machine", "review": "table chains"}[kind]
             fail(name, f"{kind} {what} {event}", "a leaf stands for a record that is not there")
         self.listed()
 
     def listed(self):
-        """No file lies in the store that no manifest lists."""
-        for folder in TABLES + ("segments",):
-            for where, _, files in os.walk(f"{self.store}/{folder}"):
-                for name in files:
-                    if f"{where}/{name}" not in self.expected:
-                        if self.interrupted(name):
-                            skip("files listed", f"the writer stopped while it sealed: {where}/{name} is made again")
-                        else:
-                            fail("files listed", f"{where}/{name}", "no manifest lists it")
+        """Nothing lies in the store but what manifests list and what a writer has beside it; names are compared byte for byte."""
+        name, whole = "files listed", not self.package
+        for where, folders, files in os.walk(self.store):
+            inside = os.path.relpath(where, self.store)
+            inside = [] if inside == "." else inside.split("/")
+            for folder in folders:
+                parts = [*inside, folder]
+                known = (
+                    parts[0] == "log" or parts == ["segments"] or (whole and parts in (["journal"], ["inbox"]))
+                    or (parts[0] in TABLES and (len(parts) == 1 or len(parts) == 2 and re.fullmatch("date=[0-9]{4}-[0-9]{2}-[0-9]{2}", folder)))
+                )
+                if os.path.islink(f"{where}/{folder}") or not known:
+                    fail(name, "/".join(parts), "no store has such a folder, or it is a link")
+            for file in files:
+                path, parts = f"{where}/{file}", [*inside, file]
+                stem, _, end = file.rpartition(".")
+                own = (
+                    parts == ["store.json"] or parts[0] == "log"
+                    or (whole and (
+                        parts == ["lock"] or (inside == ["journal"] and stem and end == "wal")
+                        or (inside == ["inbox"] and stem and end in ("request", "answer", "unreadable"))
+                        or (inside[:1] not in (["segments"], *([table] for table in TABLES)) and re.fullmatch(r"\..*\.draft", file))
+                    ))
+                )
+                if os.path.islink(path) or not os.path.isfile(path):
+                    fail(name, path, "it is a link, or no plain file")
+                elif path in self.carries:
+                    if whole and sha(open(path, "rb").read()).hex() != self.carries[path]:
+                        fail("file hashes", path, "it is not what its manifest says")
+                elif path not in self.expected and not own:
+                    if self.interrupted(file):
+                        skip(name, f"the writer stopped while it sealed: {path} is made again")
+                    else:
+                        fail(name, path, "no manifest lists it")
 
     def interrupted(self, name):
         """Whether a file is left from a sealing that a crash cut off: the journal still holds what it is made of."""
@@ -527,7 +579,9 @@ class Walk:
             if (outside and not early) or (gone and table in PRUNED):
                 continue
             if not os.path.exists(path):
-                if table == "statement_bodies" and self.package:
+                if self.cut and table != "policy_versions" and not (table == "statement_bodies" and not self.bodies):
+                    pass  # of a file that was cut nothing may be left
+                elif table == "statement_bodies" and self.package:
                     texts = False
                     skip("statement bodies", "the package does not hold the exact texts; their hashes hold")
                 else:
@@ -535,7 +589,8 @@ class Walk:
                 continue
             with open(path, "rb") as raw:
                 data = raw.read()
-            if sha(data).hex() != hashes.get(name):
+            part = self.cut and table != "policy_versions"
+            if sha(data).hex() != hashes.get(name) and not part:
                 fail("file hashes", name, "its SHA-256 is not the one in the manifest")
                 continue
             if data[:4] == b"PARE":
@@ -545,8 +600,13 @@ class Walk:
             shape, stamps, before = "row counts, columns, times, partitions", [], 0
             for record in read_table(path):
                 stamps.append(record["ts"])
-                if record["lsn"] < before or record["schema_version"] != 1:
-                    fail(shape, name, "it is not sorted by lsn, or of another version")
+                if record["lsn"] < before:
+                    fail(shape, name, "it is not sorted by lsn")
+                if record["schema_version"] > VERSION:
+                    self.newer = True
+                    skip(shape, f"{name} is of schema version {record['schema_version']}, newer than this program")
+                if (record["schema_version"] >= 2) != (ADDED[table][-1] in record if table in ADDED else record["schema_version"] >= 2):
+                    fail(shape, name, "its columns are not those of its version")
                 before = record["lsn"]
                 if table == "rows":
                     self.row(record, parts)
@@ -565,6 +625,8 @@ class Walk:
                     chain.append((table, record))
                 else:
                     self.table_record(table, record)
+            if part:
+                continue
             if len(stamps) != file["rows"] or len(data) != file["bytes"]:
                 fail(shape, name, f"{len(stamps)} rows, the manifest says {file['rows']}; or another size")
             if stamps and (min(stamps), max(stamps)) != (file["first_ts"], file["last_ts"]):
@@ -576,7 +638,7 @@ class Walk:
                 self.chains = {table: chain["head"] for table, chain in segment["chains"].items()}
             else:
                 self.tables(segment, place)
-            if segment["segment"] <= self.last:
+            if segment["segment"] <= self.last and not self.cut:
                 self.begins, self.gap = segment["time"], True
                 for track in self.open.values():
                     track["partial"], track["stale"] = True, True
@@ -615,16 +677,25 @@ class Walk:
         )
 
     def row(self, record, parts):
-        key = (record["session_id"], record["statement_id"])
+        key, version = (record["session_id"], record["statement_id"]), record["schema_version"]
+        if version > VERSION:
+            self.newer_rows = True
+            skip("row commitments", "rows of a newer version than this program knows; the hashes of their files hold")
+            return
+        owner = (version, record.get("user_id"), record.get("datasource"))
         part = parts.get(key)
         if part is None:
-            part = parts[key] = {"hash": hashlib.sha256(), "rows": 0, "columns": None, "odd": set()}
-            part["hash"].update(b"affidavit/rows/v1\n" + text(key[0]) + struct.pack(">q", key[1]))
+            part = parts[key] = {"hash": hashlib.sha256(), "rows": 0, "columns": None, "odd": set(), "owner": owner}
+            part["hash"].update(b"affidavit/rows/v%d\n" % version + text(key[0]) + struct.pack(">q", key[1]))
+            if version >= 2:
+                part["hash"].update(value(owner[1]) + value(owner[2]))
+        if part["owner"] != owner:
+            part["hash"] = hashlib.sha256(b"rows of several owners")
         columns = value(record["columns"])
         same, part["columns"] = columns == part["columns"], columns
         part["hash"].update(
             value(record["result_set"]) + value(record["row_index"]) + (b"\2" if same else columns)
-            + value(record["values"]) + value(record["overflow"])
+            + value(record["values"]) + value(record["overflow"]) + (value(record["shown"]) if version >= 2 else b"")
         )
         part["rows"] += 1
         for at, cell in enumerate((record["values"] or [])[:64]):
@@ -651,7 +722,7 @@ class Walk:
             fail("session sequence", place, "it does not follow the record before it")
         before, track["head"] = track["head"], record["record_hash"]
         track["seq"] += 1
-        touched[session] = (track["seq"], track["head"])
+        touched[session] = self.ends[session] = (track["seq"], track["head"])
         if table == "statements":
             self.statement(record, track, bodies, texts)
         elif event == "open":
@@ -684,7 +755,10 @@ class Walk:
         for at, column in enumerate((record["result_columns"] or [])[:64]):
             if at in odd and column["mask"] in ("redact", "null", "year", "zip3", "hash"):
                 fail("no identifier in masked cells", place, f"column {at + 1} is masked, yet a value looks like an identifier")
-        elsewhere = track["partial"] and (record["sent"] is None or record["sent"] < (self.begins or 0))
+        elsewhere = track["partial"] and (record["sent"] is None or record["sent"] < (self.begins or 0)) or self.newer_rows
+        mine = f"{record.get('issuer') or ''}|{record.get('user_id')}"
+        if record.get("user_id") and track.get("owner") and track["owner"] != mine:
+            fail("session sequence", place, "it names another identity than its session")
         if not elsewhere and (rows != record["row_count"] or (commit and commit.hex()) != record["rows_commit"]):
             fail("row commitments", place, "its rows are not those that it commits to")
         body = bodies.pop(key, None)
@@ -699,6 +773,9 @@ class Walk:
             raw = bytes.fromhex(session.replace("-", "")) + struct.pack(">Q", seq) + bytes.fromhex(head)
             return leaf_hash(raw + b"".join(struct.pack(">Q", total) for total in totals))
 
+        if self.cut:
+            self.tables(segment, place)
+            return
         if root([leaf(s, *touched[s]) for s in sorted(touched)]).hex() != segment["sessions_root"]:
             fail("session index", place, "its sessions are not those in the manifest")
         self.tables(segment, place)
@@ -716,6 +793,9 @@ class Walk:
 
     def tables(self, segment, place):
         stated = {table: chain["head"] for table, chain in segment["chains"].items()}
+        if self.cut:
+            stated = {table: head for table, head in stated.items() if table == "policy_versions"}
+            self.chains = {table: head for table, head in self.chains.items() if table == "policy_versions"}
         if stated != self.chains:
             fail("table chains", place, "the chains of its tables are not those in the manifest")
         if segment["policy"] != self.active:
@@ -723,7 +803,7 @@ class Walk:
 
     def table_record(self, table, record):
         place = f"{table} lsn {record['lsn']}"
-        if record["prev_hash"] != self.chains.get(table, ZERO):
+        if record["prev_hash"] != self.chains.get(table, ZERO) and (table == "policy_versions" or not self.cut):
             fail("table chains", place, "it does not follow the record before it")
         self.chains[table] = record["record_hash"]
         if table == "policy_versions":
@@ -845,17 +925,44 @@ class Walk:
 
 
 def unpack(path, folder):
-    check("archive safety")
-    with zipfile.ZipFile(path) as archive:
-        seen = set()
-        for info in archive.infolist():
-            mode = info.external_attr >> 16
-            inside = not info.filename.startswith("/") and ".." not in info.filename.split("/") and "\\" not in info.filename
-            if not inside or info.filename in seen or info.compress_type or (mode and not stat.S_ISREG(mode)):
-                fail("archive safety", info.filename, "it leads elsewhere, is there twice, is a link, or is not stored")
-                continue
-            seen.add(info.filename)
-            archive.extract(info, folder)
+    """Takes plain stored files out of an archive in which nothing lies before, between or behind them."""
+    name = "archive safety"
+    check(name)
+    with open(path, "rb") as file:
+        data = file.read()
+    end = data[-22:]
+    if len(end) < 22 or end[:8] != b"PK\5\6\0\0\0\0" or end[8:10] != end[10:12] or end[20:] != b"\0\0":
+        raise ValueError("it is no ZIP file that Affidavit wrote")
+    count, length, start = struct.unpack_from("<HII", end, 10)
+    if start + length + 22 != len(data):
+        raise ValueError("its directory does not end where it should")
+    seen, at, expected = set(), start, 0
+    for _ in range(count):
+        if data[at : at + 4] != b"PK\1\2":
+            raise ValueError("its directory is damaged")
+        head = data[at + 6 : at + 32]
+        method, crc, packed, size, wide, extra = struct.unpack_from("<4xH4xIIIHH", head)
+        comment, mode, offset = struct.unpack_from("<H4xII", data, at + 32)
+        raw = data[at + 46 : at + 46 + wide]
+        at += 46 + wide + extra + comment
+        label = raw.decode(errors="replace")
+        parts = label.split("/")
+        inside = all(parts) and not {".", ".."} & set(parts) and not set("\\\0\ufffd") & set(label)
+        stored = data[offset + 30 + wide : offset + 30 + wide + size]
+        if offset != expected:
+            fail(name, label, "bytes lie between the entries")
+        expected = offset + 30 + wide + size
+        if not inside or label in seen or mode >> 16 & 0o170000 != 0o100000 or method or packed != size or extra or comment:
+            fail(name, label, "it leads elsewhere, is there twice, is a link, or is not stored")
+        elif data[offset : offset + 30 + wide] != b"PK\3\4" + head + raw or zlib.crc32(stored) != crc or len(stored) != size:
+            fail(name, label, "the directory and the entry disagree, or its checksum does not hold")
+        else:
+            seen.add(label)
+            os.makedirs(os.path.dirname(f"{folder}/{label}"), exist_ok=True)
+            with open(f"{folder}/{label}", "xb") as file:
+                file.write(stored)
+    if expected != start or at != len(data) - 22:
+        fail(name, "the directory", "bytes follow the last entry")
     return seen
 
 
@@ -863,11 +970,22 @@ def check_bag(folder, names):
     check("bag structure and payload set")
     check("bag hashes")
     payload = {name for name in names if name.startswith("data/")}
+    tags = ("bag-info.txt", "bagit.txt", "manifest-sha256.txt", "manifest-sha512.txt")
+    for name in sorted(names - payload - set(tags) - {"signature.note", "tagmanifest-sha256.txt", "tagmanifest-sha512.txt"}):
+        fail("bag structure and payload set", name, "it is no part of the package")
+    with open(f"{folder}/bagit.txt", "rb") as file:
+        if file.read() != b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n":
+            fail("bag structure and payload set", "bagit.txt", "it is not the declaration of a BagIt 1.0 bag")
     for algorithm in ("sha256", "sha512"):
         lines = {}
         for manifest in (f"manifest-{algorithm}.txt", f"tagmanifest-{algorithm}.txt"):
             with open(f"{folder}/{manifest}") as file:
-                found = dict(reversed(line.rstrip("\n").split("  ", 1)) for line in file)
+                pairs = [line.rstrip("\n").split("  ", 1)[::-1] for line in file]
+            found = dict(pairs)
+            if len(found) != len(pairs):
+                fail("bag structure and payload set", manifest, "it names a file twice")
+            if manifest.startswith("tag") and tuple(found) != tags:
+                fail("bag structure and payload set", manifest, "it does not list exactly the tag files")
             if manifest.startswith("manifest") and set(found) != payload:
                 fail("bag structure and payload set", manifest, f"not the payload: {sorted(set(found) ^ payload)[:3]}")
             lines.update(found)
@@ -878,23 +996,82 @@ def check_bag(folder, names):
                         fail("bag hashes", name, f"its {algorithm} is not the one listed")
 
 
-def check_signature(folder, names, keys, size):
+def check_signature(folder, names, keys, size, unsigned):
     if "signature.note" not in names:
-        skip("package signature", "the package is not signed")
+        if unsigned:
+            skip("package signature", "nobody signed the package: whoever made it could have left out anything")
+        else:
+            fail("package signature", "signature.note", "it is missing (--unsigned looks at the rest)")
         return
     check("package signature")
     with open(f"{folder}/tagmanifest-sha256.txt", "rb") as file:
         expected = f"affidavit package v1\n{sha(file.read()).hex()}\n\n"
     with open(f"{folder}/signature.note") as file:
         note = file.read()
-    if not note.startswith(expected) or not keys.signed(size, note):
+    more = [line for line in note[len(expected) :].splitlines() if not re.fullmatch(r"— \S+ \S+", line)]
+    if not note.startswith(expected) or more or not keys.signed(size, note):
         fail("package signature", "signature.note", "no good signature by the log's key over this package")
+
+
+# The SHA-256 of the texts that every package holds as they are.
+OWN_TEXTS = {
+    "data/README.md": "4a54ca6f96aa3685e73f4930acb3ae49ff5ea8608b73e5c0ffad832b458cafde",
+    "data/VERIFY.md": "4cf71f0e06c0df6f17fae612ab0ec6f88419f07a46123770ca14189f28591f01",
+}
+
+
+def check_own_words(folder, names):
+    """The package's own texts and program are those of this program's release."""
+    name = "texts and program of the package"
+    check(name)
+    with open(__file__, "rb") as file:
+        known = dict(OWN_TEXTS, **{"data/tools/verify.py": sha(file.read()).hex()})
+    for path, digest in known.items():
+        if path not in names or sha(open(f"{folder}/{path}", "rb").read()).hex() != digest:
+            fail(name, path, "it is not the one that Affidavit puts into packages; take it from a release, not from here")
+    rooms = ("data/csv/", "data/policies/", "data/proofs/", "data/store/")
+    for path in sorted(names):
+        fixed = path in known or path in ("data/scope.json", "data/report.html") or path.startswith(rooms)
+        if path.startswith("data/") and not fixed:
+            fail(name, path, "no package has such a file")
 
 
 # What was derived: CSV, report, policy texts
 
 TIMES = {"ts", "token_expires", "sent", "first_row", "end", "effective_from", "effective_until", "valid_from", "valid_until"}
+NO_BODIES = "the exact texts and parameters of statements. Their hashes are; export with --with-bodies to have both."
+CUT = "the records of other sessions and their approvals, and who read or reviewed the record. left_out counts them."
 NUMBER = re.compile(r"[+-]?(inf|infinity|nan|([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?)", re.IGNORECASE)
+
+
+HIDDEN = re.compile(
+    "[\0-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+)
+
+
+def visible(item):
+    """A text as the report shows it: what a reader does not see by its number."""
+    named = {"\n": "\u23ce", "\t": " "}
+    return HIDDEN.sub(lambda hidden: named.get(hidden[0], f"\u27e8U+{ord(hidden[0]):04X}\u27e9"), item)
+
+
+def escape(item):
+    """A text in HTML."""
+    for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#39;")):
+        item = item.replace(plain, escaped)
+    return visible(item)
+
+
+# The report's sections, and the SHA-256 of what in it is always the same.
+SECTIONS = {
+    "coverage": "Coverage", "people": "Who was there", "refused": "Refused logins", "data": "Protected data touched",
+    "decisions": "Decisions", "approvals": "Approvals", "policies": "Policies", "exceptions": "Exceptions",
+    "retention": "Retention and holds", "readings": "Reviews and readings of the record", "controls": "Controls",
+}
+STYLE = "e4cac8702586ea142075b7c855af3c9cb8bdfef5d64a3c45a955bb25069c5887"
+CONTROLS = "4ce362a69c18c9b1b42a4272ef1dc02ed562591fc88803edd9db9dc9fa2d2388"
+UNMASKED = "UNMASKED, exempt by rule"
 
 
 def cell(name, item):
@@ -911,7 +1088,7 @@ def cell(name, item):
 def csv_field(item):
     if item[:1] in ("=", "+", "-", "@", "\t", "\r") and item and not NUMBER.fullmatch(item):
         item = "'" + item
-    return '"' + item.replace('"', '""') + '"' if re.search('[,"\n\r]', item) else item
+    return '"' + item.replace('"', '""') + '"' if re.search('[,;"\n\r\t]', item) else item
 
 
 class Derived:
@@ -919,6 +1096,7 @@ class Derived:
 
     def __init__(self, bag, scope, leaves, ledger):
         self.bag, self.scope, self.ledger, self.records = bag, scope, ledger, defaultdict(list)
+        self.everything, self.counts = defaultdict(list), defaultdict(int)
         sessions = set(scope["sessions"])
         for _, kind, _, content, _ in leaves:
             for file in content["predicate"]["files"] if kind == SEGMENT else ():
@@ -926,6 +1104,9 @@ class Derived:
                 if not os.path.exists(path) or open(path, "rb").read(4) == b"PARE":
                     continue
                 for record in read_table(path):
+                    self.counts[content["predicate"]["segment"], table] += 1
+                    if table in ("sessions", "statements"):
+                        self.everything[table].append(record)
                     everywhere = table in ("policy_versions", "reviews", "audit_accesses")
                     nobodys = table == "approvals" and not record["session_id"]
                     if everywhere or nobodys or record["session_id"] in sessions:
@@ -934,6 +1115,9 @@ class Derived:
     def check(self, names):
         name = "report and CSV derived from the originals"
         check(name)
+        if any(record["schema_version"] > VERSION for some in self.records.values() for record in some):
+            skip(name, "the package holds records of a newer version than this program knows")
+            return
         expected = set()
         for table in TABLES:
             path = f"data/csv/{table}.csv"
@@ -941,8 +1125,9 @@ class Derived:
             if not records:
                 continue
             expected.add(path)
-            lines = [",".join(records[0])]
-            lines += [",".join(csv_field(cell(column, item)) for column, item in record.items()) for record in records]
+            columns = list(max(records, key=lambda record: record["schema_version"]))
+            lines = [",".join(columns)]
+            lines += [",".join(csv_field(cell(column, record.get(column))) for column in columns) for record in records]
             made = "".join(line + "\r\n" for line in lines).encode()
             if path not in names or open(f"{self.bag}/{path}", "rb").read() != made:
                 fail(name, path, "it is not what the Parquet files say")
@@ -956,18 +1141,98 @@ class Derived:
         self.report(name)
 
     def report(self, name):
-        """Every table, figure and bar of the page is made again and compared."""
-        with open(f"{self.bag}/data/report.html", encoding="utf-8") as file:
-            page = Page()
-            page.feed(file.read())
-        tables, bars, figures = self.figures()
-        for key in sorted(set(tables) | set(page.tables) - {"controls-table"}):
-            if page.tables.get(key, []) != tables.get(key, []):
-                fail(name, f"data/report.html: {key}", "it is not what the Parquet files and the log say")
-        if page.bars != {key: made for key, made in bars.items() if len(made) > 1}:
-            fail(name, "data/report.html", "a chart is not what the Parquet files say")
-        if page.figures != figures:
-            fail(name, "data/report.html", f"it says {page.figures}, the files say {figures}")
+        """The whole page is made again and compared, byte for byte; of its style and its list of controls the hash is known."""
+        with open(f"{self.bag}/data/report.html", encoding="utf-8", newline="") as file:
+            page = file.read()
+        style, controls = re.search("<style>(.*?)</style>", page, re.DOTALL), re.search("<table id=controls-table>.*?</table>\n", page, re.DOTALL)
+        if not style or not controls or sha(style[1].encode()).hex() != STYLE or sha(controls[0].encode()).hex() != CONTROLS:
+            fail(name, "data/report.html", "its style or its list of controls is not that of a report")
+        elif page != self.render(style[1], controls[0]):
+            fail(name, "data/report.html", "it is not what the Parquet files and the log say")
+
+    def render(self, style, controls):
+        tables, charts, figures, scope = *self.figures(), self.scope
+        asked, terms = scope["question"], self.ledger.terms
+        span = [moment(asked[end]) if asked[end] is not None else f"the {word}" for end, word in (("from", "beginning"), ("to", "end"))]
+        words = " to ".join(span) + "".join(
+            f", {what} {asked[what]}" for what in ("identity", "datasource", "table", "session", "approval") if asked[what] is not None
+        )
+
+        def table(key, header, none):
+            if not tables[key]:
+                return f"<p class=none>{none}</p>\n"
+            head = "".join(f"<th scope=col>{column}</th>" for column in header.split(","))
+            cells = ["".join(f"<td{' class=l' if len(item.encode()) > 40 else ''}>{escape(item)}</td>" for item in row) for row in tables[key]]
+            return f"<table id={key}><thead><tr>{head}</tr></thead><tbody>\n" + "".join(f"<tr>{row}</tr>\n" for row in cells) + "</tbody></table>\n"
+
+        def bars(key, title):
+            made = charts[key]
+            if len(made) < 2:
+                return ""
+            most = max(max(number for _, number in made), 1)
+            out = f"<figure><figcaption>{title}</figcaption><svg id={key} viewBox=\"0 0 720 {len(made) * 24}\" role=img aria-label=\"{title}\">\n"
+            for at, (item, number) in enumerate(made):
+                y, wide = at * 24, -(-number * 380 // most)
+                out += (
+                    f"<g><text x=250 y={y + 16} text-anchor=end>{escape(item)}</text><rect x=258 y={y + 4} width={wide} height=15 rx=2 />"
+                    f"<text class=n x={266 + wide} y={y + 16}>{number}</text></g>\n"
+                )
+            return out + "</svg></figure>\n"
+
+        def section(key):
+            return f"<h2 id={key}>{SECTIONS.get(key, 'How to verify')}</h2>\n"
+
+        labels = ("sessions in that time", "sessions included", "statements", "rows returned", "logins refused", "sessions without an end yet")
+        out = (
+            '<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content="width=device-width">'
+            f"<title>Access report: {escape(scope['origin'])}</title><style>{style}</style></head><body>\n<h1>Access to protected data</h1>\n"
+            f"<p>Record of <b>{escape(scope['origin'])}</b>, {escape(words)}. Made {escape(scope['made'][:19].replace('T', ' '))} by "
+            f"{escape(scope['made_by'])}. All times are UTC.</p>\n<nav>"
+        )
+        out += " · ".join(f'<a href="#{key}">{title}</a>' for key, title in SECTIONS.items()) + "</nav>\n"
+        out += section("coverage") + "<div class=big>\n"
+        out += "".join(f"<div>{number}<small>{label}</small></div>\n" for number, label in zip(figures, labels, strict=True))
+        out += (
+            f"</div>\n<p>Segments {scope['first_segment']} to {scope['last_segment']} of the store, and all {scope['tree_size']} leaves of its log.</p>\n"
+        )
+        if any(asked[what] is not None for what in ("identity", "datasource", "table", "session", "approval")):
+            out += (
+                "<p class=note><b>This is a filtered export.</b> It proves that what it holds is genuine and complete against the log, "
+                "not that the filter was fair: compare the population with what you expect.</p>\n"
+            )
+        out += "".join(f"<p class=note>Not included: {escape(what)}</p>\n" for what in scope["excluded"])
+        out += bars("days", "Statements by day") + section("people") + bars("busiest", "Statements by identity (the 15 with the most)")
+        out += table("people-table", "identity,sessions,statements,rows", "No sessions.") + section("refused")
+        out += table("refused-table", "when,claimed user,subject (unproven),issuer,client,reason", "None.")
+        if figures[4] > 200:
+            out += "<p>The first 200; all are in csv/sessions.csv.</p>\n"
+        out += section("data") + "<p>Columns under a rule, how they were shown, and in how many returned rows.</p>\n"
+        out += bars("shown", "Cells of protected columns, by how they were shown")
+        out += table("data-table", "column,classification,shown as,rows", "None.")
+        out += table("tables-table", "table and access,statements", "No statement touched a table.")
+        out += section("decisions") + table("decisions-table", "decision,statements", "None.") + table("outcomes-table", "outcome,statements", "None.")
+        out += section("approvals")
+        out += table("approvals-table", "asked,who asked,for,what happened,justification,id", "No statement in scope needed one.")
+        out += section("policies") + "<p>The text of every version is in <code>policies/</code>.</p>\n"
+        out += table("policies-table", "when,event,version,in force from,until,author,reason,commit", "None.")
+        out += section("exceptions") + "<p>Statements that were refused, failed, cancelled or interrupted.</p>\n"
+        out += table("exceptions-table", "when,decision,rule,outcome,error,statement,session,number", "None.")
+        if len(tables["exceptions-table"]) == 200:
+            out += "<p>The first 200; all are in csv/statements.csv.</p>\n"
+        out += section("retention")
+        if not terms:
+            out += "<p class=none>No retention is configured: nothing is ever removed.</p>\n"
+        else:
+            people = ", ".join(escape(person) for person in terms["signers"])
+            out += f"<p>Kept for {terms['keep'] // 86_400_000_000} days at least. Any two of these may order what follows: <code>{people}</code></p>\n"
+            out += table("holds-table", "added,by,reason,covers from,until,state,hold", "No legal hold.")
+            out += table("pruned-table", "when,segments removed,reason,ordered by", "Nothing was removed.")
+        out += section("readings") + table("readings-table", "when,who,did,what,finding", "None in the segments included.")
+        out += section("controls") + controls + section("verify")
+        return out + (
+            "<p>See <code>VERIFY.md</code>. This page is derived from the Parquet files and the log in <code>store/</code>; verification derives it "
+            "again. The log's key must reach you by another way than this package.</p>\n</body></html>\n"
+        )
 
     def figures(self):
         def short(micros):
@@ -1003,7 +1268,8 @@ class Derived:
                 source = f"{column['name'] or ''} (origin not proven)"
                 if column["source_table"] is not None and column["source_column"] is not None:
                     source = f"{column['source_table']}.{column['source_column']}"
-                mask = "shown unmasked by rule" if column["mask"] is None else column["mask"]
+                raw = column["mask"] in (None, "keep") or column.get("shown") == "raw"
+                mask = UNMASKED if raw else column["mask"]
                 masked[source, column["classification"] or "", mask] += record["row_count"]
         for (_, _, mask), rows in masked.items():
             shown[mask] += rows
@@ -1059,58 +1325,79 @@ class Derived:
         return tables, bars, figures
 
 
-class Page(HTMLParser):
-    """The tables, bars and figures of a report."""
+def check_scope(scope, derived, leaves, names, pruned):
+    """What the package says of itself, derived again."""
+    name, place, asked, cut = "report and CSV derived from the originals", "data/scope.json", scope["question"], scope.get("cut", False)
+    segments = [content["predicate"] for _, kind, _, content, _ in leaves if kind == SEGMENT]
+    for segment in segments:
+        gone = PRUNED if segment["segment"] in pruned else ()
+        segment["files"] = [file for file in segment["files"] if file["table"] not in gone]
+    if scope["format"] not in ("affidavit package 1", "affidavit package 2"):
+        fail(name, place, "its format is not one that this program knows")
+    if any(segment["writer"] != scope["writer"] for segment in segments):
+        fail(name, place, "it names another writer")
+    begins, ends = asked["from"], asked["to"]
+    inside = [
+        record for record in derived.everything["sessions"]
+        if record["event"] != "close" and (begins is None or record["ts"] >= begins) and (ends is None or record["ts"] <= ends)
+    ]
+    picked = {
+        record["session_id"] for record in inside
+        if asked["identity"] in (None, record["user_id"] or "", record["user_email"] or "")
+        and asked["datasource"] in (None, record["server"] or "") and record["session_id"].startswith(asked["session"] or "")
+    }
+    if asked["table"] is not None or asked["approval"] is not None:
+        def touches(used):
+            table = used.rsplit(":", 1)[0]
+            return asked["table"] in (table, table.rsplit(".", 1)[-1] if "." in table else table)
 
-    def __init__(self):
-        super().__init__()
-        self.tables, self.bars, self.figures = {}, {}, []
-        self.table, self.svg, self.take, self.big = None, None, None, False
-
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        if tag == "table":
-            self.table = self.tables.setdefault(attributes.get("id", "?"), [])
-        elif tag == "tr" and self.table is not None:
-            self.table.append([])
-        elif tag == "svg":
-            self.svg = self.bars.setdefault(attributes.get("id", "?"), [])
-        elif tag == "div" and attributes.get("class") == "big":
-            self.big = True
-        if tag in ("td", "text") or (tag == "div" and self.big and attributes.get("class") != "big"):
-            self.take = ""
-        elif tag == "small":
-            self.take = None
-
-    def handle_data(self, data):
-        if self.take is not None:
-            self.take += data
-        if self.big and self.take and data.strip().isdigit():
-            self.figures.append(int(data))
-            self.take = None
-
-    def handle_endtag(self, tag):
-        if tag == "td" and self.table:
-            self.table[-1].append(self.take)
-            self.take = None
-        elif tag == "text" and self.svg is not None:
-            if self.svg and len(self.svg[-1]) == 1:
-                self.svg[-1] = (self.svg[-1][0], int(self.take))
-            else:
-                self.svg.append((self.take,))
-            self.take = None
-        elif tag == "table":
-            # The first row is the heading: it has no cells.
-            self.table[:] = [row for row in self.table if row]
-            self.table = None
-        elif tag == "svg":
-            self.svg = None
-        elif tag == "p":
-            self.big = False
+        picked &= {
+            record["session_id"] for record in derived.everything["statements"]
+            if asked["approval"] in (None, record["approval_id"] or "")
+            and (asked["table"] is None or any(touches(used) for used in record["tables"] or []))
+        }
+    if sorted(picked) != sorted(scope["sessions"]):
+        fail(name, place, f"its question picks {len(picked)} sessions here, it lists {len(scope['sessions'])}")
+    lsns = [r["lsn"] for table in ("sessions", "statements") for r in derived.everything[table] if r["session_id"] in scope["sessions"]]
+    lies = [segment["segment"] for segment in segments if any(segment["first_lsn"] <= lsn <= segment["last_lsn"] for lsn in (min(lsns), max(lsns)))] if lsns else [1, 0]
+    first, last = lies[0], lies[-1]
+    if (first, last) != (scope["first_segment"], scope["last_segment"]):
+        fail(name, place, f"its sessions lie in segments {first} to {last}")
+    whole, most = not cut, 0
+    for segment in segments:
+        for file in segment["files"]:
+            if file["table"] == "sessions" and (begins is None or file["last_ts"] >= begins) and (ends is None or file["first_ts"] <= ends):
+                most += file["rows"]
+                whole = whole and first <= segment["segment"] <= last
+    if not len(inside) <= scope["population"] <= most or (whole and scope["population"] != len(inside)):
+        fail(name, place, f"it says that {scope['population']} sessions began in that time, here are {len(inside)}")
+    filtered = any(asked[what] is not None for what in ("identity", "datasource", "table", "session", "approval"))
+    if not filtered and (cut or scope["population"] != len(picked)):
+        fail(name, place, "nothing but time narrows its question, yet sessions of that time are left out")
+    bodies = NO_BODIES not in scope["excluded"]
+    if scope["excluded"] != [NO_BODIES] * (not bodies) + [CUT] * cut:
+        fail(name, place, "what it says is left out is not what a package leaves out")
+    if not bodies and any(path.startswith("data/store/statement_bodies/") for path in names):
+        fail(name, place, "exact texts are here, though it says that they are left out")
+    left = []
+    for segment in segments if cut else ():
+        stated = defaultdict(int)
+        for file in segment["files"] if segment["segment"] <= last else ():
+            early = segment["segment"] < first and file["table"] != "approvals"
+            if file["table"] != "policy_versions" and not early and (bodies or file["table"] != "statement_bodies"):
+                stated[file["table"]] += file["rows"]
+        for table in TABLES_IN_ORDER:
+            missing = stated[table] - derived.counts[segment["segment"], table]
+            if missing > 0:
+                left.append({"segment": segment["segment"], "table": table, "records": missing})
+    if scope.get("left_out", []) != left:
+        fail(name, place, "the counts of what was left out are not those of the manifests and the files")
 
 
-def check_proofs(folder, scope, size, head):
+def check_proofs(folder, scope, size, head, ends):
     check("session proofs")
+    for session in sorted(set(ends) - set(scope["sessions"])) if scope.get("cut") else ():
+        fail("session proofs", session, "a filtered package holds records of a session outside of its scope")
     for session in scope["sessions"]:
         path = f"{folder}/data/proofs/{session}.json"
         if not os.path.exists(path):
@@ -1126,6 +1413,8 @@ def check_proofs(folder, scope, size, head):
         top = root_by_path(leaf_hash(entry), proof["log_index"], size, [bytes.fromhex(h) for h in proof["log_path"]])
         if proof["session"] != session or not index or index.hex() != stated or not top or top.hex() != head:
             fail("session proofs", session, "it does not lead to the manifest, or not to the root of the log")
+        if ends.get(session) != (proof["records"], proof["head"]):
+            fail("session proofs", session, "it is about another end of the session than its records have")
 
 
 def check_about(store, key, keys, leaves):
@@ -1150,16 +1439,26 @@ def verify(options, key, older, scratch):
     leaves, size, head, keys = check_log(store, key, older, options.max_age)
     check_about(store, key, keys, leaves)
     ledger = Ledger(key.name, leaves, options.signer)
-    Walk(store, leaves, first, last, ledger.pruned, key.name).run()
+    cut, bodies = (False, True) if scope is None else (scope.get("cut", False), NO_BODIES not in scope["excluded"])
+    walk = Walk(store, leaves, first, last, ledger.pruned, key.name, cut, bodies)
+    walk.run()
     if scope is None:
+        if checks.get("journal", [""])[0] == "FAIL":
+            return
         skip("journal", "this program does not read it; nothing vouches for what is not sealed")
         return
-    check_signature(scratch, names, keys, size)
-    derived = Derived(scratch, scope, leaves, ledger)
+    check_signature(scratch, names, keys, size, options.unsigned)
+    check_own_words(scratch, names)
+    name = "report and CSV derived from the originals"
     if (scope["origin"], scope["tree_size"]) != (key.name, size):
-        fail("report and CSV derived from the originals", "data/scope.json", "it names another log, or another size of it")
-    derived.check(names)
-    check_proofs(scratch, scope, size, head)
+        fail(name, "data/scope.json", "it names another log, or another size of it")
+    if any(checks.get(hashes, ["PASS"])[0] == "FAIL" for hashes in ("file hashes", "bag hashes")):
+        fail(name, "data/store", "files are not what they were: nothing can be derived from them")
+    else:
+        derived = Derived(scratch, scope, leaves, ledger)
+        check_scope(scope, derived, leaves, names, ledger.pruned)
+        derived.check(names)
+    check_proofs(scratch, scope, size, head, walk.ends)
 
 
 def main():
@@ -1169,6 +1468,7 @@ def main():
     parser.add_argument("--checkpoint", help="a checkpoint that was kept earlier")
     parser.add_argument("--signer", action="append", default=[], help="key of somebody who may order that segments are removed")
     parser.add_argument("--max-age", type=int, help="the newest leaf may be this many seconds old")
+    parser.add_argument("--unsigned", action="store_true", help="looks at a package that nobody signed all the same")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     try:

@@ -78,6 +78,18 @@ impl Policy {
         (rule.protects() && !any_matches(&rule.unless, identity)).then(|| rule.spec.clone())
     }
 
+    /// How the column is hidden from whoever is not exempt: what the record holds of it.
+    #[must_use]
+    pub fn recorded_mask_of(&self, datasource: &str, column: &ColumnRef, names: Names) -> Option<MaskSpec> {
+        self.rule_for(datasource, column, names).filter(|rule| rule.protects()).map(|rule| rule.spec.clone())
+    }
+
+    /// Whether the identity is exempt from any mask.
+    #[must_use]
+    pub fn exempts(&self, identity: &Identity) -> bool {
+        self.rules.masks.iter().any(|rule| rule.protects() && any_matches(&rule.unless, identity))
+    }
+
     /// The classification of a column, if the rule that covers it names one.
     #[must_use]
     pub fn classification(&self, datasource: &str, column: &ColumnRef, names: Names) -> Option<&str> {

@@ -44,6 +44,8 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Ask a running proxy whether it is well, as a probe does.
+    Health(crate::health::HealthArguments),
     /// What around the proxy would let protected values past it: rights, settings, rules that no longer fit.
     Doctor(crate::doctor::DoctorArguments),
     /// User names and passwords that tokens are exchanged for: get one, list them, take them back.
@@ -75,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Credentials(arguments) => crate::exchange::command::credentials(&arguments),
         Command::Explain(arguments) => crate::explain::explain(&arguments),
         Command::Demo { once } => crate::demo::demo(once),
+        Command::Health(arguments) => crate::health::health(&arguments),
         Command::Doctor(arguments) => crate::doctor::doctor(&arguments),
         Command::Policy { command } => crate::policy_commands::run(&command),
     }

@@ -99,6 +99,16 @@ fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
     let mut said = describe(&identity, &datasource, &facts, &verdict, &rulings, access.err());
     if let Value::Object(said) = &mut said {
         said.insert("estimated_rows".to_owned(), json!(question.estimated_rows));
+        said.insert("class".to_owned(), json!(verdict.class.as_str()));
+        if let Some(substitution) = verdict.class.substitution() {
+            said.insert("because".to_owned(), json!(substitution.because));
+            said.insert("masked_columns".to_owned(), json!(substitution.columns()));
+            let (key, text) = match datasource.substitute(&arguments.sql, &facts, substitution) {
+                Ok(text) => ("sent", text),
+                Err(why) => ("cannot_be_sent", why),
+            };
+            said.insert(key.to_owned(), json!(text));
+        }
     }
     Ok((said, allowed))
 }

@@ -15,6 +15,7 @@ mod desk;
 mod doctor;
 mod exchange;
 mod explain;
+mod health;
 pub mod identity;
 mod listener;
 mod pipeline;

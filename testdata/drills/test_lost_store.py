@@ -8,9 +8,9 @@ import uuid
 
 import psycopg
 import pytest
-from fleet.process import Failed
-
 from evidence import in_evidence, nothing_is_missing, seen_by_server, until, verified
+
+from fleet.process import Failed
 
 
 def lost(proxy, load):

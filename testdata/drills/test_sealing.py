@@ -8,7 +8,6 @@ import time
 
 import psycopg
 import pytest
-
 from evidence import until, verified
 
 

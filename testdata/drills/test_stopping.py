@@ -9,7 +9,6 @@ import uuid
 
 import psycopg
 import pytest
-
 from evidence import nothing_is_missing, until, verified
 
 

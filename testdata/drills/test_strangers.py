@@ -8,7 +8,6 @@ import time
 import psycopg
 import pymysql
 import pytest
-
 from evidence import until, verified
 
 HOST = "127.0.0.1"

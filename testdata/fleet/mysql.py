@@ -144,7 +144,7 @@ class Mysql:
 
     def client(self, entry, *args):
         """An administrative client; its password is in the environment, not in the process list."""
-        return [needs.MARIADB, "--no-defaults", f"--socket={entry['socket']}", "--user=root", "--default-character-set=utf8mb4", *args]
+        return [needs.MARIADB, "--no-defaults", f"--socket={entry['socket']}", f"--ssl-ca={entry['ca_file']}", "--user=root", "--default-character-set=utf8mb4", *args]
 
     @staticmethod
     def environment(entry):

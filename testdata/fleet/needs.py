@@ -21,6 +21,11 @@ PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.execu
 CHROMIUM, MARIADBD, MARIADB = "/usr/bin/chromium", "/usr/sbin/mariadbd", "/usr/bin/mariadb"
 HAPROXY, PGBOUNCER = "/usr/sbin/haproxy", "/usr/sbin/pgbouncer"
 POSTGRES = Path("/usr/lib/postgresql")
+# What podman starts when it runs a container with a network and names in it.
+PODMAN = (
+    ("podman", "--version"), ("runc", "--version"), ("conmon", "--version"), ("iptables", "--version"), ("ip", "-V"),
+    ("/usr/lib/podman/netavark", "--version"), ("/usr/lib/podman/aardvark-dns", "--version"),
+)
 POSTGRES_JDBC, MARIADB_JDBC = "/usr/share/java/postgresql.jar", "/usr/share/java/mariadb-java-client.jar"
 
 
@@ -113,6 +118,11 @@ NEEDS = {
     "jdbc-postgres": Need(lambda: holds(POSTGRES_JDBC, "org/postgresql/Driver.class"), ("libpostgresql-jdbc-java",)),
     "jdbc-mariadb": Need(lambda: holds(MARIADB_JDBC, "org/mariadb/jdbc/Driver.class"), ("libmariadb-java",)),
     "shellcheck": Need(lambda: runs("shellcheck", "--version"), ("shellcheck",)),
+    "unzip": Need(lambda: runs("unzip", "-v"), ("unzip",)),
+    "podman": Need(
+        lambda: all(runs(*line) for line in PODMAN),
+        ("podman", "runc", "conmon", "netavark", "aardvark-dns", "iptables", "iproute2"),
+    ),
     "debootstrap": Need(lambda: runs("/usr/sbin/debootstrap", "--version"), ("debootstrap",)),
 }
 SID_WANTED = IS_ROOT and os.environ.get("AFFIDAVIT_SKIP_SID") != "1"
@@ -127,6 +137,8 @@ TARGETS = {
     "e2e": (*BUILD, *SERVERS, "curl", "java", "jdbc-postgres", "jdbc-mariadb", *(("debootstrap",) if SID_WANTED else ())),
     "console": (*BUILD, *SERVERS, "chromium"),
     "bench": (*BUILD, *SERVERS, "haproxy", "pgbouncer"),
+    # Without root, containers are not tried (and it says so).
+    "compose-test": (*BUILD, "python", "openssl", "chromium", "unzip", *(("podman", "debootstrap") if IS_ROOT else ())),
     "bare": ("debootstrap", "git"),
 }
 

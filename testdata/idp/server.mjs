@@ -1,6 +1,9 @@
 // A real OpenID provider for tests and demo: the certified `oidc-provider`, configured for one loopback issuer.
 //
-//   node server.mjs --port PORT --keys FILE
+//   node server.mjs --port PORT --keys FILE [--issuer URL --address ADDRESS --cert FILE --key FILE] [--redirect URL]
+//
+// Without more, it is http://127.0.0.1:PORT. Elsewhere than on loopback it needs a certificate; its console (one client, a
+// web application) is then known by its --redirect.
 //
 // Users and service clients stand in people.json. Access tokens are JWTs for the audience `affidavit`; the resource
 // picks the algorithm (urn:affidavit → ES256, urn:affidavit:rs256, urn:affidavit:eddsa). Keys are made on first start
@@ -9,11 +12,14 @@
 
 import { readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { generateKeyPairSync } from 'node:crypto';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer } from 'node:https';
 import { parseArgs } from 'node:util';
 import Provider, { interactionPolicy } from 'oidc-provider';
 
-const { values: args } = parseArgs({ options: { port: { type: 'string' }, keys: { type: 'string' } } });
-const issuer = `http://127.0.0.1:${args.port}`;
+const options = ['port', 'keys', 'issuer', 'address', 'cert', 'key', 'redirect'];
+const { values: args } = parseArgs({ options: Object.fromEntries(options.map((name) => [name, { type: 'string' }])) });
+const issuer = args.issuer ?? `http://127.0.0.1:${args.port}`;
 const { users, clients } = JSON.parse(readFileSync(new URL('./people.json', import.meta.url)));
 
 function freshKeys() {
@@ -33,6 +39,7 @@ const pages = {
   redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1/login/callback', 'http://localhost/callback', 'http://localhost/login/callback'],
   response_types: ['code'],
 };
+const consolePages = args.redirect ? { application_type: 'web', redirect_uris: [args.redirect], response_types: ['code'] } : pages;
 
 const prompts = interactionPolicy.base();
 prompts.remove('consent');
@@ -43,7 +50,7 @@ const provider = new Provider(issuer, {
     ...Object.entries(clients).map(([id, { secret }]) => ({
       client_id: id, client_secret: secret, grant_types: ['client_credentials'], redirect_uris: [], response_types: [],
     })),
-    { client_id: 'affidavit-console', client_secret: 'affidavit-console-secret', grant_types: ['authorization_code', 'refresh_token'], ...pages },
+    { client_id: 'affidavit-console', client_secret: 'affidavit-console-secret', grant_types: ['authorization_code', 'refresh_token'], ...consolePages },
     { client_id: 'affidavit-login', token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'], ...pages },
   ],
   claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'preferred_username'], groups: ['groups'] },
@@ -136,5 +143,8 @@ provider.use(async (ctx, next) => {
 });
 
 provider.on('server_error', (_ctx, error) => console.error(error));
-const server = provider.listen(Number(args.port), '127.0.0.1', () => console.log(`issuer: ${issuer}`));
+const server = args.cert
+  ? createServer({ cert: readFileSync(args.cert), key: readFileSync(args.key) }, provider.callback())
+  : createHttpServer(provider.callback());
+server.listen(Number(args.port), args.address ?? '127.0.0.1', () => console.log(`issuer: ${issuer}`));
 process.on('SIGTERM', () => { server.closeAllConnections(); server.close(() => process.exit(0)); });

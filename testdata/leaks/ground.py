@@ -67,7 +67,7 @@ class Ground:
                 "PGDATABASE": database, "PGSSLMODE": "require",
             }
         else:
-            command = [MARIADB, "--no-defaults", f"--socket={self.entry['socket']}", "--user=root", "-N", "-e", text, database]
+            command = [MARIADB, "--no-defaults", f"--socket={self.entry['socket']}", f"--ssl-ca={self.entry['ca_file']}", "--user=root", "-N", "-e", text, database]
             environment = {"MYSQL_PWD": users["root"]}
         done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, errors="replace")
         assert done.returncode == 0, f"{text}: {done.stderr}"

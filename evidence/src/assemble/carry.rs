@@ -1,14 +1,16 @@
 //! The state between two segments, as a file: what recovery starts from.
 
-use super::state::{ResultState, Running, Session, State};
+use super::state::{Owner, ResultState, Running, Session, State};
 use super::stream::RowStream;
 use crate::journal::codec::{Put, Take, Undecodable};
-use crate::record::{Columns, Intent};
+use crate::record::{Columns, Edition, Intent};
 use crate::table::Table;
 use model::{SessionId, StatementId};
 use std::collections::BTreeMap;
 
-const MAGIC: &[u8; 8] = b"AFFDVC01";
+const MAGIC: &[u8; 8] = b"AFFDVC02";
+/// What the first edition began with.
+const FIRST: &[u8; 8] = b"AFFDVC01";
 
 /// Writes the state. Rows of running statements must have been committed ([`super::Assembler::end`]).
 pub(crate) fn write_carry(state: &State) -> Vec<u8> {
@@ -29,6 +31,7 @@ pub(crate) fn write_carry(state: &State) -> Vec<u8> {
         out.extend_from_slice(id);
         out.u64(session.seq);
         out.extend_from_slice(&session.head);
+        session.owner.write(&mut out);
         out.u64(session.statements);
         out.u64(session.rows);
         out.u64(session.bytes);
@@ -66,9 +69,11 @@ fn write_running(running: &Running, session: &[u8; 16], out: &mut Vec<u8>) {
 pub(crate) fn read_carry(bytes: &[u8]) -> Result<State, Undecodable> {
     let mut take = Take(bytes);
     let take = &mut take;
-    if take.array::<8>()? != *MAGIC {
-        return Err(Undecodable("it is not a carry file of this version"));
-    }
+    let edition = match &take.array::<8>()? {
+        MAGIC => Edition::Second,
+        FIRST => Edition::First,
+        _ => return Err(Undecodable("it is not a carry file of this version")),
+    };
     let chains = take.list(|take| {
         let table = Table::by_name(&take.string()?).ok_or(Undecodable("unknown table"))?;
         Ok((table, (take.u64()?, take.array()?)))
@@ -79,11 +84,12 @@ pub(crate) fn read_carry(bytes: &[u8]) -> Result<State, Undecodable> {
         let session = Session {
             seq: take.u64()?,
             head: take.array()?,
+            owner: if edition >= Edition::Second { Owner::read(take)? } else { Owner::default() },
             statements: take.u64()?,
             rows: take.u64()?,
             bytes: take.u64()?,
             running: take
-                .list(read_running)?
+                .list(|take| read_running(take, edition))?
                 .into_iter()
                 .map(|running| (running.intent.statement.0, running))
                 .collect(),
@@ -96,17 +102,18 @@ pub(crate) fn read_carry(bytes: &[u8]) -> Result<State, Undecodable> {
     Ok(State { sessions: sessions.into_iter().collect(), chains: chains.into_iter().collect(), policy })
 }
 
-fn read_running(take: &mut Take<'_>) -> Result<Running, Undecodable> {
-    let intent = Intent::read(take)?;
+fn read_running(take: &mut Take<'_>, edition: Edition) -> Result<Running, Undecodable> {
+    let intent = Intent::read(take, edition)?;
     let (sent, first_row) = (take.i64()?, take.opt(Take::i64)?);
     let (rows, bytes, commit) = (take.u64()?, take.u64()?, take.array()?);
     let (tags, affected) = (take.list(Take::string)?, take.opt(Take::u64)?);
     let results = take.list(|take| {
-        let columns = Columns::read(take)?;
+        let columns = Columns::read(take, edition)?;
         let names = take.list(Take::string)?;
         let rows = take.u64()?;
         let stream = RowStream::read(take)?;
-        Ok((columns.result, ResultState { columns: columns.columns, names, stream, rows }))
+        let raw = columns.columns.iter().map(|column| column.plan.raw).collect();
+        Ok((columns.result, ResultState { columns: columns.columns, names, raw, stream, rows }))
     })?;
     let results: BTreeMap<u32, ResultState> = results.into_iter().collect();
     Ok(Running { intent, sent, first_row, rows, bytes, commit, part: None, results, tags, affected })

@@ -18,7 +18,7 @@ pub(crate) use state::{LeafNote, State};
 
 use crate::error::StoreError;
 use crate::record::{self, Record as Journaled};
-use crate::table::{Record, SCHEMA_VERSION, Table, Value, record_hash};
+use crate::table::{Record, RowsOf, SCHEMA_VERSION, Table, Value, record_hash};
 use cells::Cells;
 use model::SessionId;
 use std::collections::BTreeMap;
@@ -27,13 +27,23 @@ use std::collections::BTreeMap;
 pub(crate) struct Row<'a> {
     pub(crate) lsn: u64,
     pub(crate) ts: i64,
-    pub(crate) session: &'a str,
-    pub(crate) statement: i64,
+    pub(crate) of: RowsOf<'a>,
     pub(crate) result_set: i64,
     pub(crate) row_index: i64,
     pub(crate) columns: &'a [String],
     pub(crate) values: &'a Cells,
     pub(crate) overflow: Option<&'a str>,
+    /// Per column: the client saw it unmasked. Empty when it saw nothing so.
+    pub(crate) raw: &'a [bool],
+}
+
+impl<'a> Row<'a> {
+    /// What the column `shown` says: `raw` for each value that the client saw unmasked; `None` when there is none.
+    pub(crate) fn shown(&self) -> Option<impl Iterator<Item = Option<&'a str>> + use<'a>> {
+        let raw = self.raw;
+        let flag = move |at| raw.get(at).is_some_and(|raw| *raw).then_some("raw");
+        raw.contains(&true).then(|| (0..self.values.len()).map(flag))
+    }
 }
 
 /// Where assembled records go.

@@ -1,5 +1,6 @@
 //! Sessions, policies, approvals and accesses.
 
+use super::state::Owner;
 use super::{Assembler, At, LeafNote, Sink};
 use crate::error::StoreError;
 use crate::record::{Access, Approval, Closed, Denied, Opened, Policy, Who};
@@ -53,16 +54,34 @@ impl SessionRow {
     }
 }
 
+/// Issuer and subject of `issuer|subject`; somebody of no issuer (`os:ann`) is a subject alone.
+fn split(person: Option<&str>) -> (Option<String>, Option<String>) {
+    match person.map(|person| (person, person.split_once('|'))) {
+        None => (None, None),
+        Some((_, Some((issuer, subject)))) => (Some(issuer.to_owned()), Some(subject.to_owned())),
+        Some((subject, None)) => (None, Some(subject.to_owned())),
+    }
+}
+
 impl Assembler {
     pub(super) fn opened(&mut self, at: At, opened: Opened, sink: &mut dyn Sink) -> Result<(), StoreError> {
+        let (id, who) = (opened.session, opened.who.clone());
+        let owner = Owner {
+            user_id: who.user_id.clone(),
+            user_email: who.user_email.clone(),
+            issuer: who.issuer.clone(),
+            datasource: who.server.clone(),
+        };
         let row = SessionRow {
             event: "open",
-            who: opened.who,
+            who,
             token_expires: Some(opened.token_expires),
             policy: Some(opened.policy.to_string()),
             ..SessionRow::default()
         };
-        self.session_record(Table::Sessions, at, opened.session, row.values(opened.session), sink)
+        self.session_record(Table::Sessions, at, id, row.values(id), sink)?;
+        self.state.sessions.entry(id.0).or_default().owner = owner;
+        Ok(())
     }
 
     /// A statement of a session that was never opened: a defect of the caller, which must not lose the statement.
@@ -159,6 +178,7 @@ impl Assembler {
     }
 
     pub(super) fn approval(&mut self, at: At, approval: Approval, sink: &mut dyn Sink) -> Result<(), StoreError> {
+        let (requester, approver) = (split(Some(&approval.requester)), split(approval.approver.as_deref()));
         let own = vec![
             Value::from(approval.approval_id.as_str()),
             Value::from(approval.step.as_str()),
@@ -173,6 +193,10 @@ impl Assembler {
             Value::time(approval.valid_from),
             Value::time(approval.valid_until),
             Value::Str(approval.policy.to_string()),
+            requester.0.into(),
+            requester.1.into(),
+            approver.0.into(),
+            approver.1.into(),
         ];
         let hash = self.table_record(Table::Approvals, at, own, sink)?;
         self.notes.push(LeafNote::Approval {

@@ -1,6 +1,7 @@
 //! What is open between two records, and so between two segments.
 
 use super::stream::RowStream;
+use crate::journal::codec::{Put, Take, Undecodable};
 use crate::record::{Intent, ResultColumn};
 use crate::table::{RowsCommit, Table};
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ pub(crate) struct State {
 /// An open session.
 #[derive(Clone, Default)]
 pub(crate) struct Session {
+    /// Whose it is, and where.
+    pub(crate) owner: Owner,
     /// Records so far.
     pub(crate) seq: u64,
     /// Hash of the last one.
@@ -31,6 +34,32 @@ pub(crate) struct Session {
     pub(crate) bytes: u64,
     /// Statements that run.
     pub(crate) running: BTreeMap<u64, Running>,
+}
+
+/// What a session's records say of who and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) user_id: Option<String>,
+    pub(crate) user_email: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) datasource: Option<String>,
+}
+
+impl Owner {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        for field in [&self.user_id, &self.user_email, &self.issuer, &self.datasource] {
+            out.opt_str(field.as_deref());
+        }
+    }
+
+    pub(crate) fn read(take: &mut Take<'_>) -> Result<Self, Undecodable> {
+        Ok(Self {
+            user_id: take.opt_string()?,
+            user_email: take.opt_string()?,
+            issuer: take.opt_string()?,
+            datasource: take.opt_string()?,
+        })
+    }
 }
 
 /// A statement that has no end yet.
@@ -62,6 +91,8 @@ impl Running {
 pub(crate) struct ResultState {
     pub(crate) columns: Vec<ResultColumn>,
     pub(crate) names: Vec<String>,
+    /// Per column: the client saw it unmasked.
+    pub(crate) raw: Vec<bool>,
     pub(crate) stream: RowStream,
     pub(crate) rows: u64,
 }

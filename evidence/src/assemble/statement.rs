@@ -1,10 +1,10 @@
 //! Statements: from intent to end, rows between.
 
-use super::state::{ResultState, Running};
+use super::state::{Owner, ResultState, Running};
 use super::{Assembler, At, Row, Sink, cells};
 use crate::error::StoreError;
 use crate::record::{Columns, Done, Intent, ResultColumn, RowsHead};
-use crate::table::{BodyCommit, RowsCommit, Table, Value};
+use crate::table::{BodyCommit, RowsCommit, RowsOf, SCHEMA_VERSION, Table, Value};
 use model::{Kind, SessionId};
 use std::collections::BTreeMap;
 
@@ -45,6 +45,7 @@ impl Assembler {
         let Some(running) = self.running(columns.session, columns.statement.0, "columns") else { return };
         let result = running.results.entry(columns.result).or_default();
         result.names = columns.columns.iter().map(|column| column.name.clone()).collect();
+        result.raw = columns.columns.iter().map(|column| column.plan.raw).collect();
         result.columns = columns.columns;
     }
 
@@ -56,6 +57,7 @@ impl Assembler {
         sink: &mut dyn Sink,
     ) -> Result<(), StoreError> {
         let mut cells = std::mem::take(&mut self.cells);
+        let owner = self.state.sessions.get(&head.session.0).map(|session| session.owner.clone()).unwrap_or_default();
         let outcome = match self.running(head.session, head.statement.0, "rows") {
             Some(running) => {
                 running.bytes += bytes.len() as u64;
@@ -63,7 +65,7 @@ impl Assembler {
                     running.first_row.get_or_insert(at.ts);
                 }
                 let session = head.session.to_string();
-                let mut out = Out { at, session: &session, head, cells: &mut cells, sink };
+                let mut out = Out { at, of: rows_of(&session, head, &owner), head, cells: &mut cells, sink };
                 feed(running, bytes, &mut out)
             }
             None => Ok(()),
@@ -118,7 +120,7 @@ impl Assembler {
     ) -> Result<(), StoreError> {
         let Some(session) = self.state.sessions.get_mut(&id.0) else { return Ok(()) };
         let Some(mut running) = session.running.remove(&statement) else { return Ok(()) };
-        let session_seq = session.seq;
+        let (session_seq, owner) = (session.seq, session.owner.clone());
         self.finish_streams(at, id, &mut running, sink)?;
         running.commit_part();
         if let Some(session) = self.state.sessions.get_mut(&id.0) {
@@ -128,6 +130,8 @@ impl Assembler {
         }
         let body_commit = self.body(at, id, &running.intent, sink)?;
         let intent = running.intent;
+        let kind = kind_of(&intent.phase, &intent.command);
+        let (refusal, hint) = intent.refusal.map_or((None, None), |(refusal, hint)| (Some(refusal), hint));
         let not_sent = matches!(intent.decision.as_str(), "deny" | "hold") || status == "refused";
         let own = vec![
             Value::Str(id.to_string()),
@@ -156,6 +160,14 @@ impl Assembler {
             Value::Str(intent.phase),
             intent.prepared.map_or(Value::Null, Value::from),
             Value::Str(running.tags.join("; ")),
+            owner.user_id.into(),
+            owner.user_email.into(),
+            owner.issuer.into(),
+            owner.datasource.into(),
+            Value::from(kind),
+            refusal.into(),
+            hint.into(),
+            Value::strs(intent.used),
         ];
         self.session_record(Table::Statements, at, id, own, sink)
     }
@@ -169,6 +181,7 @@ impl Assembler {
         sink: &mut dyn Sink,
     ) -> Result<(), StoreError> {
         let session = id.to_string();
+        let owner = self.state.sessions.get(&id.0).map(|session| session.owner.clone()).unwrap_or_default();
         let mut cells = std::mem::take(&mut self.cells);
         let numbers: Vec<u32> = running.results.keys().copied().collect();
         for number in numbers {
@@ -182,7 +195,8 @@ impl Assembler {
             };
             let left = result.stream.finish(&result.columns, &mut cells);
             if let Some(overflow) = left {
-                let mut out = Out { at, session: &session, head: &head, cells: &mut cells, sink };
+                let of = rows_of(&session, &head, &owner);
+                let mut out = Out { at, of, head: &head, cells: &mut cells, sink };
                 out.emit(running, &mut result, overflow.as_deref())?;
             }
             running.results.insert(number, result);
@@ -223,10 +237,19 @@ impl Assembler {
 /// Where the rows of one journal record go.
 struct Out<'a> {
     at: At,
-    session: &'a str,
+    of: RowsOf<'a>,
     head: &'a RowsHead,
     cells: &'a mut cells::Cells,
     sink: &'a mut dyn Sink,
+}
+
+fn rows_of<'a>(session: &'a str, head: &RowsHead, owner: &'a Owner) -> RowsOf<'a> {
+    RowsOf {
+        session,
+        statement: i64::try_from(head.statement.0).unwrap_or(i64::MAX),
+        user_id: owner.user_id.as_deref(),
+        datasource: owner.datasource.as_deref(),
+    }
 }
 
 fn feed(running: &mut Running, bytes: &[u8], out: &mut Out<'_>) -> Result<(), StoreError> {
@@ -260,21 +283,20 @@ impl Out<'_> {
             result.names.push(format!("column {}", at + 1));
         }
         let columns = result.names.get(..self.cells.len()).unwrap_or_default();
-        let statement = i64::try_from(self.head.statement.0).unwrap_or(i64::MAX);
         let row = Row {
             lsn: self.at.lsn,
             ts: self.at.ts,
-            session: self.session,
-            statement,
+            of: self.of,
             result_set: i64::from(self.head.result),
             row_index: i64::try_from(result.rows).unwrap_or(i64::MAX),
             columns,
             values: self.cells,
             overflow,
+            raw: &result.raw,
         };
-        let part = running.part.get_or_insert_with(|| RowsCommit::new(self.session, statement));
+        let part = running.part.get_or_insert_with(|| RowsCommit::new(SCHEMA_VERSION, &self.of));
         let names = columns.iter().map(|name| Some(name.as_str()));
-        part.row(row.result_set, row.row_index, names, self.cells.iter(), overflow);
+        part.row(row.result_set, row.row_index, names, self.cells.iter(), overflow, row.shown());
         self.sink.row(&row)?;
         result.rows += 1;
         running.rows += 1;
@@ -283,16 +305,28 @@ impl Out<'_> {
     }
 }
 
+/// What a record counts as: `prepare` runs nothing, `session` is housekeeping of the connection, the rest are queries.
+fn kind_of(phase: &str, command: &str) -> &'static str {
+    let housekeeping = |verb: &str| matches!(verb, "set" | "show" | "transaction" | "session" | "empty");
+    if phase == "prepare" {
+        "prepare"
+    } else if command.split(';').all(housekeeping) {
+        "session"
+    } else {
+        "query"
+    }
+}
+
 /// A column of a result, as `result_columns` shows it.
-fn describe(column: &ResultColumn) -> [Option<String>; 7] {
+fn describe(column: &ResultColumn) -> Vec<Option<String>> {
     let plan = &column.plan;
     let classification = match (&plan.mask, &plan.rule) {
-        (Some(mask), _) if mask == "keep" => "exempt",
+        (Some(mask), _) if mask == "keep" || plan.raw => "exempt",
         (Some(_), _) => "protected",
         (None, Some(_)) => "exempt",
         (None, None) => "open",
     };
-    [
+    vec![
         Some(column.name.clone()),
         Some(column.type_name.clone()),
         plan.source.as_ref().map(|source| source.0.clone()),
@@ -300,6 +334,11 @@ fn describe(column: &ResultColumn) -> [Option<String>; 7] {
         Some(classification.to_owned()),
         plan.mask.clone(),
         plan.rule.clone(),
+        match (&plan.mask, plan.raw) {
+            (_, true) => Some("raw".to_owned()),
+            (Some(mask), false) if mask != "keep" => Some("masked".to_owned()),
+            _ => None,
+        },
     ]
 }
 

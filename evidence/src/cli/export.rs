@@ -1,5 +1,6 @@
 //! `evidence export`.
 
+use super::output::say;
 use super::{Place, actor, config, time};
 use crate::error::StoreError;
 use crate::event::AccessEvent;
@@ -19,8 +20,8 @@ pub(super) struct Export {
     /// Sessions that began at or after this time: 2026-11-23T10:00:00Z, 2026-11-23, or 7d ago.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     from: Option<i64>,
-    /// Sessions that began before or at this time.
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    /// Sessions that began before or at this time; a date means all of that day.
+    #[arg(long, value_name = "TIME", value_parser = time::parse_end)]
     to: Option<i64>,
     /// Subject or e-mail address of the identity.
     #[arg(long, value_name = "USER")]
@@ -40,6 +41,9 @@ pub(super) struct Export {
     /// Includes the exact texts and parameters of statements, which may hold protected values.
     #[arg(long)]
     with_bodies: bool,
+    /// Writes a package that holds no session, to show that there is none.
+    #[arg(long)]
+    allow_empty: bool,
     /// The package; must not exist yet.
     #[arg(long, value_name = "FILE.zip")]
     out: PathBuf,
@@ -74,6 +78,7 @@ impl Export {
             store: &store,
             question,
             with_bodies: self.with_bodies,
+            allow_empty: self.allow_empty,
             made_by: actor(),
             key: key.as_ref(),
             out: &self.out,
@@ -104,19 +109,19 @@ impl Export {
                 "out": self.out, "sha256": done.sha256, "sessions": included, "population": population,
                 "files": done.files, "bytes": done.bytes, "signed": key.is_some(),
             });
-            println!("{json}");
+            say!("{json}");
         } else {
-            println!(
+            say!(
                 "{}: {included} of {population} sessions, {} files, {} bytes",
                 self.out.display(),
                 done.files,
                 done.bytes
             );
-            println!("SHA-256 {}", done.sha256);
+            say!("SHA-256 {}", done.sha256);
             if key.is_none() {
-                println!("not signed: give --config FILE, whose [store] names the signing key, to sign it");
+                say!("not signed: give --config FILE, whose [store] names the signing key, to sign it");
             }
-            println!("check it with: evidence verify {} --key VKEY", self.out.display());
+            say!("check it with: evidence verify {} --key VKEY", self.out.display());
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,7 +1,7 @@
 //! `evidence hold`: what a legal hold covers is not removed, whatever its age.
 
 use super::order::{self, Draft};
-use super::output::{self, Format};
+use super::output::{self, Format, say};
 use super::sessions::short_time;
 use super::{Place, actor, time};
 use crate::error::StoreError;
@@ -93,7 +93,7 @@ impl Add {
         let hold = uuid::Uuid::now_v7().to_string();
         let step = HoldStep::Added { from, to, reason: self.reason, by: actor() };
         let done = order::ask(&store, &mut |layout| crate::inbox::leave_hold(layout, &hold, step.clone()))?;
-        println!("{done}");
+        say!("{done}");
         Ok(ExitCode::SUCCESS)
     }
 }

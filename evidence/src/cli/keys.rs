@@ -1,6 +1,7 @@
 //! `evidence keys`.
 
 use super::config;
+use super::output::say;
 use crate::config::SigningKeySource;
 use crate::error::{At, StoreError};
 use crate::sign::{LogKey, LogSigner};
@@ -57,13 +58,13 @@ impl Keys {
         match self.command {
             KeysCommand::Generate { origin, out } => {
                 let key = generate(&origin, &out)?;
-                println!("{}", key.verifier());
+                say!("{}", key.verifier());
                 eprintln!("evidence: private key in {}; give the line above to those who verify", out.display());
             }
             KeysCommand::Rotate { config, out, to, to_command } => rotate(&config, out, to, to_command)?,
             KeysCommand::Show { file } => {
                 let text = std::fs::read_to_string(&file).at(&file, "reading the key")?;
-                println!("{}", LogKey::parse(&text)?.verifier());
+                say!("{}", LogKey::parse(&text)?.verifier());
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -107,7 +108,7 @@ fn rotate(
         (None, None, None) => return Err(StoreError::Config("say where the new key goes: --out FILE".to_owned())),
     };
     let key = crate::keeper::rotate(full, &next)?;
-    println!("{key}");
+    say!("{key}");
     eprintln!("evidence: the log is handed over; name the new key as signing_key before the proxy starts again");
     eprintln!("evidence: who has the old verification key needs nothing; new verifiers get the line above");
     Ok(())

@@ -23,7 +23,7 @@ pub(super) struct Approvals {
     #[arg(long, value_name = "USER")]
     identity: Option<String>,
     /// Step: requested, approved, emergency, window, escalated, denied, revoked, cancelled, expired, used, reviewed.
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", value_parser = step)]
     event: Option<String>,
     /// Only emergencies whose review nobody has recorded yet. Exit code 1 when there is one.
     #[arg(long, conflicts_with = "event")]
@@ -48,7 +48,8 @@ fn print(table: Table, records: &[Record], columns: &[&str], format: Format) {
         output::json(&records.iter().map(Record::json).collect::<Vec<_>>());
     } else if format.csv {
         let header: Vec<&str> = table.columns().map(|column| column.name).collect();
-        output::csv(&header, records.iter().map(|record| record.values.iter().map(Value::text).collect()));
+        let known = header.len();
+        output::csv(&header, records.iter().map(|record| record.values.iter().take(known).map(Value::text).collect()));
     } else {
         let mut header = vec!["time (UTC)"];
         header.extend(columns);
@@ -64,10 +65,34 @@ fn print(table: Table, records: &[Record], columns: &[&str], format: Format) {
     }
 }
 
+/// Whether a person of the record, `issuer|subject` or a name, is the one that was asked for.
+fn is_person(recorded: &str, asked: &str) -> bool {
+    recorded == asked || recorded.rsplit_once('|').is_some_and(|(_, subject)| subject == asked)
+}
+
+fn step(text: &str) -> Result<String, String> {
+    let words = [
+        "requested",
+        "approved",
+        "emergency",
+        "window",
+        "escalated",
+        "denied",
+        "revoked",
+        "cancelled",
+        "expired",
+        "used",
+        "reviewed",
+    ];
+    super::near::word(text, &words, &[("deny", "denied"), ("approve", "approved"), ("canceled", "cancelled")])
+}
+
 impl Approvals {
     pub(super) fn run(self) -> Result<ExitCode, StoreError> {
         let archive = self.place.open("queried", "approvals")?;
-        let mut query = Query::new(Table::Approvals).between(self.when.from, self.when.to);
+        // A review may come long after the time that is asked about.
+        let to = self.when.to.filter(|_| !self.review_due);
+        let mut query = Query::new(Table::Approvals).between(self.when.from, to);
         if let Some(id) = &self.id {
             query = query.with(Condition::equals("approval_id", id));
         }
@@ -76,7 +101,7 @@ impl Approvals {
         }
         if let Some(who) = self.identity {
             query = query.with(Condition::Test(Box::new(move |record| {
-                record.str("requester").contains(&who) || record.str("approver").contains(&who)
+                ["requester", "approver"].iter().any(|column| is_person(record.str(column), &who))
             })));
         }
         let mut found: Vec<Record> = archive.collect(&query, None)?.into_iter().map(|(record, _)| record).collect();
@@ -86,7 +111,12 @@ impl Approvals {
                 those.map(|record| record.str("approval_id").to_owned()).collect()
             };
             let owed: BTreeSet<String> = of("emergency").difference(&of("reviewed")).cloned().collect();
-            found.retain(|record| record.str("event") == "emergency" && owed.contains(record.str("approval_id")));
+            let until = self.when.to.unwrap_or(i64::MAX);
+            found.retain(|record| {
+                record.str("event") == "emergency"
+                    && owed.contains(record.str("approval_id"))
+                    && record.int("ts") <= until
+            });
         }
         let columns = ["approval_id", "event", "requester", "approver", "justification", "scope", "valid_until"];
         print(Table::Approvals, &found, &columns, self.format);

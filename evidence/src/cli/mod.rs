@@ -8,6 +8,7 @@ mod hold;
 mod init;
 mod keys;
 mod list;
+mod near;
 mod order;
 mod output;
 mod policies;
@@ -125,18 +126,10 @@ pub(crate) fn note_access(archive: &Archive, action: &str, scope: &str) {
 
 /// Who runs this, as the system knows them.
 fn actor() -> String {
-    let uid = rustix::process::getuid().as_raw();
-    let name = std::fs::read_to_string("/etc/passwd").ok().and_then(|users| {
-        users.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-        })
-    });
-    let user = name.unwrap_or_else(|| "unknown".to_owned());
+    let user = crate::os_user::os_user(rustix::process::getuid().as_raw());
     match std::env::var("SUDO_USER") {
-        Ok(before) if !before.is_empty() => format!("os:{user} (uid {uid}), through sudo by {before}"),
-        _ => format!("os:{user} (uid {uid})"),
+        Ok(before) if !before.is_empty() => format!("{user}, through sudo by {before}"),
+        _ => user,
     }
 }
 
@@ -170,7 +163,9 @@ pub fn main() -> ExitCode {
         Command::Seal(seal) => seal.run(),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("evidence: {error}");
+        use std::io::Write;
+        let shown = crate::visible::block(&error.to_string(), "  ");
+        let _ = writeln!(std::io::stderr(), "evidence: {shown}");
         ExitCode::from(3)
     })
 }

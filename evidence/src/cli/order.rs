@@ -1,6 +1,7 @@
 //! `evidence order`: what two people sign, and its carrying out.
 
 use super::config::Store;
+use super::output::say;
 use super::{actor, config};
 use crate::error::{At, StoreError};
 use crate::inbox::{self, Left};
@@ -83,8 +84,8 @@ impl Draft {
         file.write_all(note.as_bytes()).and_then(|()| file.sync_all()).at(&self.out, "writing the order")?;
         print(&note, &order);
         let shown = self.out.display();
-        println!("\nwritten to {shown}. A second person signs it with\n  evidence order sign {shown} --key THEIR.key");
-        println!("and it is carried out with\n  evidence order apply {shown} --config affidavit.toml");
+        say!("\nwritten to {shown}. A second person signs it with\n  evidence order sign {shown} --key THEIR.key");
+        say!("and it is carried out with\n  evidence order apply {shown} --config affidavit.toml");
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -113,7 +114,7 @@ impl OrderCommand {
             Step::Apply { file, config } => {
                 let (note, _) = read(&file)?;
                 let store = config::read(&config)?;
-                println!("{}", ask(&store, &mut |layout| inbox::leave_order(layout, &note))?);
+                say!("{}", ask(&store, &mut |layout| inbox::leave_order(layout, &note))?);
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -128,17 +129,17 @@ fn read(file: &Path) -> Result<(String, Order), StoreError> {
 }
 
 fn print(note: &str, order: &Order) {
-    println!("order   {} for the log {}", order.id, note.lines().nth(1).unwrap_or_default());
+    say!("order   {} for the log {}", order.id, note.lines().nth(1).unwrap_or_default());
     match &order.action {
         Action::Prune { segments } => {
-            println!("does    remove sessions, statements, texts and rows of segments {}", words(segments));
+            say!("does    remove sessions, statements, texts and rows of segments {}", words(segments));
         }
-        Action::Release { hold } => println!("does    release hold {hold}"),
+        Action::Release { hold } => say!("does    release hold {hold}"),
     }
-    println!("reason  {}", order.reason);
-    println!("made    {} by {}", rfc3339(order.made), order.made_by);
+    say!("reason  {}", order.reason);
+    say!("made    {} by {}", rfc3339(order.made), order.made_by);
     for line in note.lines().filter_map(|line| line.strip_prefix("— ")) {
-        println!("signed  {}", line.split(' ').next().unwrap_or_default());
+        say!("signed  {}", line.split(' ').next().unwrap_or_default());
     }
 }
 

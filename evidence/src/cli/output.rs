@@ -1,5 +1,6 @@
 //! Tables for people, JSON and CSV for machines.
 
+use crate::visible::{self, one_line};
 use clap::Args;
 use serde_json::Value as Json;
 use std::io::{IsTerminal, Write};
@@ -36,12 +37,25 @@ pub(super) fn lines(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
+/// As `println!`, but a closed pipe is no error and every value in it is kept from driving the terminal.
+macro_rules! say {
+    () => { $crate::cli::output::lines("\n") };
+    ($($arg:tt)*) => { $crate::cli::output::said(&format!($($arg)*)) };
+}
+pub(super) use say;
+
+/// Prints one saying; its own line feeds are kept, for they are ours.
+pub(super) fn said(text: &str) {
+    let shown: Vec<_> = text.split('\n').map(one_line).collect();
+    lines(&format!("{}\n", shown.join("\n")));
+}
+
 /// Prints JSON objects as one array, an object a line.
 pub(super) fn json(objects: &[Json]) {
     let mut out = String::from("[");
     for (at, object) in objects.iter().enumerate() {
         out.push_str(if at == 0 { "\n" } else { ",\n" });
-        out.push_str(&object.to_string());
+        out.push_str(&visible::json(&object.to_string()));
     }
     out.push_str("\n]\n");
     lines(&out);
@@ -51,11 +65,17 @@ pub(super) fn json(objects: &[Json]) {
 pub(crate) fn csv_field(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
     let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    if text.contains([',', ';', '"', '\n', '\r', '\t']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
-/// Prints CSV.
+/// Prints CSV: exactly, unless it goes to a terminal.
 pub(super) fn csv(header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    if std::io::stdout().is_terminal() {
+        let shown = |field: &String| csv_field(&one_line(field));
+        lines(&format!("{}\n", header.join(",")));
+        rows.for_each(|row| lines(&format!("{}\n", row.iter().map(shown).collect::<Vec<_>>().join(","))));
+        return;
+    }
     let mut out = header.join(",");
     out.push_str("\r\n");
     for row in rows {
@@ -70,11 +90,21 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) {
     lines(&render(header, rows, width()));
 }
 
+/// Characters of a cell that are shown at most; JSON and CSV have all of them.
+const WIDEST: usize = 2000;
+
 fn render(header: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String {
+    // Cut before it is looked at: one giant value is no reason to walk it, nor to pad every other line to its length.
     let clean = |text: &str| -> String {
-        let folded: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        folded.split_whitespace().collect::<Vec<_>>().join(" ")
+        let end = text.char_indices().nth(WIDEST).map_or(text.len(), |(at, _)| at);
+        let (kept, rest) = text.split_at(end);
+        let mut shown = one_line(kept).split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        if !rest.is_empty() {
+            shown.push_str(&format!("… ({} bytes)", text.len()));
+        }
+        shown
     };
+    let header: Vec<String> = header.iter().map(|name| clean(name)).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
     let mut widths: Vec<usize> = header.iter().map(|name| name.chars().count()).collect();
     for row in &rows {
@@ -101,12 +131,15 @@ fn render(header: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String
                 shown.pop();
                 shown.push('…');
             }
-            text.push_str(&format!("{shown:<width$}  "));
+            // Not by the formatter: it panics at widths beyond 65,535.
+            let pad = width.saturating_sub(shown.chars().count()) + 2;
+            text.push_str(&shown);
+            text.extend(std::iter::repeat_n(' ', pad));
         }
         out.push_str(text.trim_end());
         out.push('\n');
     };
-    line(&header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    line(&header);
     rows.iter().for_each(|row| line(row));
     out
 }
@@ -118,10 +151,24 @@ mod tests {
     #[test]
     fn tables_align_and_give_way_to_the_terminal() {
         let rows = vec![vec!["a".into(), "x".repeat(50)], vec!["bbb".into(), "line\nbreak".into()]];
-        assert_eq!(render(&["id", "text"], &rows[1..], None), "id   text\nbbb  line break\n");
+        assert_eq!(render(&["id", "text"], &rows[1..], None), "id   text\nbbb  line⏎break\n");
         let narrow = render(&["id", "text"], &rows, Some(30));
         assert!(narrow.lines().all(|line| line.chars().count() <= 30), "{narrow}");
         assert!(narrow.contains('…'));
+    }
+
+    #[test]
+    fn one_giant_value_breaks_nothing() {
+        let rows = vec![vec!["A".repeat(70_000), "x".into()], vec!["b".into(), "y".into()]];
+        let shown = render(&["text", "n"], &rows, None);
+        assert_eq!(shown.lines().count(), 3);
+        assert!(shown.contains("(70000 bytes)") && shown.lines().all(|line| line.chars().count() < 2100), "{shown}");
+    }
+
+    #[test]
+    fn no_value_draws_a_line_or_drives_the_terminal() {
+        let rows = vec![vec!["a\nforged  line".into(), "\u{1b}[2J\u{202e}".into()]];
+        assert_eq!(render(&["a", "b"], &rows, None), "a              b\na⏎forged line  ⟨U+001B⟩[2J⟨U+202E⟩\n");
     }
 
     #[test]
@@ -130,5 +177,6 @@ mod tests {
         assert_eq!(csv_field("say \"x\""), "\"say \"\"x\"\"\"");
         assert_eq!(csv_field("=1+1"), "'=1+1");
         assert_eq!(csv_field("-5"), "-5");
+        assert_eq!(csv_field("a;=1+1"), "\"a;=1+1\"", "a spreadsheet may part fields at semicolons");
     }
 }

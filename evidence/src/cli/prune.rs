@@ -1,6 +1,7 @@
 //! `evidence prune`: what is past its time, and the order to remove it.
 
 use super::order::Draft;
+use super::output::say;
 use super::{Place, time};
 use crate::error::StoreError;
 use crate::journal::now;
@@ -33,7 +34,7 @@ impl Prune {
         let archive = Archive::open(&self.place.folder()?)?;
         let ledger = &archive.ledger;
         let Some(terms) = &ledger.terms else {
-            println!("no retention is configured ([store] retention): nothing is ever removed");
+            say!("no retention is configured ([store] retention): nothing is ever removed");
             return Ok(ExitCode::SUCCESS);
         };
         let mut free = Vec::new();
@@ -48,16 +49,16 @@ impl Prune {
                 Err(_) => young += 1,
             }
         }
-        println!("kept for {} days; {} people may sign", terms.keep / 86_400_000_000, terms.signers.len());
+        say!("kept for {} days; {} people may sign", terms.keep / 86_400_000_000, terms.signers.len());
         for tombstone in &ledger.tombstones {
-            println!("removed: {}", tombstone.words());
+            say!("removed: {}", tombstone.words());
         }
-        println!("{young} segments are not past their time, {held} are past it but under a hold");
+        say!("{young} segments are not past their time, {held} are past it but under a hold");
         let segments = ranges(free.iter().copied());
-        println!("{} segments could go{}{}", free.len(), if free.is_empty() { "" } else { ": " }, words(&segments));
+        say!("{} segments could go{}{}", free.len(), if free.is_empty() { "" } else { ": " }, words(&segments));
         match (self.reason, self.key, self.out) {
             (Some(reason), Some(key), Some(out)) if !free.is_empty() => {
-                println!();
+                say!();
                 Draft { reason, key, out }.write(&archive, Action::Prune { segments })
             }
             (Some(_), ..) => Err(StoreError::Config("there is nothing that may be removed".to_owned())),

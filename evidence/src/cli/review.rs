@@ -1,5 +1,6 @@
 //! `evidence review`: a person looked at the record, and says what they found, signed if they have a key.
 
+use super::output::say;
 use super::{Place, actor};
 use crate::error::{At, StoreError};
 use crate::event::AccessEvent;
@@ -58,7 +59,7 @@ impl Review {
             package_hash: package,
         };
         inbox::leave_access(&archive.layout, &event)?;
-        println!("noted; it is part of the record once the store's writer takes it up");
+        say!("noted; it is part of the record once the store's writer takes it up");
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,6 +1,7 @@
 //! `evidence seal`.
 
 use super::config;
+use super::output::say;
 use crate::error::StoreError;
 use crate::inbox;
 use crate::recorder::{Recorder, SealReport};
@@ -45,8 +46,8 @@ impl Seal {
 fn print(report: &SealReport, json: bool) {
     let SealReport { segment, sealed, tree_size } = report;
     if json {
-        println!("{}", serde_json::json!({ "segment": segment, "sealed": sealed, "tree_size": tree_size }));
+        say!("{}", serde_json::json!({ "segment": segment, "sealed": sealed, "tree_size": tree_size }));
     } else {
-        println!("sealed up to record {sealed} in segment {segment}; the log has {tree_size} leaves");
+        say!("sealed up to record {sealed} in segment {segment}; the log has {tree_size} leaves");
     }
 }

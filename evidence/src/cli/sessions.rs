@@ -27,17 +27,38 @@ pub(crate) struct Who {
 /// Filters by time.
 #[derive(Args, Clone, Default)]
 pub(crate) struct When {
-    /// From this time on: 2026-11-23T10:00:00Z, 2026-11-23, or 90s, 15m, 2h, 7d ago.
+    /// From this time on: 2026-11-23T10:00:00Z, 2026-11-23, today, yesterday, or 90s, 15m, 2h, 7d ago.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     pub(crate) from: Option<i64>,
-    /// Until this time.
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    /// Until this time; a date means all of that day.
+    #[arg(long, value_name = "TIME", value_parser = time::parse_end)]
     pub(crate) to: Option<i64>,
 }
 
 impl Who {
     pub(super) fn is_set(&self) -> bool {
         self.identity.is_some() || self.datasource.is_some() || self.session.is_some()
+    }
+
+    /// An identity or a datasource that the record has never seen is a mistake, not an empty answer: the nearest are named.
+    pub(super) fn known(&self, archive: &Archive) -> Result<(), StoreError> {
+        let asked = [
+            ("identity", &self.identity, &["user_id", "user_email"][..]),
+            ("datasource", &self.datasource, &["server"][..]),
+        ];
+        for (what, value, columns) in asked {
+            let Some(value) = value else { continue };
+            let mut seen = std::collections::BTreeSet::new();
+            archive.search(&Query::new(Table::Sessions), &mut |record, _| {
+                let texts = columns.iter().map(|column| record.str(column)).filter(|text| !text.is_empty());
+                seen.extend(texts.map(str::to_owned));
+                Ok(true)
+            })?;
+            if !seen.contains(value) {
+                return Err(StoreError::Config(super::near::unknown(what, value, seen.iter().map(String::as_str))));
+            }
+        }
+        Ok(())
     }
 
     fn matches(&self, open: &Record) -> bool {
@@ -193,10 +214,16 @@ impl Sessions {
     pub(super) fn run(self) -> Result<ExitCode, StoreError> {
         let archive = self.place.open("queried", "sessions")?;
         let limit = self.limit.or(self.format.is_for_people().then_some(100));
-        let mut found = find(&archive, &self.who, &self.when, limit.filter(|_| !self.denied))?;
+        // One more than is shown, to know whether there is more.
+        let ask = limit.map(|limit| limit.saturating_add(1)).filter(|_| !self.denied);
+        let mut found = find(&archive, &self.who, &self.when, ask)?;
         if self.denied {
             found.retain(|session| session.event() == "denied");
         }
+        if found.is_empty() {
+            self.who.known(&archive)?;
+        }
+        let more = newest(&mut found, limit);
         if self.format.json {
             output::json(&found.iter().map(Session::json).collect::<Vec<_>>());
         } else if self.format.csv {
@@ -207,17 +234,24 @@ impl Sessions {
             let header =
                 ["session", "opened (UTC)", "state", "user", "datasource", "client", "stmts", "rows", "reason"];
             output::table(&header, &found.iter().map(Session::row).collect::<Vec<_>>());
-            footer(&archive, found.len(), "sessions", limit);
+            footer(&archive, found.len(), "sessions", more);
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// Keeps the newest of what was found, oldest first; whether there was more.
+pub(super) fn newest<T>(found: &mut Vec<T>, limit: Option<usize>) -> bool {
+    let more = limit.map_or(0, |limit| found.len().saturating_sub(limit));
+    found.drain(..more);
+    more > 0
+}
+
 /// What a person should know about what was just listed.
-pub(super) fn footer(archive: &Archive, found: usize, what: &str, limit: Option<usize>) {
+pub(super) fn footer(archive: &Archive, found: usize, what: &str, more: bool) {
     let unsealed = archive.unsealed(Table::Sessions) + archive.unsealed(Table::Statements);
     let mut text = format!("\n{found} {what}");
-    if limit == Some(found) {
+    if more {
         text.push_str(", the newest; --limit N shows more");
     }
     if unsealed > 0 {

@@ -6,6 +6,7 @@ use super::sessions::{self, Session, short_time};
 use crate::error::StoreError;
 use crate::search::{Archive, Condition, Query, ResultRow};
 use crate::table::{Record, Table, Value};
+use crate::visible::{block, json as json_shown, one_line};
 use clap::Args;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -85,7 +86,7 @@ impl Show {
         archive.body_key = self.body_key.as_deref().map(super::config::body_key).transpose()?;
         let whole = load(&archive, &self.session)?;
         if self.json {
-            output::lines(&format!("{}\n", whole.json()));
+            output::lines(&format!("{}\n", json_shown(&whole.json().to_string())));
             return Ok(ExitCode::SUCCESS);
         }
         output::lines(&whole.header());
@@ -123,17 +124,20 @@ impl Replay {
                 ("", tag) => tag.to_owned(),
                 (code, _) => format!("{} with {code}", statement.str("status")),
             };
-            output::lines(&format!("{outcome}\n"));
+            output::lines(&format!("{}\n", clean(&outcome)));
             let _ = std::io::stdout().flush();
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// A line for people: control characters could drive a terminal.
+/// A value on one line for people.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
+    one_line(text).into_owned()
 }
+
+/// What a text's own lines begin with, so that none passes for one of ours.
+const MORE: &str = "   | ";
 
 impl Whole {
     fn header(&self) -> String {
@@ -174,7 +178,7 @@ impl Whole {
     /// The statement as it was sent, or without its literals where the exact text cannot be read.
     fn text(&self, statement: &Record) -> String {
         let body = self.bodies.get(&statement.int("statement_id"));
-        clean(body.map_or(statement.str("sql_normalized"), |body| body.str("sql_text")))
+        block(body.map_or(statement.str("sql_normalized"), |body| body.str("sql_text")), MORE)
     }
 
     fn heading(&self, statement: &Record) -> String {
@@ -187,7 +191,7 @@ impl Whole {
             let shown: Vec<&str> = params.iter().map(|param| param.as_deref().unwrap_or("NULL")).collect();
             out.push_str(&format!("   parameters: {}\n", clean(&shown.join(", "))));
         }
-        let rule = if text("rule").is_empty() { String::new() } else { format!(" by rule `{}`", text("rule")) };
+        let rule = if text("rule").is_empty() { String::new() } else { format!(" by rule `{}`", clean(&text("rule"))) };
         let at = statement.get("sent").as_int().unwrap_or(statement.int("ts"));
         out.push_str(&format!("   {}  {}{rule}; {}", short_time(at), text("decision"), text("status")));
         if !text("error_code").is_empty() {
@@ -195,18 +199,21 @@ impl Whole {
         }
         out.push_str(&format!("; {} rows\n", text("row_count")));
         if !text("approval_id").is_empty() {
-            out.push_str(&format!("   approval {}\n", text("approval_id")));
+            out.push_str(&format!("   approval {}\n", clean(&text("approval_id"))));
         }
         if let Value::Columns(columns) = statement.get("result_columns") {
-            for [name, _, table, column, _, mask, rule] in columns {
+            for fields in columns {
+                let [name, _, table, column, _, mask, rule, shown @ ..] = fields.as_slice() else { continue };
                 let Some(mask) = mask else { continue };
+                let raw = shown.first().is_some_and(|shown| shown.as_deref() == Some("raw"));
+                let verb = if raw || mask == "keep" { "SHOWN UNMASKED" } else { "masked" };
                 let source = match (table, column) {
                     (Some(table), Some(column)) => format!("{table}.{column}"),
                     _ => "of unproven origin".to_owned(),
                 };
-                let rule = rule.as_deref().unwrap_or("-");
+                let (rule, source) = (clean(rule.as_deref().unwrap_or("-")), clean(&source));
                 let name = clean(name.as_deref().unwrap_or("?"));
-                out.push_str(&format!("   masked: {name} ({source}) by {mask}, rule `{rule}`\n"));
+                out.push_str(&format!("   {verb}: {name} ({source}) by {mask}, rule `{rule}`\n"));
             }
         }
         out

@@ -1,6 +1,7 @@
 //! `evidence statements`.
 
 use super::Place;
+use super::near;
 use super::output::{self, Format};
 use super::sessions::{self, When, Who, footer, short_time};
 use crate::error::StoreError;
@@ -27,19 +28,19 @@ pub(crate) struct Which {
     #[arg(long, value_name = "NAME")]
     pub(crate) column: Option<String>,
     /// Statements that returned a column of this classification: protected, exempt (shown unmasked by rule), open.
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", value_parser = classification)]
     pub(crate) classification: Option<String>,
-    /// Text in the statement.
+    /// Text in the statement or in its parameters, whatever the case.
     #[arg(long, value_name = "TEXT")]
     pub(crate) text: Option<String>,
     /// Fingerprint of the statement's shape.
     #[arg(long, value_name = "HEX")]
     pub(crate) fingerprint: Option<String>,
     /// Decision: allow, deny, hold, approved.
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", value_parser = decision)]
     pub(crate) decision: Option<String>,
     /// How it ended: completed, failed, refused, cancelled, interrupted, not-executed, running.
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", value_parser = status)]
     pub(crate) status: Option<String>,
     /// Error code (SQLSTATE, or MySQL's number); `any` for all that have one.
     #[arg(long, value_name = "CODE")]
@@ -86,7 +87,12 @@ impl Statements {
                 "evidence: the exact texts are encrypted (--body-key FILE opens them); literals are not searched"
             );
         }
-        let found = archive.collect(&query, limit)?;
+        // One more than is shown, to know whether there is more.
+        let mut found = archive.collect(&query, limit.map(|limit| limit.saturating_add(1)))?;
+        if found.is_empty() {
+            self.which.who.known(&archive)?;
+        }
+        let more = sessions::newest(&mut found, limit);
         if self.touched {
             let touched = archive.touched();
             eprintln!(
@@ -111,7 +117,7 @@ impl Statements {
             let rows: Vec<Vec<String>> =
                 found.iter().map(|(record, unsealed)| row(record, *unsealed, &sessions)).collect();
             output::table(&header, &rows);
-            footer(&archive, found.len(), "statements", limit);
+            footer(&archive, found.len(), "statements", more);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -145,7 +151,9 @@ impl Which {
         }
         if let Some(class) = self.classification.clone() {
             query = query.with(Condition::Test(Box::new(move |record| match record.get("result_columns") {
-                Value::Columns(columns) => columns.iter().any(|column| column[4].as_deref() == Some(&class)),
+                Value::Columns(columns) => {
+                    columns.iter().any(|column| column.get(4).and_then(Option::as_deref) == Some(&class))
+                }
                 _ => false,
             })));
         }
@@ -169,7 +177,7 @@ impl Which {
     fn text_condition(&self, archive: &Archive, text: &str) -> Result<(Condition, bool), StoreError> {
         let bodies = Query::new(Table::StatementBodies)
             .between(self.when.from, self.when.to)
-            .with(Condition::contains("sql_text", text));
+            .with(Condition::contained(&["sql_text", "params"], text));
         let mut closed = false;
         // Keys only: a short text is in many bodies, and all of them together need not fit into memory.
         let mut exact = BTreeSet::new();
@@ -190,13 +198,28 @@ impl Which {
     }
 }
 
+fn decision(text: &str) -> Result<String, String> {
+    let also = [("allowed", "allow"), ("denied", "deny"), ("held", "hold"), ("approve", "approved")];
+    near::word(text, &["allow", "deny", "hold", "approved"], &also)
+}
+
+fn status(text: &str) -> Result<String, String> {
+    let words = ["completed", "failed", "refused", "cancelled", "interrupted", "not-executed", "running"];
+    near::word(text, &words, &[("canceled", "cancelled"), ("denied", "refused"), ("complete", "completed")])
+}
+
+fn classification(text: &str) -> Result<String, String> {
+    near::word(text, &["protected", "exempt", "open"], &[("unmasked", "exempt"), ("masked", "protected")])
+}
+
 fn key(record: &Record) -> (String, i64) {
     (record.str("session_id").to_owned(), record.int("statement_id"))
 }
 
 fn returns(record: &Record, column: &str) -> bool {
     let Value::Columns(columns) = record.get("result_columns") else { return false };
-    columns.iter().any(|[name, _, table, source, _, _, _]| {
+    columns.iter().any(|fields| {
+        let [name, _, table, source, ..] = fields.as_slice() else { return false };
         let full = |column: &String| table.as_ref().map(|table| format!("{table}.{column}"));
         let full = source.as_ref().and_then(full);
         let ends = full.as_deref().is_some_and(|full| {

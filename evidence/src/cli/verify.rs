@@ -1,5 +1,6 @@
 //! `evidence verify`.
 
+use super::output::say;
 use super::{actor, config};
 use crate::error::{At, StoreError};
 use crate::event::AccessEvent;
@@ -39,6 +40,9 @@ pub(super) struct Verify {
     /// what the proxy knew must be there.
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
+    /// Looks at a package that nobody signed all the same. Whoever made it could have left out anything.
+    #[arg(long)]
+    unsigned: bool,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
@@ -51,7 +55,8 @@ impl Verify {
         let checkpoint = self.since.as_deref().or(self.checkpoint.as_deref()).map(read).transpose()?;
         let body_key = self.body_key.as_deref().map(config::body_key).transpose()?;
         let (max_age, incremental) = (self.max_age, self.since.is_some());
-        let options = Options { key, checkpoint, max_age, body_key, incremental, head: self.head, signers };
+        let (unsigned, head) = (self.unsigned, self.head);
+        let options = Options { key, checkpoint, max_age, body_key, incremental, head, unsigned, signers };
         let report = verify(&self.path, &options)?;
         let verdict = if report.is_good() { "passed" } else { "failed" };
         let event = AccessEvent {
@@ -68,7 +73,7 @@ impl Verify {
         }
         if self.json {
             let text = serde_json::to_string_pretty(&report).map_err(|e| StoreError::Config(e.to_string()))?;
-            println!("{text}");
+            say!("{text}");
         } else {
             print(&self.path, &report);
         }
@@ -88,21 +93,21 @@ fn read(path: &Path) -> Result<String, StoreError> {
 fn print(path: &Path, report: &Report) {
     for check in &report.checks {
         let note = if check.note.is_empty() { String::new() } else { format!("  ({})", check.note) };
-        println!("{:<12} {}{note}", check.outcome.to_string(), check.name);
+        say!("{:<12} {}{note}", check.outcome.to_string(), check.name);
         for finding in &check.findings {
-            println!("             {}: {}", finding.place, finding.reason);
+            say!("             {}: {}", finding.place, finding.reason);
         }
         let more = check.total.saturating_sub(check.findings.len() as u64);
         if more > 0 {
-            println!("             and {more} more");
+            say!("             and {more} more");
         }
     }
     let count = |outcome: Outcome| report.checks.iter().filter(|check| check.outcome == outcome).count();
-    println!();
+    say!();
     if let (Some(size), Some(root)) = (report.tree_size, &report.root) {
-        println!("{}: {size} leaves, root {root}", path.display());
+        say!("{}: {size} leaves, root {root}", path.display());
     }
-    println!(
+    say!(
         "{} checks held, {} did not, {} could not be made",
         count(Outcome::Pass),
         count(Outcome::Fail),
@@ -110,6 +115,6 @@ fn print(path: &Path, report: &Report) {
     );
     let names: Vec<&str> = report.failed().map(|check| check.name).collect();
     if !names.is_empty() {
-        println!("did not hold: {}", names.join(", "));
+        say!("did not hold: {}", names.join(", "));
     }
 }

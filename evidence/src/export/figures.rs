@@ -26,6 +26,9 @@ pub(super) struct Figures {
     pub(super) rows: u64,
 }
 
+/// How a protected column was shown to somebody whom a rule exempts.
+const UNMASKED: &str = "UNMASKED, exempt by rule";
+
 /// Exceptions that are listed; the rest is in the CSV files.
 pub(super) const LISTED: usize = 200;
 
@@ -70,7 +73,9 @@ pub(super) fn collect(archive: &Archive, scope: &Scope) -> Result<Figures, Store
             tables.iter().flatten().for_each(|table| *figures.tables.entry(table.clone()).or_default() += 1);
         }
         if let Value::Columns(columns) = record.get("result_columns") {
-            for [name, _, table, column, classification, mask, _] in columns {
+            for fields in columns {
+                let [name, _, table, column, classification, mask, _, rest @ ..] = fields.as_slice() else { continue };
+                let raw = rest.first().is_some_and(|shown| shown.as_deref() == Some("raw"));
                 if classification.as_deref() == Some("open") {
                     continue;
                 }
@@ -78,7 +83,10 @@ pub(super) fn collect(archive: &Archive, scope: &Scope) -> Result<Figures, Store
                     (Some(table), Some(column)) => format!("{table}.{column}"),
                     _ => format!("{} (origin not proven)", name.as_deref().unwrap_or_default()),
                 };
-                let mask = mask.clone().unwrap_or_else(|| "shown unmasked by rule".to_owned());
+                let mask = match mask.as_deref() {
+                    Some(mask) if !raw && mask != "keep" => mask.to_owned(),
+                    _ => UNMASKED.to_owned(),
+                };
                 let class = classification.clone().unwrap_or_default();
                 *figures.masked.entry((source, class, mask)).or_default() += rows;
             }

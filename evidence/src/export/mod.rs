@@ -8,11 +8,14 @@ mod page;
 mod proofs;
 mod report;
 mod scope;
+mod scratch;
 mod zip;
 
 pub(crate) use contents::csv_of;
+pub(crate) use contents::{OWN_FILES, segments};
 pub(crate) use report::render;
-pub(crate) use scope::{Question, Scope, touches};
+pub(crate) use scope::{CUT, NO_BODIES, Question, Scope, is_cut, touches};
+pub(crate) use scratch::Scratch;
 pub(crate) use zip::{Extracted, extract};
 
 use crate::error::{At, StoreError};
@@ -38,6 +41,8 @@ pub(crate) struct Export<'a> {
     pub(crate) store: &'a Path,
     pub(crate) question: Question,
     pub(crate) with_bodies: bool,
+    /// A package without a session is what was asked for.
+    pub(crate) allow_empty: bool,
     pub(crate) made_by: String,
     /// Signs the package, where it is at hand.
     pub(crate) key: Option<&'a LogSigner>,
@@ -93,16 +98,23 @@ pub(crate) fn export(export: &Export<'_>, progress: &mut dyn FnMut(&str)) -> Res
     progress("finding the sessions");
     let snapshot = contents::Snapshot::take(&layout)?;
     let (population, sessions) = export.question.sessions(&archive)?;
+    if sessions.is_empty() && !export.allow_empty {
+        return Err(StoreError::Config(format!(
+            "none of the {population} sessions of that time is asked for ({}); nothing was written (--allow-empty writes that)",
+            export.question.words()
+        )));
+    }
     let range = contents::segments(&archive, &sessions)?;
     let mut excluded = Vec::new();
     if !export.with_bodies {
-        excluded.push(
-            "the exact texts and parameters of statements. Their hashes are; export with --with-bodies to have both."
-                .to_owned(),
-        );
+        excluded.push(scope::NO_BODIES.to_owned());
     }
-    let scope = Scope {
-        format: "affidavit package 1".to_owned(),
+    let cut = export.question.is_filtered();
+    if cut {
+        excluded.push(scope::CUT.to_owned());
+    }
+    let mut scope = Scope {
+        format: "affidavit package 2".to_owned(),
         origin: about.origin.clone(),
         writer: about.writer.clone(),
         made: crate::table::rfc3339(crate::journal::now()),
@@ -114,9 +126,23 @@ pub(crate) fn export(export: &Export<'_>, progress: &mut dyn FnMut(&str)) -> Res
         last_segment: range.end.saturating_sub(1),
         excluded,
         tree_size: snapshot.size,
+        cut,
+        left_out: Vec::new(),
     };
+    let scratch = if cut { Some(Scratch::make()?) } else { None };
+    if let Some(scratch) = &scratch {
+        progress("cutting out the chosen sessions");
+        scope.left_out = contents::cut(&archive, &scope, export.with_bodies, scratch.path())?;
+    }
     progress("deriving report and tables");
-    let payload = contents::payload(&layout, &archive, &scope, &snapshot, export.with_bodies)?;
+    let payload = contents::payload(
+        &layout,
+        &archive,
+        &scope,
+        &snapshot,
+        export.with_bodies,
+        scratch.as_ref().map(Scratch::path),
+    )?;
     let mut all: BTreeMap<String, (Content, Hashes)> = BTreeMap::new();
     let total = payload.len();
     for (at, (name, content)) in payload.into_iter().enumerate() {

@@ -1,9 +1,11 @@
 //! Pieces of the report's page: text, tables, bars. Every table and chart has an id, by which `verify.py` finds it again.
 
-/// Text as it stands in HTML.
+use crate::visible::one_line;
+
+/// Text as it stands in HTML; what a reader does not see is shown by its number.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in one_line(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -68,4 +70,4 @@ pub(super) fn bars(out: &mut String, id: &str, title: &str, values: &[(String, u
 }
 
 /// The style: readable on a screen, and on paper without lost rows or headings.
-pub(super) const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}h1{font-size:1.7rem;margin-bottom:.2rem}h2{margin-top:2.4rem;border-bottom:1px solid #ccc;font-size:1.2rem}table{border-collapse:collapse;width:100%;font-size:13px;margin:.6rem 0}th,td{text-align:left;padding:.3rem .5rem;border-bottom:1px solid #ddd;vertical-align:top}.l{overflow-wrap:anywhere}td:first-child:not(.l){white-space:nowrap}th{background:#f4f5f7;white-space:nowrap}.none{color:#666}.big{display:flex;gap:2rem;flex-wrap:wrap}.big div{font-size:1.6rem}.big small{display:block;font-size:.8rem;color:#555}.note{background:#fff7e0;border-left:4px solid #d9a400;padding:.5rem .8rem}nav{font-size:13px;color:#555}figure{margin:1rem 0}figcaption{font-size:13px;color:#555}svg{width:100%;max-width:720px;font-size:12px}rect{fill:#3b6ea5}.n{fill:#555}@page{margin:16mm}@media print{body{margin:0;max-width:none;font-size:11px}table{font-size:9.5px}nav{display:none}h2{break-after:avoid}tr,svg,figure{break-inside:avoid}thead{display:table-header-group}a{color:inherit;text-decoration:none}}";
+pub(crate) const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}h1{font-size:1.7rem;margin-bottom:.2rem}h2{margin-top:2.4rem;border-bottom:1px solid #ccc;font-size:1.2rem}table{border-collapse:collapse;width:100%;font-size:13px;margin:.6rem 0}th,td{text-align:left;padding:.3rem .5rem;border-bottom:1px solid #ddd;vertical-align:top}.l{overflow-wrap:anywhere}td:first-child:not(.l){white-space:nowrap}th{background:#f4f5f7;white-space:nowrap}.none{color:#666}.big{display:flex;gap:2rem;flex-wrap:wrap}.big div{font-size:1.6rem}.big small{display:block;font-size:.8rem;color:#555}.note{background:#fff7e0;border-left:4px solid #d9a400;padding:.5rem .8rem}nav{font-size:13px;color:#555}figure{margin:1rem 0}figcaption{font-size:13px;color:#555}svg{width:100%;max-width:720px;font-size:12px}rect{fill:#3b6ea5}.n{fill:#555}@page{margin:16mm}@media print{body{margin:0;max-width:none;font-size:11px}table{font-size:9.5px}nav{display:none}h2{break-after:avoid}tr,svg,figure{break-inside:avoid}thead{display:table-header-group}a{color:inherit;text-decoration:none}}";

@@ -25,6 +25,33 @@ pub(crate) struct Scope {
     pub(crate) excluded: Vec<String>,
     /// Leaves of the log that the package holds.
     pub(crate) tree_size: u64,
+    /// The files of the tables that speak of people hold the records of `sessions` alone, each provable by its session's
+    /// chain or by a leaf of its own.
+    #[serde(default)]
+    pub(crate) cut: bool,
+    /// How many records of which table and segment were left out for that.
+    #[serde(default)]
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// Records that a filtered package does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeftOut {
+    pub(crate) segment: u64,
+    pub(crate) table: String,
+    pub(crate) records: u64,
+}
+
+/// What `excluded` says when exact texts are left out.
+pub(crate) const NO_BODIES: &str =
+    "the exact texts and parameters of statements. Their hashes are; export with --with-bodies to have both.";
+/// What it says of a filtered package.
+pub(crate) const CUT: &str =
+    "the records of other sessions and their approvals, and who read or reviewed the record. left_out counts them.";
+
+/// Tables that a filtered package holds only the chosen records of: all that speak of people.
+pub(crate) fn is_cut(table: Table) -> bool {
+    table != Table::PolicyVersions
 }
 
 /// The filters.
@@ -43,6 +70,11 @@ impl Question {
     /// Whether anything but the time narrows it.
     pub(crate) fn is_filtered(&self) -> bool {
         [&self.identity, &self.datasource, &self.table, &self.session, &self.approval].iter().any(|f| f.is_some())
+    }
+
+    /// Whether a time span and the time asked for have a moment in common.
+    pub(crate) fn overlaps(&self, first: i64, last: i64) -> bool {
+        self.from.is_none_or(|from| last >= from) && self.to.is_none_or(|to| first <= to)
     }
 
     /// In words.
@@ -110,13 +142,19 @@ pub(crate) fn touches(record: &Record, table: &str) -> bool {
 }
 
 impl Scope {
+    /// Whether the exact texts are included.
+    pub(crate) fn has_bodies(&self) -> bool {
+        !self.excluded.iter().any(|words| words == NO_BODIES)
+    }
+
     /// Whether a file of a segment is outside of the package.
     pub(crate) fn leaves_out(&self, segment: u64, name: &str) -> bool {
         let table = name.split('/').next().unwrap_or_default();
         let early = segment < self.first_segment
             && [Table::PolicyVersions, Table::Approvals].iter().any(|always| always.name() == table);
         let inside = (self.first_segment..=self.last_segment).contains(&segment);
-        !(inside || early) || (table == Table::StatementBodies.name() && !self.excluded.is_empty())
+        let cut = self.cut && Table::by_name(table).is_some_and(is_cut);
+        !(inside || early) || cut || (table == Table::StatementBodies.name() && !self.has_bodies())
     }
 
     /// Whether a record belongs to what is reported: those of included sessions, and all that belong to no session.

@@ -118,6 +118,10 @@ pub(crate) fn extract(archive: &Path, folder: &Path) -> Result<Extracted, StoreE
     if !end.starts_with(b"PK\x05\x06") {
         return Err(bad("it is no ZIP file that this program wrote"));
     }
+    // One disk, all entries on it, no comment.
+    if end.get(4..8) != Some(&[0; 4]) || end.get(8..10) != end.get(10..12) || end.get(20..22) != Some(&[0; 2]) {
+        return Err(bad("its directory is not as this program writes it"));
+    }
     let (Some(count), Some(length), Some(start)) = (le16(&end, 10), le32(&end, 12), le32(&end, 16)) else {
         return Err(bad("its directory is damaged"));
     };
@@ -161,6 +165,8 @@ struct Entry {
     packed: u64,
     mode: u32,
     extra: bool,
+    /// What the entry itself must repeat: versions, flags, time, checksum, sizes, lengths.
+    head: Vec<u8>,
     offset: u64,
     length: usize,
 }
@@ -181,6 +187,7 @@ impl Entry {
             size: u64::from(le32(bytes, 24)?),
             mode: le32(bytes, 38)? >> 16,
             extra: extra != 0 || comment != 0,
+            head: bytes.get(6..32)?.to_vec(),
             offset: u64::from(le32(bytes, 42)?),
             length: 46 + usize::from(name) + usize::from(extra) + usize::from(comment),
         })
@@ -206,8 +213,7 @@ impl Entry {
         read.at(archive, "reading the package")?;
         let same = head.starts_with(b"PK\x03\x04")
             && head.get(30..) == Some(self.name.as_bytes())
-            && le32(&head, 18) == u32::try_from(self.size).ok()
-            && le16(&head, 28) == Some(0);
+            && head.get(4..30) == Some(self.head.as_slice());
         if !same {
             return Ok(Some("the directory and the entry disagree"));
         }

@@ -13,4 +13,4 @@ pub(crate) use leaf::{
 };
 pub(crate) use merkle::{Hash, Tree, audit_path, leaf_hash, root_by_path, root_of};
 pub(crate) use tiles::{bundle_paths, entries, expected, files};
-pub(crate) use tree::Log;
+pub(crate) use tree::{Log, staged};

@@ -20,6 +20,23 @@ struct Pending {
     entries: Vec<String>,
 }
 
+/// Whether leaves that a sealing staged read, and belong to a log of this size.
+pub(crate) fn staged(path: &Path, size: u64) -> Result<(), String> {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let pending: Pending = serde_json::from_slice(&bytes).map_err(|_| UNREADABLE.to_owned())?;
+    let entries: Option<Vec<Vec<u8>>> = pending.entries.iter().map(|entry| unbase64(entry)).collect();
+    let entries = entries.ok_or_else(|| UNREADABLE.to_owned())?;
+    for entry in &entries {
+        Leaf::parse(entry)?;
+    }
+    let fits = pending.size <= size && pending.size + entries.len() as u64 >= size;
+    if fits { Ok(()) } else { Err("staged leaves belong to another state of the log".to_owned()) }
+}
+
+/// What is wrong with a file of staged leaves that no writer wrote: one appears whole or not at all.
+const UNREADABLE: &str = "staged leaves do not read: no writer leaves such a file. Keep it elsewhere as evidence of tampering; \
+    what it stood for is made again from the journal";
+
 /// A store's log, open for writing.
 pub(crate) struct Log {
     folder: PathBuf,
@@ -102,9 +119,9 @@ impl Log {
 
     fn complete(&mut self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let damaged = |what: &str| StoreError::damaged(path.display(), what);
-        let pending: Pending = serde_json::from_slice(bytes).map_err(|_| damaged("staged leaves do not read"))?;
+        let pending: Pending = serde_json::from_slice(bytes).map_err(|_| damaged(UNREADABLE))?;
         let entries: Option<Vec<Vec<u8>>> = pending.entries.iter().map(|entry| unbase64(entry)).collect();
-        let entries = entries.ok_or_else(|| damaged("staged leaves do not read"))?;
+        let entries = entries.ok_or_else(|| damaged(UNREADABLE))?;
         if pending.size == self.size() {
             // The file is not signed; its leaves are. Nothing that this writer did not make is ever signed over.
             self.check_staged(&entries).map_err(|what| damaged(&what))?;

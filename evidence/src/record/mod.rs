@@ -27,6 +27,17 @@ pub(crate) mod kind {
     pub(crate) const POLICY: u8 = 9;
     pub(crate) const APPROVAL: u8 = 10;
     pub(crate) const ACCESS: u8 = 11;
+    /// [`COLUMNS`] of the second edition: what the client saw unmasked is said.
+    pub(crate) const SHOWN_COLUMNS: u8 = 12;
+    /// [`INTENT`] of the second edition: the refusal and the columns used are there.
+    pub(crate) const FULL_INTENT: u8 = 13;
+}
+
+/// How a record's fields are written. A journal that an older program left is still read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Edition {
+    First,
+    Second,
 }
 
 /// A record, read back.
@@ -56,8 +67,10 @@ pub(crate) fn decode(kind: u8, payload: &[u8]) -> Result<Record<'_>, Undecodable
         }
         kind::SESSION_OPENED => Record::Opened(Box::new(Opened::read(take)?)),
         kind::LOGIN_DENIED => Record::Denied(Box::new(Denied::read(take)?)),
-        kind::INTENT => Record::Intent(Box::new(Intent::read(take)?)),
-        kind::COLUMNS => Record::Columns(Columns::read(take)?),
+        kind::INTENT => Record::Intent(Box::new(Intent::read(take, Edition::First)?)),
+        kind::FULL_INTENT => Record::Intent(Box::new(Intent::read(take, Edition::Second)?)),
+        kind::COLUMNS => Record::Columns(Columns::read(take, Edition::First)?),
+        kind::SHOWN_COLUMNS => Record::Columns(Columns::read(take, Edition::Second)?),
         kind::ROWS => {
             let head = RowsHead::read(take)?;
             Record::Rows(head, take.0)

@@ -1,5 +1,6 @@
 //! Statements: the intent before the upstream sees it, columns, rows, the end.
 
+use super::Edition;
 use crate::journal::codec::{Put, Take, Undecodable};
 use model::{
     Access, Column, ColumnMask, Decision, Delimited, MaskSpec, Outcome, PolicyVersion, Repr, RowLayout, SessionId,
@@ -23,6 +24,10 @@ pub(crate) struct Intent {
     pub(crate) rule: Option<String>,
     pub(crate) policy: PolicyVersion,
     pub(crate) approval: Option<String>,
+    /// Why it was refused, and what to do next.
+    pub(crate) refusal: Option<(String, Option<String>)>,
+    /// Columns that decide which rows are returned, in which order and groups, as `schema.table.column`.
+    pub(crate) used: Vec<String>,
 }
 
 pub(crate) fn intent(
@@ -61,6 +66,20 @@ pub(crate) fn intent(
     out.opt_str(rule);
     out.extend_from_slice(&verdict.policy.0);
     out.opt_str(approval);
+    let refusal = if let Decision::Deny(refusal) = &verdict.decision { Some(refusal) } else { None };
+    out.opt_str(refusal.map(|refusal| refusal.message.as_str()));
+    out.opt_str(refusal.and_then(|refusal| refusal.hint.as_deref()));
+    used(statement, out);
+}
+
+/// The columns of conditions, joins, orderings and groupings, each once.
+fn used(statement: &Statement, out: &mut Vec<u8>) {
+    let all = || statement.facts.parts.iter().flat_map(|part| &part.predicates).map(|used| &used.column);
+    let distinct = || all().enumerate().filter(|(at, column)| !all().take(*at).any(|before| before == *column));
+    out.count(distinct().count());
+    for (_, column) in distinct() {
+        out.joined(&[&column.schema, ".", &column.table, ".", &column.column]);
+    }
 }
 
 /// The verbs of all parts, joined by `;` (`select`, `begin;update;commit` as `transaction;update;transaction`).
@@ -97,7 +116,17 @@ fn tables(statement: &Statement, out: &mut Vec<u8>) {
 }
 
 impl Intent {
-    pub(crate) fn read(take: &mut Take<'_>) -> Result<Self, Undecodable> {
+    pub(crate) fn read(take: &mut Take<'_>, edition: Edition) -> Result<Self, Undecodable> {
+        let mut intent = Self::read_first(take)?;
+        if edition >= Edition::Second {
+            let (message, hint) = (take.opt_string()?, take.opt_string()?);
+            intent.refusal = message.map(|message| (message, hint));
+            intent.used = take.list(Take::string)?;
+        }
+        Ok(intent)
+    }
+
+    fn read_first(take: &mut Take<'_>) -> Result<Self, Undecodable> {
         Ok(Self {
             session: SessionId(take.array()?),
             statement: StatementId(take.u64()?),
@@ -113,6 +142,8 @@ impl Intent {
             rule: take.opt_string()?,
             policy: PolicyVersion(take.array()?),
             approval: take.opt_string()?,
+            refusal: None,
+            used: Vec::new(),
         })
     }
 
@@ -136,6 +167,9 @@ impl Intent {
         out.opt_str(self.rule.as_deref());
         out.extend_from_slice(&self.policy.0);
         out.opt_str(self.approval.as_deref());
+        out.opt_str(self.refusal.as_ref().map(|refusal| refusal.0.as_str()));
+        out.opt_str(self.refusal.as_ref().and_then(|refusal| refusal.1.as_deref()));
+        out.strs(&self.used);
     }
 }
 
@@ -146,6 +180,8 @@ pub(crate) struct Plan {
     pub(crate) rule: Option<String>,
     /// `schema.table` and column that the values come from, if proven.
     pub(crate) source: Option<(String, String)>,
+    /// The client saw the values unmasked: it is exempt from the rule.
+    pub(crate) raw: bool,
 }
 
 /// A column of a result.
@@ -172,6 +208,7 @@ pub(crate) fn columns(
     result: u32,
     columns: &[Column],
     plan: &[ColumnMask],
+    raw: &[bool],
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(&session.0);
@@ -192,6 +229,7 @@ pub(crate) fn columns(
             out.joined(&[&source.schema, ".", &source.table]);
         }
         out.opt_str(source.map(|source| source.column.as_str()));
+        out.u8(u8::from(raw.get(at).copied().unwrap_or(false)));
     }
 }
 
@@ -220,9 +258,10 @@ impl ResultColumn {
         out.opt_str(self.plan.rule.as_deref());
         out.opt_str(self.plan.source.as_ref().map(|source| source.0.as_str()));
         out.opt_str(self.plan.source.as_ref().map(|source| source.1.as_str()));
+        out.u8(u8::from(self.plan.raw));
     }
 
-    fn read(take: &mut Take<'_>) -> Result<Self, Undecodable> {
+    fn read(take: &mut Take<'_>, edition: Edition) -> Result<Self, Undecodable> {
         Ok(Self {
             name: take.string()?,
             type_name: take.string()?,
@@ -231,18 +270,19 @@ impl ResultColumn {
                 mask: take.opt_string()?,
                 rule: take.opt_string()?,
                 source: take.opt_string()?.zip(take.opt_string()?),
+                raw: edition >= Edition::Second && take.bool()?,
             },
         })
     }
 }
 
 impl Columns {
-    pub(crate) fn read(take: &mut Take<'_>) -> Result<Self, Undecodable> {
+    pub(crate) fn read(take: &mut Take<'_>, edition: Edition) -> Result<Self, Undecodable> {
         Ok(Self {
             session: SessionId(take.array()?),
             statement: StatementId(take.u64()?),
             result: take.u32()?,
-            columns: take.list(ResultColumn::read)?,
+            columns: take.list(|take| ResultColumn::read(take, edition))?,
         })
     }
 
@@ -379,8 +419,16 @@ mod tests {
             }),
         };
         let mut written = Vec::new();
-        columns(SessionId([7; 16]), StatementId(3), 1, &[column("who"), column("what")], &[masked], &mut written);
-        let read = Columns::read(&mut Take(&written)).unwrap();
+        columns(
+            SessionId([7; 16]),
+            StatementId(3),
+            1,
+            &[column("who"), column("what")],
+            &[masked],
+            &[true],
+            &mut written,
+        );
+        let read = Columns::read(&mut Take(&written), Edition::Second).unwrap();
         let [who, what] = read.columns.as_slice() else { panic!("two columns: {read:?}") };
         assert_eq!(
             (who.name.as_str(), who.plan.mask.as_deref(), who.plan.rule.as_deref()),
@@ -388,6 +436,7 @@ mod tests {
         );
         assert_eq!(who.plan.source, Some(("public.patients".to_owned(), "full_name".to_owned())));
         assert_eq!(what.plan, Plan::default());
+        assert!(who.plan.raw && !what.plan.raw);
         let mut again = Vec::new();
         read.write(&mut again);
         assert_eq!(again, written);

@@ -98,18 +98,7 @@ impl Sink for SegmentFiles {
 
     fn row(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
         let writer = self.writer.clone();
-        self.part(Table::Rows, row.ts)?.push_row(
-            i64::try_from(row.lsn).unwrap_or(i64::MAX),
-            row.ts,
-            &writer,
-            row.session,
-            row.statement,
-            row.result_set,
-            row.row_index,
-            row.columns.iter().map(|name| Some(name.as_str())),
-            row.values.iter(),
-            row.overflow,
-        )
+        self.part(Table::Rows, row.ts)?.push_row(row, &writer)
     }
 }
 

@@ -20,13 +20,15 @@ impl Condition {
         Self::In(column, BTreeSet::from([value.to_owned()]))
     }
 
-    /// A text column contains this, whatever the case.
-    pub(crate) fn contains(column: &'static str, text: &str) -> Self {
+    /// One of these columns, texts or lists of texts, contains this, whatever the case.
+    pub(crate) fn contained(columns: &'static [&'static str], text: &str) -> Self {
         let text = text.to_lowercase();
-        Self::Test(Box::new(move |record| match record.get(column) {
-            Value::Str(value) => value.to_lowercase().contains(&text),
-            Value::Strs(values) => values.iter().flatten().any(|value| value.to_lowercase().contains(&text)),
-            _ => false,
+        Self::Test(Box::new(move |record| {
+            columns.iter().any(|column| match record.get(column) {
+                Value::Str(value) => value.to_lowercase().contains(&text),
+                Value::Strs(values) => values.iter().flatten().any(|value| value.to_lowercase().contains(&text)),
+                _ => false,
+            })
         }))
     }
 

@@ -16,6 +16,7 @@ use crate::sign::parse_checkpoint;
 use crate::store::{About, Layout};
 use crate::table::{Batches, Record, RowView, Table, Value, each_row};
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -219,6 +220,36 @@ impl Archive {
         Self { layout, manifests, body_key, unsealed, partial: false, ledger, touched }
     }
 
+    /// From here on files are read from another folder, where some may be missing.
+    pub(crate) fn read_from(&mut self, folder: &Path) {
+        self.layout = Layout::new(folder);
+        self.partial = true;
+    }
+
+    /// Writes the records of a file whose `column` has one of `values` to a file of their own: as many as there are, and no
+    /// file when there are none.
+    pub(crate) fn cut_file(
+        &self,
+        table: Table,
+        name: &str,
+        column: &'static str,
+        values: &BTreeSet<String>,
+        to: &Path,
+    ) -> Result<u64, StoreError> {
+        let query = Query::new(table).with(Condition::In(column, values.clone()));
+        match self.open_file(&query, name, &mut Touched::default()) {
+            Ok(Some(batches)) => batches.cut(table, column, values, to),
+            Ok(None) => Ok(0),
+            Err(StoreError::Damaged { .. }) if table == Table::StatementBodies && self.body_key.is_none() => {
+                Err(StoreError::Config(
+                    "the exact texts are encrypted, so those of the chosen sessions cannot be taken out of their files; leave --with-bodies out"
+                        .to_owned(),
+                ))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn open_file(&self, query: &Query, name: &str, touched: &mut Touched) -> Result<Option<Batches>, StoreError> {
         let path = self.layout.root().join(name);
         let file = match File::open(&path) {
@@ -331,13 +362,16 @@ impl Sink for Memory {
             Value::Null,
             Value::Null,
             Value::Null,
-            Value::from(row.session),
-            Value::Int(row.statement),
+            Value::from(row.of.session),
+            Value::Int(row.of.statement),
             Value::Int(row.result_set),
             Value::Int(row.row_index),
             Value::Strs(row.columns.iter().cloned().map(Some).collect()),
             Value::Strs(row.values.iter().map(|value| value.map(str::to_owned)).collect()),
             row.overflow.map(str::to_owned).into(),
+            row.shown().map_or(Value::Null, |shown| Value::Strs(shown.map(|flag| flag.map(str::to_owned)).collect())),
+            row.of.user_id.map(str::to_owned).into(),
+            row.of.datasource.map(str::to_owned).into(),
         ];
         self.0.push(Record { table: Table::Rows, values });
         Ok(())

@@ -7,9 +7,12 @@
 //! content := i64 big-endian                       integers and times (microseconds since the epoch)
 //!          | u32 length · UTF-8                   text
 //!          | u32 count · value…                   lists; a struct is its fields' values one after the other
-//! record_hash := SHA-256("affidavit/record/v1\n" · text(table) · value of every column but record_hash, in schema order)
+//! record_hash := SHA-256("affidavit/record/v1\n" · text(table) · value of every column but record_hash, in the order of the
+//!                        schema of the record's own version)
 //! part        := SHA-256("affidavit/rows/v1\n" · text(session_id) · i64(statement_id) ·
 //!                        for each row: value of result_set, row_index, columns, values, overflow)
+//! part (v2)   := SHA-256("affidavit/rows/v2\n" · text(session_id) · i64(statement_id) · value of user_id, datasource ·
+//!                        for each row: value of result_set, row_index, columns, values, overflow, shown)
 //! rows_commit := SHA-256("affidavit/rows-commit/v1\n" · rows_commit of the segments before (or 32 zeros) · part)
 //! body_commit := SHA-256("affidavit/body/v1\n" · 32 bytes salt · text(session_id) · i64(statement_id) ·
 //!                        value of sql_text, params)
@@ -63,8 +66,11 @@ pub(crate) fn record_hash(record: &Record) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"affidavit/record/v1\n");
     text(&mut hash, record.table.name());
-    for (column, content) in record.table.columns().zip(&record.values) {
-        if column.name != "record_hash" {
+    let version = record.version();
+    let mut columns = record.table.columns();
+    for content in &record.values {
+        // Behind the columns that are known stand those of a newer version.
+        if columns.next().is_none_or(|column| column.since <= version && column.name != "record_hash") {
             value(&mut hash, content);
         }
     }
@@ -97,18 +103,33 @@ impl BodyCommit {
 /// Commits to the rows of one statement in one segment.
 #[derive(Clone)]
 pub(crate) struct RowsCommit {
+    version: i64,
     hash: Sha256,
     buffer: Vec<u8>,
     columns: Vec<u8>,
 }
 
+/// Whose rows a part holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RowsOf<'a> {
+    pub(crate) session: &'a str,
+    pub(crate) statement: i64,
+    pub(crate) user_id: Option<&'a str>,
+    pub(crate) datasource: Option<&'a str>,
+}
+
 impl RowsCommit {
-    pub(crate) fn new(session: &str, statement: i64) -> Self {
+    /// Begins a part, in the form of a version.
+    pub(crate) fn new(version: i64, of: &RowsOf<'_>) -> Self {
         let mut hash = Sha256::new();
-        hash.update(b"affidavit/rows/v1\n");
-        text(&mut hash, session);
-        hash.update(statement.to_be_bytes());
-        Self { hash, buffer: Vec::new(), columns: Vec::new() }
+        hash.update(if version < 2 { b"affidavit/rows/v1\n" } else { b"affidavit/rows/v2\n" });
+        text(&mut hash, of.session);
+        hash.update(of.statement.to_be_bytes());
+        if version >= 2 {
+            opt_text(&mut hash, of.user_id);
+            opt_text(&mut hash, of.datasource);
+        }
+        Self { version, hash, buffer: Vec::new(), columns: Vec::new() }
     }
 
     /// Adds a row. `columns` and `values` are given as iterators, so that neither side builds lists for it.
@@ -119,6 +140,7 @@ impl RowsCommit {
         columns: impl Iterator<Item = Option<&'a str>>,
         values: impl Iterator<Item = Option<&'a str>>,
         overflow: Option<&str>,
+        shown: Option<impl Iterator<Item = Option<&'a str>>>,
     ) {
         self.buffer.clear();
         self.buffer.push(1);
@@ -137,6 +159,12 @@ impl RowsCommit {
         }
         put_list(&mut self.buffer, values);
         put(&mut self.buffer, overflow);
+        if self.version >= 2 {
+            match shown {
+                None => self.buffer.push(0),
+                Some(shown) => put_list(&mut self.buffer, shown),
+            }
+        }
         self.hash.update(&self.buffer);
     }
 
@@ -203,9 +231,11 @@ mod tests {
 
     #[test]
     fn rows_are_committed_as_documented() {
-        let mut commit = RowsCommit::new("s", 1);
-        commit.row(0, 0, [Some("a")].into_iter(), [None].into_iter(), None);
-        commit.row(0, 1, [Some("a")].into_iter(), [Some("")].into_iter(), Some("cut"));
+        let of = RowsOf { session: "s", statement: 1, user_id: Some("u"), datasource: None };
+        let mut commit = RowsCommit::new(1, &of);
+        let nothing = None::<std::iter::Empty<Option<&str>>>;
+        commit.row(0, 0, [Some("a")].into_iter(), [None].into_iter(), None, nothing.clone());
+        commit.row(0, 1, [Some("a")].into_iter(), [Some("")].into_iter(), Some("cut"), nothing);
         let mut bytes = b"affidavit/rows/v1\n".to_vec();
         bytes.extend_from_slice(&[0, 0, 0, 1, b's', 0, 0, 0, 0, 0, 0, 0, 1]);
         bytes.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -217,5 +247,22 @@ mod tests {
         outer.extend_from_slice(&Sha256::digest(&bytes));
         let expected: [u8; 32] = Sha256::digest(&outer).into();
         assert_eq!(commit.finish(&[0; 32]), expected);
+    }
+
+    #[test]
+    fn the_second_version_commits_to_whose_rows_they_are_and_what_was_shown_raw() {
+        let of = RowsOf { session: "s", statement: 1, user_id: Some("u"), datasource: None };
+        let mut commit = RowsCommit::new(2, &of);
+        let raw = || [Some("raw")].into_iter();
+        commit.row(0, 0, [Some("a")].into_iter(), [None].into_iter(), None, None::<std::iter::Empty<Option<&str>>>);
+        commit.row(0, 1, [Some("a")].into_iter(), [Some("")].into_iter(), None, Some(raw()));
+        let mut bytes = b"affidavit/rows/v2\n".to_vec();
+        bytes.extend_from_slice(&[0, 0, 0, 1, b's', 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 1, b'u', 0]);
+        bytes.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend_from_slice(&[1, 0, 0, 0, 1, 1, 0, 0, 0, 1, b'a', 1, 0, 0, 0, 1, 0, 0, 0]);
+        bytes.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
+        bytes.extend_from_slice(&[2, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 3, b'r', b'a', b'w']);
+        let expected: [u8; 32] = Sha256::digest(&bytes).into();
+        assert_eq!(commit.part(), expected);
     }
 }

@@ -1,12 +1,13 @@
 //! The tables of the record: their columns, in the order in which they are hashed and written.
 
 mod canonical;
+mod cut;
 mod read;
 mod rows;
 mod value;
 mod write;
 
-pub(crate) use canonical::{BodyCommit, RowsCommit, record_hash};
+pub(crate) use canonical::{BodyCommit, RowsCommit, RowsOf, record_hash};
 pub(crate) use read::Batches;
 pub(crate) use rows::{RowView, each_row};
 pub(crate) use value::{Record, Value, date, rfc3339};
@@ -15,8 +16,9 @@ pub(crate) use write::PartWriter;
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use std::sync::Arc;
 
-/// Version of the columns below. It changes when a column's meaning does.
-pub(crate) const SCHEMA_VERSION: i64 = 1;
+/// Version of the columns that are written. A version has the columns of the one before, in their order, and more behind
+/// them: so a reader of any version finds what it knows in files of all of them.
+pub(crate) const SCHEMA_VERSION: i64 = 2;
 
 /// Type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,18 +43,25 @@ pub(crate) struct Col {
     /// High cardinality: no dictionary.
     pub(crate) plain: bool,
     pub(crate) bloom: bool,
+    /// The first version that has it.
+    pub(crate) since: i64,
 }
 
 const fn col(name: &'static str, ty: Ty) -> Col {
-    Col { name, ty, plain: false, bloom: false }
+    Col { name, ty, plain: false, bloom: false, since: 1 }
 }
 
 const fn hash(name: &'static str) -> Col {
-    Col { name, ty: Ty::Str, plain: true, bloom: false }
+    Col { name, ty: Ty::Str, plain: true, bloom: false, since: 1 }
 }
 
 const fn bloom(name: &'static str) -> Col {
-    Col { name, ty: Ty::Str, plain: false, bloom: true }
+    Col { name, ty: Ty::Str, plain: false, bloom: true, since: 1 }
+}
+
+/// A column that came with a later version.
+const fn since(since: i64, column: Col) -> Col {
+    Col { since, ..column }
 }
 
 /// The columns that every table begins with.
@@ -65,9 +74,14 @@ pub(crate) const COMMON: [Col; 6] = [
     hash("prev_hash"),
 ];
 
-/// Fields of an element of `statements.result_columns`; all text, all nullable.
-pub(crate) const RESULT_COLUMN: [&str; 7] =
-    ["name", "type", "source_table", "source_column", "classification", "mask", "rule"];
+/// Fields of an element of `statements.result_columns`; all text, all nullable. The first version has seven of them.
+pub(crate) const RESULT_COLUMN: [&str; 8] =
+    ["name", "type", "source_table", "source_column", "classification", "mask", "rule", "shown"];
+
+/// How many fields an element of `statements.result_columns` has in a version.
+fn result_column_width(version: i64) -> usize {
+    if version < 2 { 7 } else { RESULT_COLUMN.len() }
+}
 
 /// A table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,6 +149,11 @@ impl Table {
         COMMON.iter().chain(self.own_columns())
     }
 
+    /// The columns of a version.
+    pub(crate) fn columns_of(self, version: i64) -> impl Iterator<Item = &'static Col> {
+        self.columns().filter(move |column| column.since <= version)
+    }
+
     /// Index of a column among all columns.
     pub(crate) fn index(self, name: &str) -> Option<usize> {
         self.columns().position(|column| column.name == name)
@@ -193,7 +212,7 @@ const SESSIONS: [Col; 26] = [
     col("token_id", Ty::Str),
 ];
 
-const STATEMENTS: [Col; 26] = [
+const STATEMENTS: [Col; 34] = [
     bloom("session_id"),
     col("statement_id", Ty::Int),
     col("session_seq", Ty::Int),
@@ -220,6 +239,14 @@ const STATEMENTS: [Col; 26] = [
     col("phase", Ty::Str),
     col("prepared_by", Ty::Int),
     col("tag", Ty::Str),
+    since(2, bloom("user_id")),
+    since(2, col("user_email", Ty::Str)),
+    since(2, col("issuer", Ty::Str)),
+    since(2, col("datasource", Ty::Str)),
+    since(2, col("kind", Ty::Str)),
+    since(2, col("refusal", Ty::Str)),
+    since(2, col("refusal_hint", Ty::Str)),
+    since(2, col("columns_used", Ty::Strs)),
 ];
 
 const STATEMENT_BODIES: [Col; 5] = [
@@ -230,7 +257,7 @@ const STATEMENT_BODIES: [Col; 5] = [
     hash("salt"),
 ];
 
-const ROWS: [Col; 7] = [
+const ROWS: [Col; 10] = [
     bloom("session_id"),
     col("statement_id", Ty::Int),
     col("result_set", Ty::Int),
@@ -238,6 +265,9 @@ const ROWS: [Col; 7] = [
     col("columns", Ty::Strs),
     col("values", Ty::Strs),
     col("overflow", Ty::Str),
+    since(2, col("shown", Ty::Strs)),
+    since(2, bloom("user_id")),
+    since(2, col("datasource", Ty::Str)),
 ];
 
 const POLICY_VERSIONS: [Col; 9] = [
@@ -252,7 +282,7 @@ const POLICY_VERSIONS: [Col; 9] = [
     col("effective_until", Ty::Time),
 ];
 
-const APPROVALS: [Col; 13] = [
+const APPROVALS: [Col; 17] = [
     bloom("approval_id"),
     col("event", Ty::Str),
     col("requester", Ty::Str),
@@ -266,6 +296,10 @@ const APPROVALS: [Col; 13] = [
     col("valid_from", Ty::Time),
     col("valid_until", Ty::Time),
     col("policy_version", Ty::Str),
+    since(2, col("requester_issuer", Ty::Str)),
+    since(2, col("requester_subject", Ty::Str)),
+    since(2, col("approver_issuer", Ty::Str)),
+    since(2, col("approver_subject", Ty::Str)),
 ];
 
 const ACCESSES: [Col; 5] = [

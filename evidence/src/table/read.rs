@@ -1,16 +1,17 @@
 //! Reads the record back: batches of columns, or whole records.
 
-use super::{RESULT_COLUMN, Record, Table, Ty, Value};
+use super::{RESULT_COLUMN, Record, SCHEMA_VERSION, Table, Ty, Value, data_type, result_column_width};
 use crate::error::StoreError;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
-use arrow_schema::Schema;
+use arrow_schema::{DataType, Schema};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// The `parquet` crate asserts some things about a file instead of checking them; a damaged file must not end us. What it
 /// was reading is dropped afterwards, so no half-changed state is seen.
@@ -19,16 +20,30 @@ fn survive<T>(place: &str, read: impl FnOnce() -> Result<T, StoreError>) -> Resu
         .unwrap_or_else(|_| Err(StoreError::damaged(place, "its Parquet structure contradicts itself")))
 }
 
-/// What is wrong with a file's columns, if something is.
-fn schema_problem(table: Table, schema: &Schema) -> Option<String> {
-    let expected = table.schema();
-    let same = schema.fields().len() == expected.fields().len()
-        && schema
-            .fields()
-            .iter()
-            .zip(expected.fields())
-            .all(|(have, want)| have.name() == want.name() && have.data_type() == want.data_type());
-    (!same).then(|| format!("its columns are not those of the table {}", table.name()))
+/// The version of a file's columns: one that this program knows, or one above them for columns that begin with the newest
+/// it knows and go on. Anything else is damage.
+fn version_of(table: Table, schema: &Schema) -> Result<i64, String> {
+    let begins_with = |version: i64| {
+        let mut have = schema.fields().iter();
+        table.columns_of(version).all(|want| {
+            have.next().is_some_and(|have| have.name() == want.name && fits(have.data_type(), want.ty, version))
+        })
+    };
+    let count = schema.fields().len();
+    let known =
+        (1..=SCHEMA_VERSION).rev().find(|version| table.columns_of(*version).count() == count && begins_with(*version));
+    let newer = || (begins_with(SCHEMA_VERSION) || begins_with(SCHEMA_VERSION + 1)).then_some(SCHEMA_VERSION + 1);
+    known.or_else(newer).ok_or_else(|| format!("its columns are not those of the table {}", table.name()))
+}
+
+/// Whether a column has the type that a version gives it. Structs of later versions may have more fields.
+fn fits(have: &DataType, ty: Ty, version: i64) -> bool {
+    let (Ty::Columns, DataType::List(element)) = (ty, have) else { return *have == data_type(ty) };
+    let DataType::Struct(fields) = element.data_type() else { return false };
+    let width = result_column_width(version);
+    let named = fields.iter().zip(RESULT_COLUMN).take(width).all(|(field, name)| field.name() == name);
+    let texts = fields.iter().all(|field| *field.data_type() == DataType::Utf8);
+    named && texts && (fields.len() == width || (version > SCHEMA_VERSION && fields.len() > width))
 }
 
 /// The batches of a file.
@@ -66,9 +81,7 @@ impl Batches {
         let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(source, options)
             .map_err(damaged)?
             .with_batch_size(8192);
-        if let Some(problem) = schema_problem(table, builder.schema()) {
-            return Err(StoreError::damaged(place, problem));
-        }
+        version_of(table, builder.schema()).map_err(|problem| StoreError::damaged(place, problem))?;
         if let Some(groups) = choose(&builder) {
             builder = builder.with_row_groups(groups);
         }
@@ -121,19 +134,57 @@ fn records(
     place: &str,
     each: &mut dyn FnMut(Record) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
+    let version = version_of(table, &batch.schema()).map_err(|problem| StoreError::damaged(place, problem))?;
     let mut columns = Vec::new();
     for column in table.columns() {
-        let array = batch
-            .column_by_name(column.name)
-            .ok_or_else(|| StoreError::damaged(place, format!("the column {} is missing", column.name)))?;
+        let array = batch.column_by_name(column.name);
+        if array.is_none() && column.since <= version {
+            return Err(StoreError::damaged(place, format!("the column {} is missing", column.name)));
+        }
         columns.push((column.ty, array));
     }
+    // What a newer version has beside them is kept, for it is hashed.
+    let schema = batch.schema();
+    let fields = schema.fields().iter().zip(batch.columns());
+    for (field, array) in fields.filter(|(field, _)| table.index(field.name()).is_none()) {
+        let ty = ty_of(field.data_type()).ok_or_else(|| {
+            StoreError::damaged(
+                place,
+                format!("the column {} has a type that this version does not know", field.name()),
+            )
+        })?;
+        columns.push((ty, Some(array)));
+    }
     for row in 0..batch.num_rows() {
-        let values = columns.iter().map(|(ty, array)| value(*ty, array.as_ref(), row)).collect::<Option<Vec<_>>>();
+        let cell = |(ty, array): &(Ty, Option<&Arc<dyn Array>>)| match array {
+            Some(array) => value(*ty, array.as_ref(), row),
+            None => Some(Value::Null),
+        };
+        let values = columns.iter().map(cell).collect::<Option<Vec<_>>>();
         let values = values.ok_or_else(|| StoreError::damaged(place, "a column has another type"))?;
-        each(Record { table, values })?;
+        let record = Record { table, values };
+        let stated = record.int("schema_version");
+        // A version that added nothing to this table has the columns of the one before.
+        let fits = match version > SCHEMA_VERSION {
+            true => stated > SCHEMA_VERSION,
+            false => stated > 0 && table.columns_of(stated).count() == table.columns_of(version).count(),
+        };
+        if !fits {
+            let what = format!("a record of schema version {stated} among the columns of another");
+            return Err(StoreError::damaged(place, what));
+        }
+        each(record)?;
     }
     Ok(())
+}
+
+/// Our type for an Arrow type, if there is one.
+fn ty_of(have: &DataType) -> Option<Ty> {
+    let simple = [Ty::Int, Ty::Time, Ty::Str, Ty::Strs].into_iter().find(|ty| *have == data_type(*ty));
+    simple.or_else(|| match have {
+        DataType::List(element) => matches!(element.data_type(), DataType::Struct(_)).then_some(Ty::Columns),
+        _ => None,
+    })
 }
 
 /// The value in a row, or `None` when the column has another type.
@@ -149,17 +200,10 @@ fn value(ty: Ty, array: &dyn Array, row: usize) -> Option<Value> {
         Ty::Columns => {
             let elements = array.as_list_opt::<i32>()?.value(row);
             let elements = elements.as_struct_opt()?;
-            let fields: Vec<_> = RESULT_COLUMN
-                .iter()
-                .map(|name| elements.column_by_name(name)?.as_string_opt::<i32>())
-                .collect::<Option<_>>()?;
-            let element = |at: usize| {
-                let mut element: [Option<String>; 7] = Default::default();
-                for (place, field) in element.iter_mut().zip(&fields) {
-                    *place = field.is_valid(at).then(|| field.value(at).to_owned());
-                }
-                element
-            };
+            let fields: Vec<_> =
+                elements.columns().iter().map(|field| field.as_string_opt::<i32>()).collect::<Option<_>>()?;
+            let element =
+                |at: usize| fields.iter().map(|field| field.is_valid(at).then(|| field.value(at).to_owned())).collect();
             Value::Columns((0..elements.len()).map(element).collect())
         }
     })

@@ -1,6 +1,6 @@
 //! Walks the `rows` table without building records: it is the one that gets large.
 
-use super::Batches;
+use super::{Batches, RowsOf};
 use crate::error::StoreError;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
@@ -17,6 +17,11 @@ pub(crate) struct RowView<'a> {
     columns: (&'a ListArray, &'a StringArray),
     values: (&'a ListArray, &'a StringArray),
     pub(crate) overflow: Option<&'a str>,
+    /// Of the first version there is none.
+    shown: Option<(&'a ListArray, &'a StringArray)>,
+    pub(crate) version: i64,
+    pub(crate) user_id: Option<&'a str>,
+    pub(crate) datasource: Option<&'a str>,
     at: usize,
 }
 
@@ -24,6 +29,17 @@ impl<'a> RowView<'a> {
     /// Names of the columns.
     pub(crate) fn columns(&self) -> impl Iterator<Item = Option<&'a str>> {
         items(self.columns, self.at)
+    }
+
+    /// `raw` for each value that the client saw unmasked; `None` when there is no such value.
+    pub(crate) fn shown(&self) -> Option<impl Iterator<Item = Option<&'a str>> + use<'a>> {
+        self.shown.filter(|(list, _)| list.is_valid(self.at)).map(|shown| items(shown, self.at))
+    }
+
+    /// Whose it is.
+    pub(crate) fn of(&self) -> RowsOf<'a> {
+        let (user_id, datasource) = (self.user_id, self.datasource);
+        RowsOf { session: self.session, statement: self.statement, user_id, datasource }
     }
 
     /// The values.
@@ -65,6 +81,8 @@ pub(crate) fn each_row(
         let (result_set, row_index) = (ints("result_set").ok_or_else(problem)?, ints("row_index").ok_or_else(problem)?);
         let (columns, values) = (lists("columns").ok_or_else(problem)?, lists("values").ok_or_else(problem)?);
         let overflow = texts("overflow").ok_or_else(problem)?;
+        let version = ints("schema_version").ok_or_else(problem)?;
+        let (shown, user_id, datasource) = (lists("shown"), texts("user_id"), texts("datasource"));
         for at in 0..batch.num_rows() {
             each(&RowView {
                 lsn: lsn.value(at),
@@ -76,6 +94,10 @@ pub(crate) fn each_row(
                 columns,
                 values,
                 overflow: overflow.is_valid(at).then(|| overflow.value(at)),
+                shown,
+                version: version.value(at),
+                user_id: user_id.and_then(|texts| texts.is_valid(at).then(|| texts.value(at))),
+                datasource: datasource.and_then(|texts| texts.is_valid(at).then(|| texts.value(at))),
                 at,
             })?;
         }

@@ -14,8 +14,8 @@ pub(crate) enum Value {
     Time(i64),
     Str(String),
     Strs(Vec<Option<String>>),
-    /// Elements of `result_columns`, fields in the order of [`RESULT_COLUMN`].
-    Columns(Vec<[Option<String>; 7]>),
+    /// Elements of `result_columns`, fields in the order of [`RESULT_COLUMN`]; those of an older version have fewer.
+    Columns(Vec<Vec<Option<String>>>),
 }
 
 impl From<Option<String>> for Value {
@@ -130,12 +130,18 @@ impl Record {
         self.get(column).as_str().unwrap_or_default()
     }
 
+    /// The version of its columns.
+    pub(crate) fn version(&self) -> i64 {
+        self.values.first().and_then(Value::as_int).unwrap_or_default()
+    }
+
     pub(crate) fn int(&self, column: &str) -> i64 {
         self.get(column).as_int().unwrap_or_default()
     }
 
     pub(crate) fn json(&self) -> Json {
-        let pairs = self.table.columns().zip(&self.values);
+        let version = self.version();
+        let pairs = self.table.columns().zip(&self.values).filter(|(column, _)| column.since <= version);
         Json::Object(pairs.map(|(column, value)| (column.name.to_owned(), value.json())).collect::<Map<_, _>>())
     }
 }

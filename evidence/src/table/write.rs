@@ -3,6 +3,7 @@
 //! zstd, dictionaries except for hashes, page index, sorted by lsn, bloom filters on the columns that searches ask for.
 
 use super::{Col, Record, Table, Ty, Value, result_column_fields};
+use crate::assemble::Row;
 use crate::error::{At, StoreError};
 use arrow_array::builder::{
     ArrayBuilder, Int64Builder, ListBuilder, StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
@@ -123,7 +124,7 @@ fn leaf(column: &Col) -> ColumnPath {
     }
 }
 
-fn properties(table: Table, key: Option<&[u8]>) -> Result<WriterProperties, StoreError> {
+pub(super) fn properties(table: Table, key: Option<&[u8]>) -> Result<WriterProperties, StoreError> {
     // Rows are most of the bytes and mostly do not repeat: the fastest level takes two thirds of the time for a few per cent more.
     let level = if table == Table::Rows { 1 } else { 3 };
     let level = ZstdLevel::try_new(level).map_err(|error| StoreError::Config(error.to_string()))?;
@@ -166,7 +167,9 @@ impl PartWriter {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).at(folder, "making a partition's folder")?;
         }
-        let file = File::create(path).at(path, "making a Parquet file")?;
+        // Until it is whole it has a name that no glob for Parquet files finds.
+        let draft = draft_of(path);
+        let file = File::create(&draft).at(&draft, "making a Parquet file")?;
         let writer = ArrowWriter::try_new(file, table.schema(), Some(properties(table, key)?))
             .map_err(|error| StoreError::damaged(path.display(), error))?;
         let columns = table.columns().map(Column::new).collect();
@@ -184,41 +187,37 @@ impl PartWriter {
     }
 
     /// Adds a row of a result, without building a record for it.
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn push_row<'a>(
-        &mut self,
-        lsn: i64,
-        ts: i64,
-        writer: &str,
-        session: &str,
-        statement: i64,
-        result_set: i64,
-        row_index: i64,
-        columns: impl Iterator<Item = Option<&'a str>>,
-        values: impl Iterator<Item = Option<&'a str>>,
-        overflow: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let [version, lsn_, ts_, writer_, hash, prev, session_, statement_, result_, index_, columns_, values_, over] =
+    pub(crate) fn push_row(&mut self, row: &Row<'_>, writer: &str) -> Result<(), StoreError> {
+        let [common @ .., session, statement, result, index, columns, values, over, shown, user, datasource] =
             self.columns.as_mut_slice()
         else {
             return Err(StoreError::damaged(self.path.display(), "this is not the rows table"));
         };
+        let [version, lsn, ts, writer_, hash, prev] = common else {
+            return Err(StoreError::damaged(self.path.display(), "this is not the rows table"));
+        };
         int(version, super::SCHEMA_VERSION);
-        int(lsn_, lsn);
-        if let Column::Time(builder) = ts_ {
-            builder.append_value(ts);
+        int(lsn, i64::try_from(row.lsn).unwrap_or(i64::MAX));
+        if let Column::Time(builder) = ts {
+            builder.append_value(row.ts);
         }
         text(writer_, Some(writer));
         text(hash, None);
         text(prev, None);
-        text(session_, Some(session));
-        int(statement_, statement);
-        int(result_, result_set);
-        int(index_, row_index);
-        list(columns_, columns);
-        list(values_, values);
-        text(over, overflow);
-        self.pushed(ts)
+        text(session, Some(row.of.session));
+        int(statement, row.of.statement);
+        int(result, row.result_set);
+        int(index, row.row_index);
+        list(columns, row.columns.iter().map(|name| Some(name.as_str())));
+        list(values, row.values.iter());
+        text(over, row.overflow);
+        match row.shown() {
+            Some(flags) => list(shown, flags),
+            None => shown.null(),
+        }
+        text(user, row.of.user_id);
+        text(datasource, row.of.datasource);
+        self.pushed(row.ts)
     }
 
     fn pushed(&mut self, ts: i64) -> Result<(), StoreError> {
@@ -245,12 +244,20 @@ impl PartWriter {
     pub(crate) fn finish(mut self) -> Result<Written, StoreError> {
         self.flush()?;
         let file = self.writer.into_inner().map_err(|error| StoreError::damaged(self.path.display(), error))?;
-        file.sync_all().at(&self.path, "syncing a Parquet file")?;
+        let draft = draft_of(&self.path);
+        file.sync_all().at(&draft, "syncing a Parquet file")?;
+        std::fs::rename(&draft, &self.path).at(&self.path, "putting a Parquet file in its place")?;
         if let Some(folder) = self.path.parent() {
             crate::store::sync_folder(folder)?;
         }
         Ok(self.written)
     }
+}
+
+/// The name of a file that is being written.
+fn draft_of(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.draft"))
 }
 
 fn int(column: &mut Column, value: i64) {

@@ -1,7 +1,7 @@
 //! Which files of which segments a verification looks at: all of a store; of a package those that it holds; of a store
 //! with a remembered checkpoint those after it. Pruned ones are gone.
 
-use crate::export::Scope;
+use crate::export::{Scope, is_cut};
 use crate::log::Leaf;
 use crate::retention::is_pruned;
 use crate::table::Table;
@@ -14,6 +14,10 @@ use super::leaves::Verified;
 pub(super) struct Coverage {
     /// The segments of a package.
     package: Option<Range<u64>>,
+    /// Its files of the tables that speak of people hold the records of its sessions alone.
+    cut: bool,
+    /// A package holds the exact texts.
+    bodies: bool,
     /// The first segment that is read when a checkpoint is remembered.
     first: u64,
     pruned: BTreeSet<u64>,
@@ -26,11 +30,27 @@ impl Coverage {
             _ => None,
         });
         let first = segments.filter(|(index, _)| *index < remembered).map(|(_, n)| n + 1).max().unwrap_or(1);
-        Self { package: package.map(|scope| scope.first_segment..scope.last_segment + 1), first, pruned }
+        Self {
+            package: package.map(|scope| scope.first_segment..scope.last_segment + 1),
+            cut: package.is_some_and(|scope| scope.cut),
+            bodies: package.is_none_or(Scope::has_bodies),
+            first,
+            pruned,
+        }
     }
 
     pub(super) fn is_package(&self) -> bool {
         self.package.is_some()
+    }
+
+    /// Whether a table's files hold only some of the records that their manifests speak of.
+    pub(super) fn cuts(&self, table: Table) -> bool {
+        self.cut && is_cut(table) && (self.bodies || table != Table::StatementBodies)
+    }
+
+    /// Whether only some of the records are there.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// Whether every session's opening is looked at.

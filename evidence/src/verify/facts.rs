@@ -13,7 +13,7 @@ use crate::log::{Leaf, Segment, SegmentFile};
 use crate::seal::part_name;
 use crate::store::Layout;
 use crate::table::{
-    Batches, BodyCommit, Record, RowsCommit, SCHEMA_VERSION, Table, Value, date, each_row, record_hash,
+    Batches, BodyCommit, Record, RowsCommit, RowsOf, SCHEMA_VERSION, Table, Value, date, each_row, record_hash,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -21,6 +21,9 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Where each session's chain stands at the end: records, and the hash of the last.
+pub(super) type Ends = BTreeMap<[u8; 16], (u64, [u8; 32])>;
 
 /// A statement's place: session and number.
 pub(super) type Key = ([u8; 16], i64);
@@ -38,6 +41,10 @@ pub(super) struct Facts {
     pub(super) closed_bodies: u64,
     /// Per statement: hash of its rows in this segment, how many, and the columns where an identifier was seen.
     pub(super) rows: BTreeMap<Key, ([u8; 32], u64, u64)>,
+    /// Rows of a version that this program does not know: their files' hashes hold, and that is all that is said of them.
+    pub(super) newer_rows: u64,
+    /// The newest version of records that was seen, where it is newer than this program.
+    pub(super) newer: Option<i64>,
     findings: Vec<(&'static str, String, String)>,
 }
 
@@ -52,6 +59,8 @@ impl Facts {
         self.bodies.extend(other.bodies);
         self.closed_bodies += other.closed_bodies;
         self.rows.extend(other.rows);
+        self.newer_rows += other.newer_rows;
+        self.newer = self.newer.max(other.newer);
         self.findings.extend(other.findings);
     }
 }
@@ -66,7 +75,13 @@ struct Job<'a> {
 /// Segments whose files are read before any is judged: bounds the memory.
 const AHEAD: usize = 8;
 
-pub(super) fn walk(layout: &Layout, log: &Verified, options: &Options, coverage: &Coverage, checks: &mut Checks) {
+pub(super) fn walk(
+    layout: &Layout,
+    log: &Verified,
+    options: &Options,
+    coverage: &Coverage,
+    checks: &mut Checks,
+) -> Ends {
     for check in [
         name::HASHES,
         name::SCHEMA,
@@ -118,7 +133,7 @@ pub(super) fn walk(layout: &Layout, log: &Verified, options: &Options, coverage:
                 }
             }
         }
-        let facts = run(layout, &jobs, batch.len(), options);
+        let facts = run(layout, &jobs, batch.len(), options, coverage);
         for ((leaf, segment, hashes), mut facts) in batch.iter().zip(facts) {
             listed(segment, hashes, checks);
             for (check, place, reason) in std::mem::take(&mut facts.findings) {
@@ -127,7 +142,7 @@ pub(super) fn walk(layout: &Layout, log: &Verified, options: &Options, coverage:
             merger.segment(leaf, segment, facts, checks);
         }
     }
-    merger.finish(checks);
+    merger.finish(checks)
 }
 
 /// The manifest's two lists of files are the same, and of known tables.
@@ -147,7 +162,7 @@ fn listed(segment: &Segment, hashes: &BTreeMap<&str, &str>, checks: &mut Checks)
     }
 }
 
-fn run(layout: &Layout, jobs: &[Job<'_>], slots: usize, options: &Options) -> Vec<Facts> {
+fn run(layout: &Layout, jobs: &[Job<'_>], slots: usize, options: &Options, coverage: &Coverage) -> Vec<Facts> {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<Facts>> = Mutex::new((0..slots).map(|_| Facts::default()).collect());
     let workers = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len().max(1));
@@ -155,7 +170,7 @@ fn run(layout: &Layout, jobs: &[Job<'_>], slots: usize, options: &Options) -> Ve
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let facts = table(layout, job, options);
+                    let facts = table(layout, job, options, coverage.cuts(job.table));
                     if let Some(slot) = done.lock().get_mut(job.slot) {
                         slot.absorb(facts);
                     }
@@ -166,8 +181,9 @@ fn run(layout: &Layout, jobs: &[Job<'_>], slots: usize, options: &Options) -> Ve
     done.into_inner()
 }
 
-/// Reads one table of one segment.
-fn table(layout: &Layout, job: &Job<'_>, options: &Options) -> Facts {
+/// Reads one table of one segment. Of a file that was `cut` the manifest's hash and counts do not hold: what it holds is proven
+/// by its sessions' chains.
+fn table(layout: &Layout, job: &Job<'_>, options: &Options, cut: bool) -> Facts {
     let mut facts = Facts::default();
     let mut rows = RowsByStatement::default();
     for (file, hash) in &job.files {
@@ -175,7 +191,7 @@ fn table(layout: &Layout, job: &Job<'_>, options: &Options) -> Facts {
             Ok(bytes) => Bytes::from(bytes),
             // Said by the check of what is present.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                facts.closed_bodies += if job.table == Table::StatementBodies { file.rows } else { 0 };
+                facts.closed_bodies += if job.table == Table::StatementBodies && !cut { file.rows } else { 0 };
                 continue;
             }
             Err(error) => {
@@ -184,12 +200,12 @@ fn table(layout: &Layout, job: &Job<'_>, options: &Options) -> Facts {
             }
         };
         let found = hex::encode(Sha256::digest(&bytes));
-        if hash.as_ref() != Some(&found) {
+        if hash.as_ref() != Some(&found) && !cut {
             // What it says is not what was recorded: nothing is concluded from it.
             facts.fail(name::HASHES, &file.name, "its SHA-256 is not the one in the manifest");
             continue;
         }
-        if bytes.len() as u64 != file.bytes {
+        if bytes.len() as u64 != file.bytes && !cut {
             facts.fail(name::SCHEMA, &file.name, format!("{} bytes, the manifest says {}", bytes.len(), file.bytes));
         }
         let encrypted = bytes.starts_with(b"PARE");
@@ -219,11 +235,13 @@ fn table(layout: &Layout, job: &Job<'_>, options: &Options) -> Facts {
         let outcome = catch_unwind(AssertUnwindSafe(&mut read))
             .unwrap_or_else(|_| Err(StoreError::damaged(&file.name, "it is not a well-formed Parquet file")));
         match outcome {
+            Ok(()) if cut => seen.order(file, &mut facts),
             Ok(()) => seen.check(file, &mut facts),
             Err(StoreError::Damaged { place, what }) => facts.fail(name::SCHEMA, place, what),
             Err(error) => facts.fail(name::SCHEMA, &file.name, error),
         }
     }
+    facts.newer_rows = rows.newer;
     facts.rows = rows.finish(&mut facts.findings);
     facts
 }
@@ -252,6 +270,12 @@ impl Seen {
         self.last_lsn = lsn;
     }
 
+    fn order(&self, file: &SegmentFile, facts: &mut Facts) {
+        if !self.sorted {
+            facts.fail(name::SCHEMA, &file.name, "it is not sorted by lsn");
+        }
+    }
+
     fn check(&self, file: &SegmentFile, facts: &mut Facts) {
         if self.rows != file.rows {
             facts.fail(name::SCHEMA, &file.name, format!("{} rows, the manifest says {}", self.rows, file.rows));
@@ -259,9 +283,7 @@ impl Seen {
         if (self.first_ts, self.last_ts) != (file.first_ts, file.last_ts) {
             facts.fail(name::SCHEMA, &file.name, "its times are not those in the manifest");
         }
-        if !self.sorted {
-            facts.fail(name::SCHEMA, &file.name, "it is not sorted by lsn");
-        }
+        self.order(file, facts);
         if self.rows > 0 && date(self.last_ts) != file.date {
             facts.fail(name::SCHEMA, &file.name, format!("its newest record is of {}", date(self.last_ts)));
         }
@@ -273,8 +295,8 @@ fn session_id(record: &Record) -> Option<[u8; 16]> {
 }
 
 fn take(record: Record, file: &str, facts: &mut Facts) {
-    if record.int("schema_version") != SCHEMA_VERSION {
-        facts.fail(name::SCHEMA, file, format!("a record of schema version {}", record.int("schema_version")));
+    if record.version() > SCHEMA_VERSION {
+        facts.newer = facts.newer.max(Some(record.version()));
     }
     match record.table {
         Table::StatementBodies => {
@@ -310,16 +332,47 @@ fn take(record: Record, file: &str, facts: &mut Facts) {
 /// Hashes rows by statement. Rows of one statement usually stand together.
 #[derive(Default)]
 struct RowsByStatement {
-    statements: BTreeMap<(String, i64), (RowsCommit, u64, u64)>,
+    statements: BTreeMap<(String, i64), Part>,
+    /// Rows of a version that this program does not know.
+    newer: u64,
+}
+
+/// The rows of one statement in one segment.
+struct Part {
+    version: i64,
+    user_id: Option<String>,
+    datasource: Option<String>,
+    commit: RowsCommit,
+    count: u64,
+    /// The columns where an identifier was seen.
+    suspicious: u64,
 }
 
 impl RowsByStatement {
     fn add(&mut self, row: &crate::table::RowView<'_>) {
+        if row.version > SCHEMA_VERSION {
+            self.newer += 1;
+            return;
+        }
         let key = (row.session.to_owned(), row.statement);
-        let (commit, count, suspicious) =
-            self.statements.entry(key).or_insert_with(|| (RowsCommit::new(row.session, row.statement), 0, 0));
-        commit.row(row.result_set, row.row_index, row.columns(), row.values(), row.overflow);
-        *count += 1;
+        let begin = || Part {
+            version: row.version,
+            user_id: row.user_id.map(str::to_owned),
+            datasource: row.datasource.map(str::to_owned),
+            commit: RowsCommit::new(row.version, &row.of()),
+            count: 0,
+            suspicious: 0,
+        };
+        let part = self.statements.entry(key).or_insert_with(begin);
+        let same = (part.version, part.user_id.as_deref(), part.datasource.as_deref());
+        if same != (row.version, row.user_id, row.datasource) && part.version > 0 {
+            // Its rows are not all of one owner: no commitment is found for them.
+            part.version = 0;
+            part.commit = RowsCommit::new(row.version, &RowsOf::default());
+        }
+        part.commit.row(row.result_set, row.row_index, row.columns(), row.values(), row.overflow, row.shown());
+        part.count += 1;
+        let suspicious = &mut part.suspicious;
         for (at, value) in row.values().enumerate().take(64) {
             if value.is_some_and(masked::looks_like_identifier) {
                 *suspicious |= 1 << at;
@@ -329,10 +382,10 @@ impl RowsByStatement {
 
     fn finish(self, findings: &mut Vec<(&'static str, String, String)>) -> BTreeMap<Key, ([u8; 32], u64, u64)> {
         let mut out = BTreeMap::new();
-        for ((session, statement), (commit, count, suspicious)) in self.statements {
+        for ((session, statement), part) in self.statements {
             match uuid::Uuid::parse_str(&session) {
                 Ok(id) => {
-                    out.insert((id.into_bytes(), statement), (commit.part(), count, suspicious));
+                    out.insert((id.into_bytes(), statement), (part.commit.part(), part.count, part.suspicious));
                 }
                 Err(_) => findings.push((name::ROWS, session, "is no session id".to_owned())),
             }

@@ -8,7 +8,6 @@ use crate::journal::scan;
 use crate::log::{Leaf, Segment, Tree, bundle_paths, expected, leaf_hash};
 use crate::seal::{hash_file, list, segment_of};
 use crate::store::Layout;
-use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -65,27 +64,41 @@ pub(super) fn presence(
         carry(layout, log, last, checks);
         expected_files.insert(layout.carry(last));
     }
-    let mut folders = vec![layout.root().join("segments")];
-    for table in Table::ALL {
-        folders.extend(list(&layout.root().join(table.name())).unwrap_or_default());
-    }
-    for path in folders.into_iter().flat_map(|folder| match folder.is_dir() {
-        true => list(&folder).unwrap_or_default(),
-        false => vec![folder],
-    }) {
-        if expected_files.contains(&path) {
+    let carries: BTreeMap<PathBuf, String> = log
+        .leaves
+        .iter()
+        .filter_map(|leaf| match &leaf.leaf {
+            Leaf::Segment(manifest) => {
+                Some((layout.carry(manifest.predicate.segment), manifest.predicate.carry.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    let mut late = Vec::new();
+    for path in super::inventory::files(layout, part.is_none(), checks) {
+        if expected_files.contains(&path) || path.starts_with(layout.log()) {
+            continue;
+        }
+        // What was open after an older segment may still lie there, as its manifest says.
+        if let Some(stated) = carries.get(&path).filter(|_| part.is_none()) {
+            if hash_file(&path).ok().is_none_or(|(_, hash)| hash != *stated) {
+                checks.fail(name::HASHES, relative(layout, &path), "it is not what its manifest says");
+            }
             continue;
         }
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let number = segment_of(file.trim_start_matches('.'));
-        let older_carry = path.extension().is_some_and(|e| e == "carry") && number.is_some_and(|n| n < last);
-        let being_made = live && number.is_none_or(|number| number == last + 1);
-        if !live && part.is_none() && (number == Some(last + 1) || is_draft(&path)) && left_unsealed(layout, log) {
+        if live && is_draft(&path) {
+            // Its writer is at it; no pattern for Parquet files finds it.
+        } else if live {
+            late.push(path);
+        } else if part.is_none() && (number == Some(last + 1) || is_draft(&path)) && left_unsealed(layout, log) {
             interrupted.push(relative(layout, &path));
-        } else if !older_carry && !being_made {
+        } else {
             checks.fail(name::LISTED, relative(layout, &path), "no manifest lists it");
         }
     }
+    super::inventory::soon_listed(layout, log, late, checks);
     log_files(layout, log, live, checks);
     if !interrupted.is_empty() {
         // Not a pass: whoever reads the folder without us would read them.
@@ -165,6 +178,10 @@ fn log_files(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
     let mut folders = vec![layout.log()];
     while let Some(folder) = folders.pop() {
         for path in list(&folder).unwrap_or_default() {
+            if path.is_symlink() {
+                // Said where all names are looked at.
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
                 continue;
@@ -174,9 +191,9 @@ fn log_files(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
                 || path == layout.log().join("pending")
                 || known.contains_key(&path)
                 || bundles.contains(&path)
-                || live
                 || is_draft(&path)
-                || (publishing && path.starts_with(layout.log().join("tile")))
+                || (live && super::inventory::is_log_name(&layout.log(), &path))
+                || (publishing && super::inventory::is_log_name(&layout.log(), &path))
                 || (partial && is_front(&path));
             if !fine {
                 checks.fail(name::LISTED, relative(layout, &path), "it is no part of the log");
@@ -207,7 +224,12 @@ pub(super) fn journal(layout: &Layout, log: &Verified, live: bool, checks: &mut 
         checks.skip(name::JOURNAL, note);
         return;
     }
-    if layout.log().join("pending").exists() {
+    let pending = layout.log().join("pending");
+    if pending.exists() {
+        if let Err(what) = crate::log::staged(&pending, log.head.as_ref().map_or(0, |head| head.size)) {
+            checks.fail(name::JOURNAL, "log/pending", what);
+            return;
+        }
         let note = "a sealing was interrupted while its leaves were added; opening the store completes it";
         checks.skip(name::JOURNAL, note);
         return;

@@ -10,6 +10,7 @@ mod chain;
 mod coverage;
 mod facts;
 mod files;
+mod inventory;
 mod leaves;
 mod masked;
 mod package;
@@ -18,6 +19,7 @@ mod records;
 mod remembered;
 mod report;
 mod retention;
+mod scope;
 mod times;
 
 pub use report::{Check, Finding, Outcome, Report};
@@ -47,6 +49,8 @@ pub struct Options {
     pub incremental: bool,
     /// The file outside of the store in which the proxy remembers its head: what it knew must be there.
     pub head: Option<PathBuf>,
+    /// A package without a signature is looked at all the same. Whoever made it could have left out anything.
+    pub unsigned: bool,
     /// People who may order that something is removed, from a source other than the store.
     pub signers: Vec<VerifierKey>,
 }
@@ -62,6 +66,7 @@ impl Options {
             body_key: None,
             incremental: false,
             head: None,
+            unsigned: false,
             signers: Vec::new(),
         }
     }
@@ -91,13 +96,18 @@ pub fn verify(path: &Path, options: &Options) -> Result<Report, StoreError> {
     {
         options.checkpoint = Some(known.checkpoint.clone());
     }
-    let log = store(&layout, &options, None, &mut checks);
+    let (log, _) = store(&layout, &options, None, &mut checks);
     remembered::check(&layout, &log, known.as_ref(), &mut checks);
     Ok(checks.finish(log.size_and_root()))
 }
 
-/// The checks of a store, or of the part of one that a package holds. Returns its log.
-fn store(layout: &Layout, options: &Options, part: Option<&Scope>, checks: &mut Checks) -> leaves::Verified {
+/// The checks of a store, or of the part of one that a package holds. Returns its log, and where its sessions' chains stand.
+fn store(
+    layout: &Layout,
+    options: &Options,
+    part: Option<&Scope>,
+    checks: &mut Checks,
+) -> (leaves::Verified, facts::Ends) {
     let log = leaves::check(layout, options, checks);
     about(layout, &log, options, checks);
     let live = files::is_live(layout);
@@ -105,7 +115,7 @@ fn store(layout: &Layout, options: &Options, part: Option<&Scope>, checks: &mut 
     let remembered = if options.incremental && part.is_none() { log.remembered } else { 0 };
     let coverage = Coverage::new(part, remembered, &log, pruned);
     files::presence(layout, &log, live, part, &coverage, checks);
-    facts::walk(layout, &log, options, &coverage, checks);
+    let ends = facts::walk(layout, &log, options, &coverage, checks);
     if part.is_none() {
         files::journal(layout, &log, live, checks);
     }
@@ -113,7 +123,7 @@ fn store(layout: &Layout, options: &Options, part: Option<&Scope>, checks: &mut 
     if let Some(omitted) = coverage.omitted(log.segments()) {
         checks.skip(name::READ, omitted);
     }
-    log
+    (log, ends)
 }
 
 fn about(layout: &Layout, log: &leaves::Verified, options: &Options, checks: &mut Checks) {

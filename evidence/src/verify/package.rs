@@ -1,9 +1,10 @@
 //! Packages: the ZIP, the bag, the signature, what was derived; then the store inside, as far as it was exported.
 
+use super::facts::Ends;
 use super::report::{Checks, Report, name};
 use super::{Options, store};
 use crate::error::{At, StoreError};
-use crate::export::{Extracted, PACKAGE_NOTE, Scope, csv_of, extract, render};
+use crate::export::{Extracted, OWN_FILES, PACKAGE_NOTE, Scope, Scratch, csv_of, extract, render};
 use crate::log::leaf_hash;
 use crate::seal::hash_file;
 use crate::search::Archive;
@@ -11,32 +12,14 @@ use crate::store::Layout;
 use crate::table::Table;
 use sha2::{Digest, Sha256, Sha512};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-
-/// A folder that is removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make() -> Result<Self, StoreError> {
-        use std::os::unix::fs::DirBuilderExt;
-        let path = std::env::temp_dir().join(format!("evidence-{}", uuid::Uuid::now_v7().simple()));
-        std::fs::DirBuilder::new().mode(0o700).create(&path).at(&path, "making a folder to unpack into")?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use std::path::Path;
 
 pub(super) fn verify(path: &Path, options: &Options) -> Result<Report, StoreError> {
     let mut names = name::PACKAGES.to_vec();
     names.extend(name::ALL.iter().filter(|check| **check != name::JOURNAL));
     let mut checks = Checks::new(&names);
     let scratch = Scratch::make()?;
-    let bag = scratch.0.as_path();
+    let bag = scratch.path();
     let found = extract(path, bag)?;
     checks.pass(name::ARCHIVE);
     for (place, problem) in &found.problems {
@@ -48,20 +31,26 @@ pub(super) fn verify(path: &Path, options: &Options) -> Result<Report, StoreErro
         std::fs::read(bag.join("data/scope.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let Some(scope) = scope else {
         checks.fail(name::DERIVED, "data/scope.json", "it is missing or does not read");
-        signature(bag, &|note| options.key.verifies(note), &mut checks);
+        signature(bag, options.unsigned, &|note| options.key.verifies(note), &mut checks);
         return Ok(checks.finish(None));
     };
-    let log = store(&layout, options, Some(&scope), &mut checks);
+    let (log, ends) = store(&layout, options, Some(&scope), &mut checks);
     let head = log.size_and_root();
-    signature(bag, &|note| log.keys.signed(scope.tree_size, note), &mut checks);
+    signature(bag, options.unsigned, &|note| log.keys.signed(scope.tree_size, note), &mut checks);
     if scope.origin != options.key.name() {
         checks.fail(name::DERIVED, "data/scope.json", "it names another log than the supplied key");
     }
     if head.as_ref().is_some_and(|(size, _)| *size != scope.tree_size) {
         checks.fail(name::DERIVED, "data/scope.json", "it names another size of the log");
     }
-    derived(bag, &scope, &found.names, &mut checks);
-    proofs(bag, &scope, head.as_ref(), &mut checks);
+    own_words(bag, &found.names, &mut checks);
+    if checks.has_failed(name::HASHES) || checks.has_failed(name::BAG_HASHES) {
+        // A file that is not what was signed is not taken apart a second time.
+        checks.fail(name::DERIVED, "data/store", "files are not what they were: nothing can be derived from them");
+    } else {
+        derived(bag, &scope, &found.names, &mut checks);
+    }
+    proofs(bag, &scope, &ends, head.as_ref(), &mut checks);
     Ok(checks.finish(head))
 }
 
@@ -127,14 +116,42 @@ fn structure(bag: &Path, found: &Extracted, checks: &mut Checks) {
     }
 }
 
-fn signature(bag: &Path, signed: &dyn Fn(&str) -> bool, checks: &mut Checks) {
+/// The package's own texts and program are those of this program's release: a reader is told by nobody else what to do.
+fn own_words(bag: &Path, names: &BTreeSet<String>, checks: &mut Checks) {
+    checks.pass(name::OWN_WORDS);
+    for (file, known) in OWN_FILES {
+        if std::fs::read(bag.join(file)).ok().as_deref() != Some(known.as_bytes()) {
+            let what = "it is not the one that this program puts into packages; take it from a release, not from here";
+            checks.fail(name::OWN_WORDS, file, what);
+        }
+    }
+    let known = |name: &str| {
+        OWN_FILES.iter().any(|(file, _)| *file == name)
+            || ["data/scope.json", "data/report.html"].contains(&name)
+            || ["data/csv/", "data/policies/", "data/proofs/", "data/store/"].iter().any(|room| name.starts_with(room))
+    };
+    for file in names.iter().filter(|name| name.starts_with("data/") && !known(name)) {
+        checks.fail(name::OWN_WORDS, file, "no package has such a file");
+    }
+}
+
+fn signature(bag: &Path, unsigned: bool, signed: &dyn Fn(&str) -> bool, checks: &mut Checks) {
     let Ok(note) = std::fs::read_to_string(bag.join("signature.note")) else {
-        checks.skip(name::PACKAGE, "the package is not signed; its contents are checked against the log all the same");
+        if unsigned {
+            checks.skip(name::PACKAGE, "nobody signed the package: whoever made it could have left out anything");
+        } else {
+            let what =
+                "it is missing: whoever made the package could have left out anything (--unsigned looks at the rest)";
+            checks.fail(name::PACKAGE, "signature.note", what);
+        }
         return;
     };
     let tags = std::fs::read(bag.join("tagmanifest-sha256.txt")).unwrap_or_default();
     let text = format!("{PACKAGE_NOTE}\n{}\n\n", hex::encode(Sha256::digest(tags)));
-    if !note.starts_with(&text) {
+    let lines = note.strip_prefix(text.as_str()).unwrap_or_default();
+    if !lines.lines().all(|line| line.starts_with("\u{2014} ") && line.split(' ').count() == 3) {
+        checks.fail(name::PACKAGE, "signature.note", "it holds more than signatures");
+    } else if !note.starts_with(&text) {
         checks.fail(name::PACKAGE, "signature.note", "it is about another package");
     } else if signed(&note) {
         checks.pass(name::PACKAGE);
@@ -150,6 +167,9 @@ fn derived(bag: &Path, scope: &Scope, names: &BTreeSet<String>, checks: &mut Che
         Ok(archive) => archive,
         Err(error) => return checks.fail(name::DERIVED, "data/store", error),
     };
+    if let Err(error) = super::scope::check(&archive, scope, names, checks) {
+        checks.fail(name::DERIVED, "data/scope.json", error);
+    }
     let mut expected = BTreeMap::new();
     for table in Table::ALL {
         match csv_of(&archive, scope, table) {
@@ -195,7 +215,7 @@ struct Proof {
 }
 
 /// A proof leads from the session to its manifest, and from the manifest to the root of the log.
-fn proofs(bag: &Path, scope: &Scope, head: Option<&(u64, String)>, checks: &mut Checks) {
+fn proofs(bag: &Path, scope: &Scope, ends: &Ends, head: Option<&(u64, String)>, checks: &mut Checks) {
     checks.pass(name::PROOFS);
     let layout = Layout::new(&bag.join("data/store"));
     for session in &scope.sessions {
@@ -208,10 +228,29 @@ fn proofs(bag: &Path, scope: &Scope, head: Option<&(u64, String)>, checks: &mut 
             checks.fail(name::PROOFS, place, "it is missing or does not read");
             continue;
         };
+        let end = uuid::Uuid::parse_str(session).ok().and_then(|id| ends.get(id.as_bytes()));
         match check_proof(&proof, &layout) {
+            Ok(_)
+                if end.is_none_or(|(records, head)| {
+                    (*records, hex::encode(head)) != (proof.records, proof.head.clone())
+                }) =>
+            {
+                checks.fail(name::PROOFS, place, "it is about another end of the session than its records have");
+            }
             Ok(root) if head.is_some_and(|head| head.0 == proof.tree_size && head.1 == root) => {}
             Ok(_) => checks.fail(name::PROOFS, place, "it leads to another root than that of the log"),
             Err(what) => checks.fail(name::PROOFS, place, what),
+        }
+    }
+    if scope.cut {
+        for id in
+            ends.keys().map(|id| uuid::Uuid::from_bytes(*id).to_string()).filter(|id| !scope.sessions.contains(id))
+        {
+            checks.fail(
+                name::PROOFS,
+                format!("session {id}"),
+                "a filtered package holds records of a session outside of its scope",
+            );
         }
     }
     checks.note(name::PROOFS, format!("{} sessions", scope.sessions.len()));

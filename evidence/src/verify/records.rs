@@ -36,6 +36,8 @@ pub(super) struct StatementFact {
     pub(super) phase: String,
     pub(super) sent: Option<i64>,
     pub(super) masks: Vec<Option<String>>,
+    /// `issuer|subject`, from the second version on.
+    pub(super) owner: Option<String>,
 }
 
 impl ChainRecord {
@@ -44,7 +46,7 @@ impl ChainRecord {
         let optional = |name: &str| record.get(name).as_str().map(str::to_owned);
         let (order, what) = if record.table == Table::Statements {
             let masks = match record.get("result_columns") {
-                Value::Columns(columns) => columns.iter().map(|column| column[5].clone()).collect(),
+                Value::Columns(columns) => columns.iter().map(|column| column.get(5).cloned().flatten()).collect(),
                 _ => Vec::new(),
             };
             let fact = StatementFact {
@@ -60,6 +62,7 @@ impl ChainRecord {
                 phase: record.str("phase").to_owned(),
                 sent: record.get("sent").as_int(),
                 masks,
+                owner: optional("user_id").map(|user| format!("{}|{user}", record.str("issuer"))),
             };
             ((1, fact.seq), What::Statement(Box::new(fact)))
         } else {

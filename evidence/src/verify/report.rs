@@ -119,9 +119,10 @@ pub(crate) mod name {
     pub(crate) const PACKAGE: &str = "package signature";
     pub(crate) const DERIVED: &str = "report and CSV derived from the originals";
     pub(crate) const PROOFS: &str = "session proofs";
+    pub(crate) const OWN_WORDS: &str = "texts and program of the package";
 
     /// What is checked of a package before its contents are.
-    pub(crate) const PACKAGES: [&str; 6] = [ARCHIVE, BAG, BAG_HASHES, PACKAGE, DERIVED, PROOFS];
+    pub(crate) const PACKAGES: [&str; 7] = [ARCHIVE, BAG, BAG_HASHES, PACKAGE, OWN_WORDS, DERIVED, PROOFS];
 
     pub(crate) const ALL: [&str; 34] = [
         ABOUT,
@@ -178,6 +179,10 @@ impl Checks {
 
     fn get(&mut self, name: &str) -> Option<&mut Check> {
         self.0.iter_mut().find(|check| check.name == name)
+    }
+
+    pub(crate) fn has_failed(&self, name: &str) -> bool {
+        self.0.iter().any(|check| check.name == name && check.outcome == Outcome::Fail)
     }
 
     /// It holds, unless something was or will be found wrong.

@@ -143,6 +143,7 @@ pub fn verdict() -> Verdict {
         rule: None,
         policy: version(POLICY),
         outputs: vec![],
+        recorded: vec![],
         guard_messages: true,
         class: model::Class::Wire,
     }
@@ -181,7 +182,7 @@ pub fn run(recorder: &Recorder, session: SessionId, id: u64, sql: &str, rows: u6
         },
     ];
     recorder.intent(session, &statement(id, sql), &verdict(), None).unwrap();
-    recorder.columns(session, StatementId(id), 0, &[text_column("name"), text_column("ssn")], &masks).unwrap();
+    recorder.columns(session, StatementId(id), 0, &[text_column("name"), text_column("ssn")], &masks, &[]).unwrap();
     let mut bytes = Vec::new();
     for row in 0..rows {
         bytes.extend_from_slice(&data_row(&[Some(&format!("row {row} of {id}")), Some("***")]));

@@ -10,7 +10,7 @@ use model::{
     Access, ColumnUse, ColumnUses, Compared, Lineage, MaskSpec, Outputs, Placement, Refusal, RefusalKind, SourceColumn,
     SourceMask, SourceUse, UseContext, Verb,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What becomes of one statement.
 pub(super) enum Fate {
@@ -67,7 +67,7 @@ pub(super) fn classify(scene: &Scene<'_>) -> Fate {
             }
         }
     }
-    let because = match because.or_else(|| unread(scene)) {
+    let because = match because.or_else(|| unread(scene, &names)) {
         Some(because) => because,
         None => return held.map_or(Fate::Wire, Fate::WireOnceApproved),
     };
@@ -96,7 +96,9 @@ fn defined(scene: &Scene<'_>, hidden: &[Hidden<'_>]) -> Option<Refusal> {
     let defines = |table: &model::TableRef| {
         scene.part.tables.iter().any(|used| used.access == Access::Define && used.table == *table)
     };
-    let found = hidden.iter().find(|own| own.source.placement == Placement::Named && defines(&own.source.table))?;
+    // A temporary table holds what the session put there: masks, or its own literals.
+    let named = |own: &&Hidden<'_>| own.source.placement == Placement::Named && own.source.table.schema != "pg_temp";
+    let found = hidden.iter().find(|own| named(own) && defines(&own.source.table))?;
     let (table, column) = (&found.source.table, &found.column.name);
     let refusal = Refusal::new(
         RefusalKind::Denied,
@@ -110,23 +112,28 @@ fn defined(scene: &Scene<'_>, hidden: &[Hidden<'_>]) -> Option<Refusal> {
 }
 
 /// What of the statement's own result the lineage could not work out: it is computed over masks instead.
-fn unread(scene: &Scene<'_>) -> Option<String> {
+fn unread(scene: &Scene<'_>, names: &Names<'_, '_>) -> Option<String> {
+    // Columns that some part of the statement hands up as they are.
+    let shown = names.shown();
+    let may_show = |source: &model::ColumnRef| scene.hiding(source).is_some() && shown.contains(source);
     let unknown = match &scene.part.outputs {
         Outputs::Unknown(reason) => Some(reason.clone()),
         Outputs::Known(columns) => columns.iter().find_map(|column| match &column.lineage {
             Lineage::Unknown(reason) => Some(reason.clone()),
-            // The walk has seen no such use, so the two readings differ.
-            Lineage::Derived(sources) if sources.iter().any(|source| scene.hiding(source).is_some()) => {
-                Some("a computed column".to_owned())
-            }
+            // Merged columns of joins and set operations hold values as they are; what only hangs on a comparison that the
+            // rule allows (EXISTS, count(DISTINCT …)) does not.
+            Lineage::Derived(sources) if sources.iter().any(may_show) => Some("a merged column".to_owned()),
             Lineage::Derived(_) | Lineage::Bare(_) => None,
         }),
         Outputs::None => None,
     };
     let stored = || {
-        let hidden = |source: &model::ColumnRef| scene.hiding(source).is_some();
-        let flows = scene.part.writes.iter().any(|flow| flow.sources.iter().any(hidden));
-        flows.then(|| "what is stored".to_owned())
+        // A column's own new value, as the walk has found it harmless, or what is proposed for insertion.
+        let copied = |flow: &model::WriteFlow| {
+            let hidden = |source: &model::ColumnRef| scene.hiding(source).is_some();
+            flow.sources.iter().any(|source| hidden(source) && flow.target.as_ref() != Some(source))
+        };
+        scene.part.writes.iter().any(copied).then(|| "what is stored".to_owned())
     };
     unknown
         .or_else(stored)
@@ -281,6 +288,13 @@ impl<'s, 'a> Names<'s, 'a> {
         found.into_iter().find(|own| own.source.placement == Placement::Target)
     }
 
+    /// The columns that some SELECT list or RETURNING shows as they are.
+    fn shown(&self) -> HashSet<&model::ColumnRef> {
+        let shown = self.uses.uses.iter().filter(|used| used.context == UseContext::Output);
+        let meant = shown.flat_map(|used| self.meant(used)).filter_map(|index| self.hidden.get(index));
+        meant.flat_map(|own| own.column.same.iter().chain(&own.column.computed_from)).collect()
+    }
+
     fn ruling(&self, used: &ColumnUse) -> Ruling {
         let meant = self.meant(used);
         let meant: Vec<&Hidden<'a>> = meant.into_iter().filter_map(|index| self.hidden.get(index)).collect();
@@ -298,6 +312,7 @@ impl<'s, 'a> Names<'s, 'a> {
         };
         match &used.context {
             UseContext::Output => Ruling::Wire,
+            UseContext::Kept => within(meant.iter().all(|own| has_no_limit(own)), "a change of"),
             UseContext::Equals(compared) => {
                 let allows = |own: &&Hidden<'_>| predicates(own) != Predicates::Deny && fits(*compared, own);
                 within(meant.iter().all(allows), "a comparison with")
@@ -355,6 +370,11 @@ fn fits(compared: Compared, hidden: &Hidden<'_>) -> bool {
         Compared::Number => numeric,
         Compared::OtherLiteral => false,
     }
+}
+
+/// A value that is too long for its type would say so.
+fn has_no_limit(hidden: &Hidden<'_>) -> bool {
+    matches!(hidden.column.type_name.as_str(), "text" | "longtext")
 }
 
 fn is_numeric(type_name: &str) -> bool {

@@ -15,7 +15,7 @@ use crate::glob::Names;
 use crate::rule::Guard;
 use class::Fate;
 use model::{
-    ApprovalNeed, Class, Decision, Facts, Identity, OutputPlan, Placement, Refusal, RefusalKind, SourceMask,
+    ApprovalNeed, Class, Decision, Facts, Identity, OutputPlan, Part, Placement, Refusal, RefusalKind, SourceMask,
     Substitution, TableRef, Timestamp, Verdict,
 };
 pub use predicates::PredicateRuling;
@@ -81,7 +81,22 @@ impl Policy {
         };
         let outputs: Vec<OutputPlan> = judged().map(|(scene, fate)| planned(scene, fate)).collect();
         let class = class_of(&fates, &outputs, guard_messages);
-        Verdict { decision, rule, policy: self.version(), outputs, guard_messages, class }
+        let recorded = self.recorded(question, &scenes, &outputs);
+        Verdict { decision, rule, policy: self.version(), outputs, recorded, guard_messages, class }
+    }
+
+    /// The plans for the record, where an exemption makes them other than the client's: what one person may see is not to
+    /// lie in a file that others read.
+    fn recorded(&self, question: &Question<'_>, scenes: &[Scene<'_>], outputs: &[OutputPlan]) -> Vec<OutputPlan> {
+        if !self.exempts(question.identity) {
+            return Vec::new();
+        }
+        let plan = |((part, scene), output): ((&Part, &Scene<'_>), &OutputPlan)| {
+            let unexempted = Scene::unexempted(self, question, part);
+            if scene.is_exempted(&unexempted) { outputs::plan(&unexempted) } else { output.clone() }
+        };
+        let recorded: Vec<OutputPlan> = question.facts.parts.iter().zip(scenes).zip(outputs).map(plan).collect();
+        if recorded == outputs { Vec::new() } else { recorded }
     }
 
     /// What the policy says of each condition, join, ordering and grouping of a statement: for people who ask why.
@@ -182,6 +197,7 @@ impl Policy {
             rule,
             policy: self.version(),
             outputs,
+            recorded: Vec::new(),
             guard_messages: protected,
             class: model::Class::Wire,
         }
@@ -200,6 +216,7 @@ fn planned(scene: &Scene<'_>, fate: &Fate) -> OutputPlan {
     let changes_rows = || scene.part.sources.iter().any(|source| source.placement == Placement::Target);
     match fate {
         Fate::AtSource(..) if !changes_rows() => OutputPlan::Untouched,
+        Fate::Wire | Fate::WireOnceApproved(_) => outputs::plan_wire(scene),
         _ => outputs::plan(scene),
     }
 }
@@ -246,5 +263,7 @@ fn need(guard: &Guard) -> ApprovalNeed {
     }
 }
 
+#[cfg(test)]
+mod class_tests;
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,22 @@ pub(super) fn plan(scene: &Scene<'_>) -> OutputPlan {
     }
 }
 
+/// The plan for a statement of the wire class: what is computed hangs on protected columns in ways that their rules allow
+/// and no more, so only bare columns are masked.
+pub(super) fn plan_wire(scene: &Scene<'_>) -> OutputPlan {
+    match plan(scene) {
+        OutputPlan::Columns(masks) => {
+            let Outputs::Known(columns) = &scene.part.outputs else { return OutputPlan::Columns(masks) };
+            let one = |(mask, output): (ColumnMask, &OutputColumn)| match &output.lineage {
+                Lineage::Derived(_) => ColumnMask { mask: None, rule: None, source: None },
+                Lineage::Bare(_) | Lineage::Unknown(_) => mask,
+            };
+            OutputPlan::Columns(masks.into_iter().zip(columns).map(one).collect())
+        }
+        other => other,
+    }
+}
+
 fn column<'a>(scene: &Scene<'a>, output: &'a OutputColumn, doubt: bool) -> ColumnMask {
     match &output.lineage {
         Lineage::Bare(source) => scene.mask(source),

@@ -22,24 +22,35 @@ pub(super) struct Scene<'a> {
     pub(super) tables: Vec<Involved<'a>>,
     /// What of it could reach tables that are not listed, if anything could.
     pub(super) opaque: Option<&'a str>,
-    identity: &'a model::Identity,
+    /// Whom exemptions are held against; nobody is exempt where there is none.
+    identity: Option<&'a model::Identity>,
     datasource: &'a str,
     names: crate::Names,
 }
 
 impl<'a> Scene<'a> {
     pub(super) fn new(policy: &'a Policy, question: &Question<'a>, part: &'a Part) -> Self {
+        Self::of(policy, question, part, Some(question.identity))
+    }
+
+    /// The same statement as the record sees it: nobody is exempt from a mask.
+    pub(super) fn unexempted(policy: &'a Policy, question: &Question<'a>, part: &'a Part) -> Self {
+        Self::of(policy, question, part, None)
+    }
+
+    fn of(policy: &'a Policy, question: &Question<'a>, part: &'a Part, identity: Option<&'a model::Identity>) -> Self {
         let mut scene = Self {
             policy,
             part,
             tables: Vec::new(),
             opaque: None,
-            identity: question.identity,
+            identity,
             datasource: question.datasource,
             names: question.names,
         };
         if policy.protects(question.datasource, question.names) && part.uses.is_some() {
-            scene.opaque = scene.beyond();
+            // The engine's own relations that show data of tables: what of them is not proven is redacted, as ever.
+            scene.opaque = scene.beyond().or_else(|| part.uses.as_ref()?.carriers.first().map(String::as_str));
         } else if policy.protects(question.datasource, question.names) {
             scene.opaque = part.opaque.iter().find(|opaque| opaque.reaches_data).map(|opaque| opaque.what.as_str());
             if scene.opaque.is_none() && part.verb == Verb::Other {
@@ -81,9 +92,15 @@ impl<'a> Scene<'a> {
         involved
     }
 
+    /// Whether an exemption lets this identity see more of the statement than `unexempted` does.
+    pub(super) fn is_exempted(&self, unexempted: &Self) -> bool {
+        self.tables.iter().zip(&unexempted.tables).any(|(mine, full)| mine.protected != full.protected)
+            || self.columns().any(|column| self.hiding(column).is_none() && unexempted.hiding(column).is_some())
+    }
+
     /// Whether the rule hides anything from this identity.
     pub(super) fn hides(&self, rule: &MaskRule) -> bool {
-        rule.protects() && !any_matches(&rule.unless, self.identity)
+        rule.protects() && !self.identity.is_some_and(|identity| any_matches(&rule.unless, identity))
     }
 
     /// The rules that cover a column: its own, and those of the columns that hold the same values.

@@ -85,6 +85,21 @@ fn bare_columns_get_their_transform_and_the_rest_of_the_row_passes() {
 }
 
 #[test]
+fn the_record_of_an_exempt_identity_is_planned_as_if_it_were_not() {
+    let recorded = |groups: &[&str], part: Part| judge(&rules(), groups, vec![part]).recorded;
+    let columns = || vec![bare("patients.id"), bare("patients.mrn"), derived(&["patients.mrn"])];
+    let plan = recorded(&["clinicians"], select(&["patients"], columns()));
+    let Some(OutputPlan::Columns(columns_)) = plan.first() else { panic!("{plan:?}") };
+    let masks: Vec<_> = columns_.iter().map(|column| column.mask.as_ref()).collect();
+    assert!(matches!(masks[..], [None, Some(MaskSpec::Token { .. }), Some(MaskSpec::Redact)]), "{masks:?}");
+    assert_eq!(recorded(&["staff"], select(&["patients"], columns())), [], "the client gets the same");
+    assert_eq!(recorded(&["clinicians"], select(&["wards"], vec![bare("wards.name")])), [], "nothing is exempted here");
+    // What the client gets whole, since nothing in it is hidden from them, may hold anything.
+    let unknown = part(Verb::Select, &["claims"], Outputs::Unknown("EXECUTE".to_owned()));
+    assert!(matches!(&recorded(&["clinicians"], unknown)[..], [OutputPlan::RedactAll(_)]));
+}
+
+#[test]
 fn what_is_computed_from_a_protected_column_is_redacted() {
     let columns = vec![derived(&["patients.id"]), derived(&["patients.id", "patients.ssn"]), derived(&[])];
     let verdict = judge(&rules(), &[], vec![select(&["patients"], columns)]);

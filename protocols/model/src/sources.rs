@@ -86,6 +86,8 @@ pub enum UseContext {
     Distinct,
     /// `count(DISTINCT column)`.
     CountDistinct,
+    /// In an UPDATE's new value of the same column, joined with constants or changed in case (`SET notes = notes || '…'`).
+    Kept,
     /// In any other way in WHERE, ON, HAVING, ORDER BY or LIMIT of a statement whose rows become the result, with the name of
     /// the construct, for people.
     Condition(String),

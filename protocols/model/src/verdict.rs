@@ -196,6 +196,9 @@ pub struct Verdict {
     pub policy: PolicyVersion,
     /// One per [`crate::Part`], in order.
     pub outputs: Vec<OutputPlan>,
+    /// What the record holds of each part, where that is not what the client gets: the same as if nobody were exempt from a
+    /// mask. Empty when `outputs` says it already.
+    pub recorded: Vec<OutputPlan>,
     /// Protected data is involved: texts of errors and notices are replaced by templates.
     pub guard_messages: bool,
     /// Where protected values are masked.

@@ -276,6 +276,16 @@ impl Conversation for MysqlConversation {
         Ok(())
     }
 
+    fn splice_record(
+        &mut self,
+        batch: &RowBatch<'_>,
+        masker: &mut dyn CellMasker,
+        out: &mut Splice,
+    ) -> Result<(), Violation> {
+        let spliced = upstream::splice::splice(batch, masker, self.shift, out);
+        spliced.map(|_| ()).map_err(|violation| self.at_batch(batch, violation))
+    }
+
     fn renumbers(&self) -> bool {
         self.shift != 0
     }

@@ -187,12 +187,14 @@ impl MysqlDatasource {
             return Err(refusal);
         }
         // Whoever waits while another one asks needs not ask.
-        if let Err(refusal) = self.refresh_catalog().await {
-            *lock(&self.shared.unreached) = Some((Instant::now(), refusal.clone()));
-            return Err(refusal);
+        let refreshed = self.refresh_catalog().await;
+        // An upstream that greets us and lets us do nothing is no matter of who has not proven anything yet.
+        if let Some(greeting) = lock(&self.shared.greeting).clone() {
+            return Ok(greeting);
         }
-        let greeting = lock(&self.shared.greeting).clone();
-        greeting.ok_or_else(|| unavailable(&self.shared.spec, "it has not greeted us yet"))
+        let refusal = refreshed.err().unwrap_or_else(|| unavailable(&self.shared.spec, "it has not greeted us yet"));
+        *lock(&self.shared.unreached) = Some((Instant::now(), refusal.clone()));
+        Err(refusal)
     }
 
     /// Notes the greeting of a connection that was made for an admitted client. False when the client was told of another

@@ -14,7 +14,7 @@ use crate::names::Names;
 use crate::objects::Objects;
 use crate::session::Session;
 use crate::state::{Live, Op, PortalName, Prepared, Proposal, Proposed};
-use model::{Phase, Refusal, ServerMessage, Statement, StatementId};
+use model::{Class, Phase, Refusal, ServerMessage, Statement, StatementId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use wire::{Answer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
@@ -156,6 +156,10 @@ impl Conversation for PostgresConversation {
 
     fn answer<'a>(&mut self, input: &'a [u8]) -> Result<Step<Answer<'a>>, Violation> {
         self.look_at_upstream(input)
+    }
+
+    fn settle_class(&mut self, statement: &mut Statement, class: &Class) -> Result<(), Refusal> {
+        self.give_text(statement, class)
     }
 
     fn permit(&mut self, statement: &Statement, extra: &mut Vec<u8>) {

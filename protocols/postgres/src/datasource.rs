@@ -9,7 +9,7 @@ use crate::session::{default_settings, server_version};
 use crate::survey;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use model::{Facts, Refusal, RefusalKind, Statement, TableRef};
+use model::{Facts, Refusal, RefusalKind, Statement, Substitution, TableRef};
 use sql::{Analyser, Dialect};
 use std::any::Any;
 use std::io;
@@ -192,6 +192,15 @@ impl Datasource for PostgresDatasource {
     fn analyse(&self, sql: &str) -> Arc<Facts> {
         let settings = default_settings(&self.0.spec.user, self.0.version.load(Ordering::Relaxed));
         self.0.analyser.analyse(sql.as_bytes(), &self.0.snapshot.load().catalog, &settings)
+    }
+
+    fn substitute(&self, sql: &str, facts: &Facts, substitution: &Substitution) -> Result<String, String> {
+        let settings = default_settings(&self.0.spec.user, self.0.version.load(Ordering::Relaxed));
+        let snapshot = self.0.snapshot.load();
+        let analyser = &self.0.analyser;
+        let (_, substituted) =
+            analyser.substitute(sql.as_bytes(), &snapshot.catalog, &settings, facts, substitution)?;
+        Ok(substituted.text)
     }
 
     fn columns(&self, table: &TableRef) -> Option<Vec<String>> {

@@ -177,6 +177,9 @@ pub(crate) fn unsettled(facts: &Facts) -> Facts {
         if part.outputs != Outputs::None {
             part.outputs = Outputs::Unknown(what.clone());
         }
+        if let Some(uses) = &mut part.uses {
+            uses.beyond.push(what.clone());
+        }
         part.opaque.push(Opaque { what: what.clone(), reaches_data: true });
     }
     facts

@@ -65,21 +65,10 @@ pub(crate) fn deallocated(sql: &[u8]) -> Option<Vec<u8>> {
     if !sql.trim_ascii_start().get(..10).is_some_and(|word| word.eq_ignore_ascii_case(b"deallocate")) {
         return None;
     }
-    let text = std::str::from_utf8(sql).ok()?.trim().trim_end_matches(';').trim_end();
-    let keyword = |text: &'_ str, word: &str| -> Option<usize> {
-        let head = text.get(..word.len())?;
-        let after = text.get(word.len()..)?;
-        (head.eq_ignore_ascii_case(word) && after.starts_with(|c: char| c.is_ascii_whitespace())).then_some(word.len())
-    };
-    let rest = text.get(keyword(text, "deallocate")?..)?.trim_start();
-    let rest = keyword(rest, "prepare").and_then(|at| rest.get(at..)).unwrap_or(rest).trim_start();
-    if let Some(quoted) = rest.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        return (!quoted.is_empty() && !quoted.contains('"')).then(|| quoted.as_bytes().to_vec());
+    match sql::session_name(sql)? {
+        sql::SessionName::Deallocates(name) => Some(name.into_bytes()),
+        _ => None,
     }
-    let plain = rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$');
-    let name = rest.to_ascii_lowercase();
-    (plain && name != "all" && name != "prepare").then(|| name.into_bytes())
 }
 
 #[cfg(test)]

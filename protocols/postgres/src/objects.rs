@@ -8,7 +8,7 @@
 
 use crate::lexer::{Token, tokens};
 use bytes::Bytes;
-use model::{Facts, Part, StatementId, Verb};
+use model::{Facts, Part, StatementId, Substitution, Verb};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub(crate) struct Behind {
     pub(crate) query: Bytes,
     /// What it did when it was declared or prepared.
     pub(crate) facts: Arc<Facts>,
+    /// The masks that were put into its text.
+    pub(crate) sent_as: Option<Arc<Substitution>>,
 }
 
 /// The names of a session.
@@ -94,13 +96,6 @@ fn word(token: Option<&(Token, usize)>) -> &str {
     }
 }
 
-fn identifier(token: Option<&(Token, usize)>) -> Option<String> {
-    match token {
-        Some((Token::Word(name) | Token::Quoted(name), _)) => Some(name.clone()),
-        _ => None,
-    }
-}
-
 fn statement(sql: &[u8]) -> Option<Vec<(Token, usize)>> {
     let mut found = tokens(sql).ok()?;
     while matches!(found.last(), Some((Token::Sign(b';'), _))) {
@@ -130,7 +125,10 @@ pub(crate) fn made(sql: &Bytes) -> Option<Made> {
         "prepare" => (Kind::Prepared, "as"),
         _ => return None,
     };
-    let name = identifier(tokens.get(1))?;
+    let name = match sql::session_name(sql)? {
+        sql::SessionName::Prepares(name) | sql::SessionName::Declares(name) => name,
+        _ => return None,
+    };
     let at = tokens.iter().skip(2).position(|token| word(Some(token)) == before)?.checked_add(3)?;
     let (_, from) = tokens.get(at)?;
     Some(Made { name: (kind, name), query: sql.slice(*from..) })
@@ -141,10 +139,9 @@ pub(crate) fn used(sql: &[u8]) -> Option<Name> {
     if !begins(sql, &["fetch", "execute"]) {
         return None;
     }
-    let tokens = statement(sql)?;
-    match word(tokens.first()) {
-        "fetch" => Some((Kind::Cursor, identifier(tokens.last().filter(|_| tokens.len() > 1))?)),
-        "execute" => Some((Kind::Prepared, identifier(tokens.get(1))?)),
+    match sql::session_name(sql)? {
+        sql::SessionName::Fetches(name) => Some((Kind::Cursor, name)),
+        sql::SessionName::Executes(name) => Some((Kind::Prepared, name)),
         _ => None,
     }
 }
@@ -192,9 +189,17 @@ pub(crate) fn moved_cursor(sql: &[u8]) -> Option<(String, usize)> {
     }
     let tokens = statement(sql)?;
     let (last, at) = tokens.last().filter(|_| tokens.len() > 1)?;
-    match (word(tokens.first()), last) {
-        ("close", Token::Word(name)) if name == "all" => None,
-        ("move" | "close" | "fetch", Token::Word(name) | Token::Quoted(name)) => Some((name.clone(), *at)),
+    // Where the name is spelt by escapes, its last token is not all of it.
+    let spelt = match last {
+        Token::Word(name) | Token::Quoted(name) => name,
+        _ => return None,
+    };
+    match sql::session_name(sql)? {
+        sql::SessionName::Moves(name) | sql::SessionName::Closes(name) | sql::SessionName::Fetches(name)
+            if name == *spelt =>
+        {
+            Some((name, *at))
+        }
         _ => None,
     }
 }
@@ -224,6 +229,9 @@ pub(crate) fn with_plan(facts: &Facts, behind: &Facts) -> Option<Facts> {
     part.calls.extend(outer.calls.iter().cloned());
     part.settings.extend(outer.settings.iter().cloned());
     part.kin.extend(outer.kin.iter().cloned());
+    if let (Some(uses), Some(own)) = (&mut part.uses, &outer.uses) {
+        uses.beyond.extend(own.beyond.iter().filter(|what| !named(what)).cloned());
+    }
     Some(Facts { parts: vec![part], ..facts.clone() })
 }
 

@@ -83,11 +83,40 @@ fn split(list: &str) -> Vec<String> {
     names
 }
 
-/// Encodings in which every byte below 0x80 is itself, wherever it stands.
+/// Encodings in which every byte below 0x80 is itself, wherever it stands: by what they are, in any of the server's
+/// spellings. Any other, known or not, is not one of them.
 pub(crate) fn ascii_safe(encoding: &str) -> bool {
-    !["BIG5", "GBK", "GB18030", "SJIS", "SHIFT_JIS_2004", "SHIFTJIS2004", "UHC", "JOHAB", "MSKANJI", "MULE_INTERNAL"]
-        .iter()
-        .any(|unsafe_one| encoding.eq_ignore_ascii_case(unsafe_one))
+    let plain: String = encoding.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let families = ["latin", "iso8859", "windows125", "win125"];
+    let of_family = |family: &&str| {
+        plain
+            .strip_prefix(*family)
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let listed = [
+        "utf8",
+        "unicode",
+        "sqlascii",
+        "win",
+        "win866",
+        "win874",
+        "windows866",
+        "windows874",
+        "alt",
+        "abc",
+        "tcvn",
+        "tcvn5712",
+        "vscii",
+        "koi8",
+        "koi8r",
+        "koi8u",
+        "eucjp",
+        "euccn",
+        "euckr",
+        "euctw",
+        "eucjis2004",
+    ];
+    listed.contains(&plain.as_str()) || families.iter().any(of_family)
 }
 
 /// Whether a setting is one of those kept here, by any of its names (`SET NAMES`, `SET SCHEMA`, `RESET ALL`).
@@ -301,6 +330,13 @@ mod tests {
     #[test]
     fn encodings() {
         assert!(ascii_safe("UTF8") && ascii_safe("LATIN1") && ascii_safe("EUC_JP") && ascii_safe("SQL_ASCII"));
-        assert!(!ascii_safe("SJIS") && !ascii_safe("gbk") && !ascii_safe("BIG5"));
+        assert!(
+            ascii_safe("ISO_8859_5") && ascii_safe("windows-1252") && ascii_safe("unicode") && ascii_safe("koi8-r")
+        );
+        for other in
+            ["SJIS", "gbk", "BIG5", "WIN932", "Shift_JIS", "windows932", "WIN949", "mskanji", "utf16", "latin", ""]
+        {
+            assert!(!ascii_safe(other), "{other}");
+        }
     }
 }

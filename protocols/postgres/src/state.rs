@@ -7,7 +7,7 @@ use crate::message::extended::Formats;
 use crate::objects::{Made, Objects};
 use crate::session::Session;
 use bytes::Bytes;
-use model::{Column, Facts, Phase, StatementId};
+use model::{Column, Facts, Phase, StatementId, Substitution};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -106,6 +106,8 @@ pub(crate) struct Learnt {
     pub(crate) meant: Option<(Arc<Facts>, Vec<String>)>,
     /// Its names may mean other relations to the server than they do now: under the same path it does not look again.
     pub(crate) unsettled: bool,
+    /// The masks that were put into the text that the upstream has.
+    pub(crate) sent_as: Option<Arc<Substitution>>,
 }
 
 /// A prepared statement.
@@ -174,6 +176,8 @@ pub(crate) struct Live {
     pub(crate) makes: Option<(Made, u64)>,
     /// The prepared statement (client's name) that it deallocates.
     pub(crate) drops: Option<Vec<u8>>,
+    /// The masks that were put into its text.
+    pub(crate) sent_as: Option<Arc<Substitution>>,
     /// Tag of the last part that ended.
     pub(crate) tag: String,
     /// It is a FunctionCall.
@@ -203,6 +207,7 @@ impl Live {
             uses: None,
             makes: None,
             drops: None,
+            sent_as: None,
             tag: String::new(),
             function: false,
         }

@@ -1,12 +1,13 @@
 //! The entry: analyses a text, or finds that a text of the same shape was analysed before.
 
+use crate::Substituted;
 use crate::apart::apart;
 use crate::bounds::{self, Effort, LARGE_TEXT, LONGEST_TEXT};
 use crate::condense::condensed;
 use crate::lift::{self, Keep, Lexis, Lifted};
 use crate::memory::Memory;
 use crate::{Catalog, Dialect, Settings};
-use model::{ColumnRef, Facts, Kin, Lineage, Opaque, Outputs, Part, Verb};
+use model::{ColumnRef, Facts, Kin, Lineage, Opaque, Outputs, Part, Substitution, Verb};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -69,6 +70,40 @@ impl Analyser {
             self.memory.lock().keep(lifted.key, catalog.epoch(), settings, &facts);
         }
         facts
+    }
+
+    /// The text with masked projections in the place of relations, as `substitution` asks for the statements of `facts`,
+    /// which are those of this text or of one of the same shape.
+    ///
+    /// # Errors
+    /// Why it cannot be done, in words that follow "Affidavit could not put masks into this statement:".
+    pub fn substitute(
+        &self,
+        sql: &[u8],
+        catalog: &Catalog,
+        settings: &Settings,
+        facts: &Facts,
+        substitution: &Substitution,
+    ) -> Result<(Vec<u8>, Substituted), String> {
+        let lifted = lift::lift(sql, Lexis::new(self.dialect, settings), Keep::Decisive);
+        let text = self.readable(sql, &lifted, settings)?;
+        let work = || match self.dialect {
+            Dialect::Postgres => crate::postgres::substitute(&text, catalog, settings, facts, substitution),
+            Dialect::Mysql | Dialect::MariaDb => Err("masking at the source is not there for it yet".to_owned()),
+        };
+        let caught = || {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+                .unwrap_or_else(|_| Err("the parser failed on this text: rewrite it".to_owned()))
+        };
+        let substituted = bounds::deep(self.dialect, lifted.nesting, caught)
+            .unwrap_or_else(|| Err("no thread could be had to read a text of this depth: try again".to_owned()))?;
+        // A text that is not UTF-8 was read byte by byte; what was put in is ASCII.
+        let bytes = if std::str::from_utf8(sql).is_ok() {
+            substituted.text.clone().into_bytes()
+        } else {
+            substituted.text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
+        };
+        Ok((bytes, substituted))
     }
 
     /// What takes more than a moment is begun again, apart from the worker's other sessions.

@@ -25,7 +25,7 @@ const MOST_JOINS: usize = 1_000;
 /// UNION, INTERSECT and EXCEPT in one text: each makes the tree one level deeper.
 const MOST_SET_OPERATIONS: usize = 2_000;
 
-/// Queries in one WITH.
+/// Common table expressions and named windows in one text.
 pub(crate) const MOST_COMMON_TABLES: usize = 1_000;
 
 /// Columns of one result or FROM list, more than any server returns.
@@ -94,6 +94,7 @@ pub(crate) fn exceeded(dialect: Dialect, lifted: &Lifted) -> Option<String> {
     let bounds = [
         (lifted.joins, MOST_JOINS, "joins"),
         (lifted.set_operations, MOST_SET_OPERATIONS, "set operations (UNION, INTERSECT, EXCEPT)"),
+        (lifted.definitions, MOST_COMMON_TABLES, "common table expressions and named windows"),
         (lifted.tokens, MOST_TOKENS, "tokens beside long lists of literals"),
     ];
     if let Some((_, most, what)) = bounds.into_iter().find(|(found, most, _)| found > most) {
@@ -128,7 +129,7 @@ impl Budget {
     fn new(effort: Effort) -> Self {
         let (steps, memory) = match effort {
             Effort::Quick => (40_000, 100_000),
-            Effort::Thorough => (3_000_000, 4_000_000),
+            Effort::Thorough => (1_500_000, 4_000_000),
         };
         Self { steps, memory, spent: None }
     }
@@ -174,7 +175,7 @@ pub(crate) fn step(cost: usize) -> bool {
     match budget.steps.checked_sub(cost) {
         Some(left) => budget.steps = left,
         None => {
-            budget.spent.get_or_insert("work for the analysis (3,000,000 expressions and columns)");
+            budget.spent.get_or_insert("work for the analysis (1,500,000 expressions and columns)");
         }
     }
     BUDGET.set(Some(budget));

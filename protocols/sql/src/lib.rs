@@ -29,9 +29,35 @@ pub use apart::{GiveWay, give_way_by};
 pub use bounds::LONGEST_TEXT;
 pub use catalog::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
 pub use mysql::canonical_statements;
+pub use postgres::Substituted;
 pub use session::Session;
 pub use settings::{Dialect, Settings, SqlMode};
 pub use substitute::{ComparedParameter, compared_parameters, substitute};
+
+/// What a text does to a name that a PostgreSQL session keeps, the name in the server's own form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionName {
+    /// PREPARE.
+    Prepares(String),
+    /// DECLARE.
+    Declares(String),
+    /// EXECUTE.
+    Executes(String),
+    /// FETCH.
+    Fetches(String),
+    /// MOVE.
+    Moves(String),
+    /// CLOSE of one cursor.
+    Closes(String),
+    /// DEALLOCATE of one statement.
+    Deallocates(String),
+}
+
+/// The name that a text of PostgreSQL, one statement, is about; `None` for all other statements.
+#[must_use]
+pub fn session_name(sql: &[u8]) -> Option<SessionName> {
+    postgres::session_name(sql)
+}
 
 /// The name under which a statement that changes accounts, their passwords or rights says so among the settings it changes.
 pub const ACCOUNTS: &str = "accounts";

@@ -49,6 +49,8 @@ pub(crate) struct Lifted {
     pub(crate) tokens: usize,
     /// Words that join.
     pub(crate) joins: usize,
+    /// AS before a parenthesis: common table expressions and named windows.
+    pub(crate) definitions: usize,
     /// Words for UNION, INTERSECT and EXCEPT.
     pub(crate) set_operations: usize,
     /// What of long lists of literals need not be parsed.
@@ -128,6 +130,7 @@ enum Word {
     By,
     Distinct,
     On,
+    As,
 }
 
 struct Scan<'a> {
@@ -316,10 +319,12 @@ impl Scan<'_> {
                 }
             }
             b"distinct" => seen = Word::Distinct,
+            b"as" | b"materialized" => seen = Word::As,
             b"on" if self.words.last() == Some(&Word::Distinct) => seen = Word::On,
-            b"limit" | b"having" => self.positional(false),
+            // After a dot it is the name of a column.
+            b"limit" | b"having" if self.out.key.last() != Some(&b'.') => self.positional(false),
             // MySQL lets these be names of columns.
-            b"offset" | b"fetch" if self.lexis.postgres => self.positional(false),
+            b"offset" | b"fetch" if self.lexis.postgres && self.out.key.last() != Some(&b'.') => self.positional(false),
             b"uescape" => self.statement.keep_next = true,
             b"case" => self.case(),
             b"end" if self.levels.last().is_some_and(|level| level.case) => self.close(),
@@ -342,6 +347,7 @@ impl Scan<'_> {
         match byte {
             b'(' | b'[' => {
                 self.begin(b"select");
+                self.out.definitions += usize::from(self.words.last() == Some(&Word::As));
                 let positional = self.levels.last().is_some_and(|level| level.positional)
                     || self.words == [Word::Distinct, Word::On];
                 self.levels.push(Level { positional, ..Level::default() });

@@ -53,6 +53,9 @@ impl Sequence {
         if part.outputs != Outputs::None {
             part.outputs = Outputs::Unknown(what.clone());
         }
+        if let Some(uses) = &mut part.uses {
+            uses.beyond.push(what.clone());
+        }
         part.opaque.push(Opaque { what, reaches_data: true });
     }
 }

@@ -44,7 +44,7 @@ fn a_refusal_names_the_bound() {
         ("5,000 joins", "more than 1000 joins"),
         ("UNION ALL, 40 KB", "more than 2000 set operations"),
         ("200,000 parentheses", "nests"),
-        ("4,000 common table expressions", "1,000 in one WITH"),
+        ("4,000 common table expressions", "more than 1000 common table expressions"),
         ("columns that double", "room for columns"),
         ("half a million columns", "more than 250000 tokens"),
     ] {

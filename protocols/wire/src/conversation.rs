@@ -190,6 +190,17 @@ pub trait Conversation: Send {
     /// Rebuilds a batch with masked cells.
     fn splice(&mut self, batch: &RowBatch<'_>, masker: &mut dyn CellMasker, out: &mut Splice) -> Result<(), Violation>;
 
+    /// Rebuilds a batch for the record alone, which holds masks where the client was shown more: nothing of it is sent, so
+    /// nothing that is counted on the wire moves.
+    fn splice_record(
+        &mut self,
+        batch: &RowBatch<'_>,
+        masker: &mut dyn CellMasker,
+        out: &mut Splice,
+    ) -> Result<(), Violation> {
+        self.splice(batch, masker, out)
+    }
+
     /// The rows of an unmasked batch in the journal's layout, or `None` when the wire bytes already are that.
     fn journal_rows(&mut self, batch: &RowBatch<'_>, out: &mut Vec<u8>) -> Result<Option<()>, Violation>;
 

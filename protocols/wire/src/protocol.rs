@@ -86,6 +86,21 @@ pub trait Datasource: Send + Sync + std::any::Any {
     /// What `sql` does, by the catalog in force and default session settings. For `explain` and the console.
     fn analyse(&self, sql: &str) -> Arc<model::Facts>;
 
+    /// The text that is sent in place of `sql`, whose facts these are, when its class asks for masks at the source; or why there
+    /// can be none. For `explain`.
+    ///
+    /// # Errors
+    /// Why the masks cannot be put into the text.
+    fn substitute(
+        &self,
+        sql: &str,
+        facts: &model::Facts,
+        substitution: &model::Substitution,
+    ) -> Result<String, String> {
+        let _ = (sql, facts, substitution);
+        Err("this protocol cannot mask where data is read".to_owned())
+    }
+
     /// The columns of a table or view in the catalog in force, in order; `None` for one it does not know.
     fn columns(&self, table: &model::TableRef) -> Option<Vec<String>>;
 

@@ -158,16 +158,45 @@ fn from_file(section: &Section<'_>, key: &str, path: PathBuf, exposure: Exposure
     }
 }
 
-/// The mode, if the group or the world may read the file.
+/// The mode, if others may read the file. What root owns and this process is not root's may be lent to it through its
+/// group (0640 or less): so containers' secret volumes hand files to an unprivileged user, and PostgreSQL takes its keys.
 #[cfg(unix)]
 pub(crate) fn readable_by_others(metadata: &std::fs::Metadata) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     let mode = metadata.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
+    exposed(mode, metadata.uid() == 0).then_some(mode)
+}
+
+/// Whether a file of that mode lets anyone read it but its owner, or write it; root may lend its files to one group.
+#[cfg(unix)]
+fn exposed(mode: u32, of_root: bool) -> bool {
+    mode & if of_root { 0o037 } else { 0o077 } != 0
 }
 
 /// Other systems have no mode bits to look at.
 #[cfg(not(unix))]
 pub(crate) fn readable_by_others(_: &std::fs::Metadata) -> Option<u32> {
     None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::exposed;
+
+    #[test]
+    fn only_root_lends_its_files_to_a_group() {
+        for (mode, of_root, expected) in [
+            (0o600, false, false),
+            (0o400, true, false),
+            (0o440, true, false),
+            (0o640, true, false),
+            (0o440, false, true),
+            (0o660, true, true),
+            (0o444, true, true),
+            (0o644, true, true),
+            (0o604, false, true),
+        ] {
+            assert_eq!(exposed(mode, of_root), expected, "{mode:o} of root: {of_root}");
+        }
+    }
 }

@@ -235,7 +235,8 @@ pub(crate) fn plain(text: &str) -> String {
     text.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>().to_lowercase()
 }
 
-fn open(url: &Url, ca: Option<&Path>) -> Result<Client, Stopped> {
+/// A client for that address; `ca` in place of the system's roots.
+pub(crate) fn open(url: &Url, ca: Option<&Path>) -> Result<Client, Stopped> {
     let tls = if url.scheme() == "https" {
         let mut roots = rustls::RootCertStore::empty();
         match ca {

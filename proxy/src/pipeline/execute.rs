@@ -69,7 +69,7 @@ pub(crate) fn execute(
         Err(CannotRecord::Busy) => return Err(Unsent::NoRoom(permit)),
         Err(error) => return Err(Unsent::Refused(permit.revoke(Recording::refusal(&error)))),
     };
-    if masks_rows(&permit.verdict.outputs) {
+    if masks_rows(&permit.verdict.outputs) || masks_rows(&permit.verdict.recorded) {
         conversation.whole_rows(permit.statement.id);
     }
     sink.extra.clear();

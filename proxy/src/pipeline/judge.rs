@@ -189,6 +189,7 @@ impl Judge {
             rule: None,
             policy: self.policy.version(),
             outputs: statement.facts.parts.iter().map(|_| OutputPlan::RedactAll("refused".to_owned())).collect(),
+            recorded: Vec::new(),
             guard_messages: true,
             class: model::Class::Wire,
         };
@@ -219,6 +220,14 @@ impl Judge {
 impl Protection for Judge {
     fn mask_of(&self, column: &ColumnRef) -> Option<MaskSpec> {
         self.policy.mask_of(&self.identity, &self.datasource.spec().name, column, self.names)
+    }
+
+    fn recorded_mask_of(&self, column: &ColumnRef) -> Option<MaskSpec> {
+        self.policy.recorded_mask_of(&self.datasource.spec().name, column, self.names)
+    }
+
+    fn exempts(&self) -> bool {
+        self.policy.exempts(&self.identity)
     }
 
     fn anything(&self) -> bool {

@@ -15,8 +15,19 @@ use wire::{Answer, CellAnswer, CellMasker, Conversation, RowBatch, Splice, Viola
 pub(crate) trait Protection {
     /// The mask that the policy in force has for it, if any.
     fn mask_of(&self, column: &ColumnRef) -> Option<MaskSpec>;
+    /// The mask that the policy in force has for it for whoever is not exempt: what the record holds.
+    fn recorded_mask_of(&self, column: &ColumnRef) -> Option<MaskSpec>;
+    /// Whether this session's identity is exempt from any mask.
+    fn exempts(&self) -> bool;
     /// Whether any column of the datasource is protected.
     fn anything(&self) -> bool;
+}
+
+/// Rebuilt frames: for the client, and for the record where it holds masks of what the client was shown.
+#[derive(Default)]
+pub(crate) struct Splices {
+    client: Splice,
+    record: Splice,
 }
 
 /// What of an answer concerns the record.
@@ -33,29 +44,35 @@ pub(crate) struct Masked<'a> {
     pub(super) wire: Cow<'a, [u8]>,
 }
 
-/// Masks one answer. `splice` receives rebuilt frames; it is cleared first.
+/// Masks one answer. `splices` receives rebuilt frames; it is cleared first.
 pub(crate) fn mask<'a>(
     answer: Answer<'a>,
     running: &mut Running,
     conversation: &mut dyn Conversation,
     protection: &dyn Protection,
     keys: &Keys,
-    splice: &'a mut Splice,
+    splices: &'a mut Splices,
 ) -> Result<Masked<'a>, Violation> {
-    splice.wire.clear();
-    splice.journal.clear();
+    for splice in [&mut splices.client, &mut splices.record] {
+        splice.wire.clear();
+        splice.journal.clear();
+    }
     match answer {
         Answer::Absorb => Ok(Masked { matter: Matter::Nothing, wire: Cow::Borrowed(&[]) }),
         Answer::Forward(wire) => Ok(Masked { matter: Matter::Nothing, wire }),
         Answer::Columns { statement, result, columns, wire } => {
             let (entry, shown) = entry_of(running, statement)?;
-            entry.plan = Some(plan(entry, shown, result, columns, protection, keys)?);
+            let planned = plan(entry, shown, result, columns, protection, keys)?;
+            if planned.recorders.is_some() {
+                conversation.whole_rows(statement);
+            }
+            entry.plan = Some(planned);
             Ok(Masked { matter: Matter::Columns { statement }, wire })
         }
-        Answer::Rows(batch) => mask_rows(&batch, running, conversation, protection, keys, splice),
+        Answer::Rows(batch) => mask_rows(&batch, running, conversation, protection, keys, splices),
         Answer::Done { statement, outcome, message, last, wire } => {
             let guard = running.get(statement).is_none_or(|entry| entry.verdict.guard_messages);
-            let wire = guarded(message.as_ref(), guard, wire, conversation, splice)?;
+            let wire = guarded(message.as_ref(), guard, wire, conversation, &mut splices.client)?;
             if last {
                 running.ended(statement);
             }
@@ -66,7 +83,7 @@ pub(crate) fn mask<'a>(
                 Some(entry) => entry.verdict.guard_messages,
                 None => protection.anything(),
             };
-            let wire = guarded(Some(&message), guard, wire, conversation, splice)?;
+            let wire = guarded(Some(&message), guard, wire, conversation, &mut splices.client)?;
             Ok(Masked { matter: Matter::Nothing, wire })
         }
     }
@@ -84,8 +101,9 @@ fn mask_rows<'a>(
     conversation: &mut dyn Conversation,
     protection: &dyn Protection,
     keys: &Keys,
-    splice: &'a mut Splice,
+    splices: &'a mut Splices,
 ) -> Result<Masked<'a>, Violation> {
+    let Splices { client: splice, record } = splices;
     let statement = batch.statement;
     let (entry, shown) = entry_of(running, statement)?;
     let replan = !entry
@@ -104,7 +122,19 @@ fn mask_rows<'a>(
         rows: batch.rows,
         journal,
     };
+    let recorded = match plan.recorders.as_mut() {
+        Some(maskers) => {
+            // What this puts in place of a value was not shown to anybody: nothing of it is remembered.
+            let mut masker = Maskers { maskers, domains: &[], shown: &mut *shown };
+            conversation.splice_record(batch, &mut masker, record)?;
+            Some(if record.journal.is_empty() { record.wire.as_slice() } else { record.journal.as_slice() })
+        }
+        None => None,
+    };
     if plan.maskers.is_empty() && !conversation.renumbers() {
+        if recorded.is_some() {
+            return Ok(Masked { matter: rows_of(recorded), wire: Cow::Borrowed(batch.wire) });
+        }
         let Splice { wire: _, journal } = splice;
         let converted = conversation.journal_rows(batch, journal)?.is_some();
         let journal = converted.then_some(journal.as_slice());
@@ -112,7 +142,7 @@ fn mask_rows<'a>(
     }
     conversation.splice(batch, &mut Maskers { maskers: &mut plan.maskers, domains: &plan.domains, shown }, splice)?;
     let Splice { wire, journal } = splice;
-    let journal = (!journal.is_empty()).then_some(journal.as_slice());
+    let journal = recorded.or((!journal.is_empty()).then_some(journal.as_slice()));
     Ok(Masked { matter: rows_of(journal), wire: Cow::Borrowed(wire) })
 }
 
@@ -142,28 +172,63 @@ fn plan(
     protection: &dyn Protection,
     keys: &Keys,
 ) -> Result<ResultPlan, Violation> {
-    let index = usize::try_from(result).unwrap_or(usize::MAX);
-    let outputs = &entry.verdict.outputs;
-    let last = if entry.open_ended { outputs.last() } else { None };
-    let masks: Vec<ColumnMask> = match outputs.get(index).or(last) {
-        Some(OutputPlan::Untouched) => columns.iter().map(|column| untouched(column, protection)).collect(),
-        Some(OutputPlan::Columns(masks)) if masks.len() == columns.len() => {
-            masks.iter().zip(columns.iter()).map(|(mask, column)| cross_check(mask, column, protection)).collect()
-        }
-        Some(OutputPlan::Columns(masks)) => {
-            return Err(Violation(format!(
-                "the upstream announced {} columns where the statement has {}; nothing of them was passed on",
-                columns.len(),
-                masks.len()
-            )));
-        }
-        Some(OutputPlan::RedactAll(reason)) => columns.iter().map(|_| redact(reason)).collect(),
-        // A result that the analysis did not foresee.
-        None => columns.iter().map(|_| redact("unforeseen result")).collect(),
-    };
+    let outputs = planned(entry, &entry.verdict.outputs, result);
+    if let Some(OutputPlan::Columns(masks)) = outputs
+        && masks.len() != columns.len()
+    {
+        return Err(Violation(format!(
+            "the upstream announced {} columns where the statement has {}; nothing of them was passed on",
+            columns.len(),
+            masks.len()
+        )));
+    }
+    let mut masks = masks_of(outputs, &columns, &|column| protection.mask_of(column));
     let maskers = compile(&masks, &columns, keys)?;
     let domains = if maskers.is_empty() { Vec::new() } else { masks.iter().map(|mask| domain(mask, shown)).collect() };
-    Ok(ResultPlan { result, columns, masks, maskers, domains })
+    let mut raw = Vec::new();
+    let mut recorders = None;
+    if protection.exempts() {
+        let recorded = &entry.verdict.recorded;
+        let plan = if recorded.is_empty() { outputs } else { planned(entry, recorded, result) };
+        let unexempted = masks_of(plan, &columns, &|column| protection.recorded_mask_of(column));
+        raw = masks.iter().zip(&unexempted).map(|(shown, recorded)| !hides(shown) && hides(recorded)).collect();
+        if raw.contains(&true) {
+            for ((mask, recorded), raw) in masks.iter_mut().zip(unexempted).zip(&raw) {
+                if *raw {
+                    *mask = recorded;
+                }
+            }
+            recorders = Some(compile(&masks, &columns, keys)?);
+        }
+    }
+    Ok(ResultPlan { result, columns, masks, raw, maskers, recorders, domains })
+}
+
+/// What was planned for a result, if it was foreseen.
+fn planned<'p>(entry: &Entry, outputs: &'p [OutputPlan], result: u32) -> Option<&'p OutputPlan> {
+    let last = if entry.open_ended { outputs.last() } else { None };
+    outputs.get(usize::try_from(result).unwrap_or(usize::MAX)).or(last)
+}
+
+/// A plan applied to the columns that came, and held against what the upstream announces of them.
+fn masks_of(plan: Option<&OutputPlan>, columns: &[Column], wanted: Wanted<'_>) -> Vec<ColumnMask> {
+    let all = |reason: &str| columns.iter().map(|_| redact(reason)).collect();
+    match plan {
+        Some(OutputPlan::Untouched) => columns.iter().map(|column| untouched(column, wanted)).collect(),
+        Some(OutputPlan::Columns(masks)) if masks.len() == columns.len() => {
+            masks.iter().zip(columns).map(|(mask, column)| cross_check(mask, column, wanted)).collect()
+        }
+        Some(OutputPlan::RedactAll(reason)) => all(reason),
+        // A result that the analysis did not foresee.
+        None | Some(OutputPlan::Columns(_)) => all("unforeseen result"),
+    }
+}
+
+/// The mask that a protected column is to have.
+type Wanted<'a> = &'a dyn Fn(&ColumnRef) -> Option<MaskSpec>;
+
+fn hides(mask: &ColumnMask) -> bool {
+    !matches!(mask.mask, None | Some(MaskSpec::Keep))
 }
 
 /// What the column's masked values are remembered under; 0 where they are all the same, which is noted here.
@@ -185,15 +250,15 @@ fn redact(reason: &str) -> ColumnMask {
 }
 
 /// A column of a result in which nothing protected was expected: if the upstream says otherwise, it is redacted.
-fn untouched(column: &Column, protection: &dyn Protection) -> ColumnMask {
+fn untouched(column: &Column, wanted: Wanted<'_>) -> ColumnMask {
     let open = ColumnMask { mask: None, rule: None, source: column.announced.clone() };
-    cross_check(&open, column, protection)
+    cross_check(&open, column, wanted)
 }
 
 /// The upstream's announcement is a cross-check: a column that is announced as a protected one, but is not to be
 /// treated as that one is, is redacted.
-fn cross_check(mask: &ColumnMask, column: &Column, protection: &dyn Protection) -> ColumnMask {
-    let Some(wanted) = column.announced.as_ref().and_then(|announced| protection.mask_of(announced)) else {
+fn cross_check(mask: &ColumnMask, column: &Column, wanted: Wanted<'_>) -> ColumnMask {
+    let Some(wanted) = column.announced.as_ref().and_then(wanted) else {
         return mask.clone();
     };
     match &mask.mask {

@@ -21,7 +21,7 @@ mod written_back;
 pub(crate) use approve::{Permit, Refused, Ruling, approve};
 pub(crate) use execute::{Unsent, UpstreamSink, execute, forward, refuse};
 pub(crate) use judge::{Columns, Estimate, Judge, Judged, Opinion, names};
-pub(crate) use mask::mask;
+pub(crate) use mask::{Splices, mask};
 pub(crate) use record::record;
 pub(crate) use release::{ClientSink, SendError, release};
 pub(crate) use running::Running;

@@ -51,7 +51,7 @@ fn columns(
     statement: model::StatementId,
 ) -> Result<Option<Lsn>, CannotRecord> {
     match running.get(statement).and_then(|entry| entry.plan.as_ref()) {
-        Some(plan) => recording.columns(statement, plan.result, &plan.columns, &plan.masks).map(Some),
+        Some(plan) => recording.columns(statement, plan.result, &plan.columns, &plan.masks, &plan.raw).map(Some),
         None => Ok(None),
     }
 }

@@ -14,6 +14,10 @@ pub(crate) struct ResultPlan {
     pub(super) columns: Arc<[Column]>,
     /// What the record says of each column.
     pub(super) masks: Vec<ColumnMask>,
+    /// Per column: the client is shown it unmasked though the record holds the rule's mask. Empty when nothing is.
+    pub(super) raw: Vec<bool>,
+    /// What masks the rows for the record, where it holds less than the client is shown.
+    pub(super) recorders: Option<Vec<Option<Masker>>>,
     /// A compiled masker per masked column; empty when none is.
     pub(super) maskers: Vec<Option<Masker>>,
     /// What each column's masked values are remembered under.

@@ -45,8 +45,9 @@ impl Recording {
         result: u32,
         columns: &[Column],
         masks: &[ColumnMask],
+        raw: &[bool],
     ) -> Result<Lsn, CannotRecord> {
-        self.recorder.columns(self.session, statement, result, columns, masks)
+        self.recorder.columns(self.session, statement, result, columns, masks, raw)
     }
 
     /// Rows as the client is about to get them.

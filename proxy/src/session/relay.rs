@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use wire::{Answer, Conversation, Datasource, Established, Request, Splice, Step, Transport};
+use wire::{Answer, Conversation, Datasource, Established, Request, Step, Transport};
 
 /// Bytes that may wait for one side before the other is no longer read.
 const HIGH_WATER: usize = 256 * 1024;
@@ -60,7 +60,7 @@ pub(crate) struct Relay {
     keys: Arc<Keys>,
     recording: Recording,
     holds: Arc<dyn Holds>,
-    splice: Splice,
+    splices: pipeline::Splices,
     waiting: Option<Waiting>,
     /// The client's next frame waits for the upstream's answer, so the client is not read without bound.
     client_waits: bool,
@@ -117,7 +117,7 @@ impl Relay {
             keys: parts.keys,
             recording: parts.recording,
             holds: parts.holds,
-            splice: Splice::default(),
+            splices: pipeline::Splices::default(),
             waiting: None,
             client_waits: false,
             bulk: false,
@@ -530,7 +530,7 @@ impl Relay {
                         self.conversation.as_mut(),
                         &self.judge,
                         &self.keys,
-                        &mut self.splice,
+                        &mut self.splices,
                     )
                     .map_err(|violation| Ended::Violation(violation, Side::Upstream));
                     let recorded = masked.and_then(|masked| {

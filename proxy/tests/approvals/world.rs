@@ -165,6 +165,7 @@ pub(crate) fn verdict(policy: u8) -> Verdict {
         rule: Some("full history".into()),
         policy: PolicyVersion([policy; 32]),
         outputs: vec![OutputPlan::Columns(vec![mask])],
+        recorded: vec![],
         guard_messages: true,
         class: model::Class::Wire,
     }

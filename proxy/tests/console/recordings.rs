@@ -71,7 +71,7 @@ impl Archive {
             max_chars: None,
             announced: None,
         });
-        self.recorder.columns(session, StatementId(id), 0, &columns, &masks).unwrap();
+        self.recorder.columns(session, StatementId(id), 0, &columns, &masks, &[]).unwrap();
         let bytes: Vec<u8> = (0..rows).flat_map(|row| data_row(&[&format!("row {row} of {id} <i>"), "***"])).collect();
         let rows = rows.try_into().unwrap();
         self.recorder.rows(session, StatementId(id), 0, &RowLayout::Framed, rows, &bytes).unwrap();
@@ -122,6 +122,7 @@ impl Archive {
             rule,
             policy: version(),
             outputs: vec![],
+            recorded: vec![],
             guard_messages: true,
             class: model::Class::Wire,
         };

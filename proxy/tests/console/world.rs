@@ -190,6 +190,7 @@ fn verdict(need: &ApprovalNeed) -> Verdict {
         rule: Some(need.rule.clone()),
         policy: PolicyVersion([1; 32]),
         outputs: Vec::new(),
+        recorded: vec![],
         guard_messages: true,
         class: model::Class::Wire,
     }

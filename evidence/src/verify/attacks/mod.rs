@@ -6,6 +6,7 @@
 //! (`evidence/tests/test_attacks.py`).
 
 mod forge;
+mod inventory;
 mod logs;
 mod records;
 mod retained;
@@ -170,6 +171,7 @@ fn package(store: &Path, out: &Path) {
         store,
         question: Question::default(),
         with_bodies: true,
+        allow_empty: true,
         made_by: "test".to_owned(),
         key: key.as_ref(),
         out,
@@ -192,6 +194,7 @@ fn with_files(untouched: &Path, store: &Path) -> Vec<PathBuf> {
 fn all() -> Vec<Attack> {
     let mut all = records::attacks();
     all.extend(logs::attacks());
+    all.extend(inventory::attacks());
     all.extend(retained::attacks());
     all
 }

@@ -2,6 +2,7 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol-flow.html>
 
+mod class;
 mod copy_in;
 mod function_call;
 mod housekeeping;
@@ -22,7 +23,7 @@ use crate::objects;
 use crate::session::QUESTIONS;
 use crate::state::{MAX_OPERATIONS, Op};
 use model::{Facts, StatementId};
-use sql::Settings;
+use sql::{Analyser, Catalog, Settings};
 use std::borrow::Cow;
 use std::sync::Arc;
 use wire::{Request, Step, Violation};
@@ -214,6 +215,18 @@ impl PostgresConversation {
     /// What a text does, under the settings and catalog of now. `conforming` is how its strings were read when it was
     /// prepared, if it was prepared before.
     pub(crate) fn analyse(&mut self, sql: &[u8], conforming: Option<bool>) -> Arc<Facts> {
+        let facts =
+            self.read_under(sql, conforming, |analyser, catalog, settings| analyser.analyse(sql, catalog, settings));
+        self.source.mark_outdated(facts)
+    }
+
+    /// Reads a text under the settings and the catalog that are the session's now.
+    pub(crate) fn read_under<T>(
+        &mut self,
+        sql: &[u8],
+        conforming: Option<bool>,
+        read: impl FnOnce(&Analyser, &Catalog, &Settings) -> T,
+    ) -> T {
         let snapshot = self.source.snapshot();
         let at_rest = self.at_rest();
         let unknown;
@@ -236,6 +249,6 @@ impl PostgresConversation {
             }
         };
         let (catalog, analyser) = own.unwrap_or((&snapshot.catalog, self.source.analyser()));
-        self.source.mark_outdated(analyser.analyse(sql, catalog, settings))
+        read(analyser, catalog, settings)
     }
 }

@@ -53,6 +53,17 @@ impl Parse<'_> {
     }
 }
 
+/// Appends a Parse with this text and these parameter types.
+pub(crate) fn put_typed_parse(name: &[u8], sql: &[u8], types: &[u32], out: &mut Vec<u8>) -> Result<(), Violation> {
+    let count = u16::try_from(types.len()).map_err(|_| malformed("Parse"))?;
+    put(out, b'P', |out| {
+        put_cstr(out, name);
+        put_cstr(out, sql);
+        out.extend_from_slice(&count.to_be_bytes());
+        types.iter().for_each(|oid| out.extend_from_slice(&oid.to_be_bytes()));
+    })
+}
+
 /// Appends a Parse with this text and no parameter types.
 pub(crate) fn put_parse(name: &[u8], sql: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
     put(out, b'P', |out| {

@@ -81,11 +81,13 @@ impl PostgresConversation {
                 named.iter().for_each(|name| drop(self.forget_statement(name)));
             }
             "DECLARE CURSOR" | "PREPARE" => {
-                if let Some((by, (made, moves))) = live.and_then(|live| Some((live.id, live.makes.clone()?)))
-                    && moves == self.objects.moves()
-                {
-                    let facts = self.analyse(&made.query, None);
-                    self.objects.learn(made.name, Behind { by, query: made.query, facts });
+                match live.and_then(|live| Some((live.id, live.makes.clone()?, live.sent_as.clone()))) {
+                    Some((by, (made, moves), sent_as)) if moves == self.objects.moves() => {
+                        let facts = self.analyse(&made.query, None);
+                        self.objects.learn(made.name, Behind { by, query: made.query, facts, sent_as });
+                    }
+                    // Some name means something else now, and it is not known which.
+                    _ => self.objects.forget(),
                 }
             }
             "DEALLOCATE" => {

@@ -37,6 +37,10 @@ pub(crate) struct Draft {
     writes: Vec<WriteFlow>,
     calls: Once<Call>,
     opaque: Once<Opaque>,
+    /// What may reach data that the text does not name, beside what the lineage could not work out.
+    beyond: Once<String>,
+    /// Within the definition of a view, whose owner answers for what it calls.
+    pub(crate) in_view: bool,
     settings: Vec<SettingChange>,
     unknown_relations: Once<String>,
     /// View columns by the column they show.
@@ -76,7 +80,7 @@ impl Draft {
 
     pub(crate) fn write(&mut self, target: Option<ColumnRef>, value: &Taint) {
         if let Some(why) = &value.unknown {
-            self.opaque(&format!("a write of {why}"), true);
+            self.unread(&format!("a write of {why}"));
         }
         let flow = WriteFlow { target, sources: value.columns() };
         if self.writes.len() < 10_000 && !self.writes.contains(&flow) {
@@ -88,7 +92,15 @@ impl Draft {
         self.calls.add(Call { name, pure });
     }
 
+    /// Something that the lineage could not work out: it reaches no more than what the text names.
+    pub(crate) fn unread(&mut self, what: &str) {
+        self.opaque.add(Opaque { what: what.to_owned(), reaches_data: true });
+    }
+
     pub(crate) fn opaque(&mut self, what: &str, reaches_data: bool) {
+        if reaches_data && !self.in_view {
+            self.beyond.add(what.to_owned());
+        }
         self.opaque.add(Opaque { what: what.to_owned(), reaches_data });
     }
 
@@ -155,7 +167,13 @@ impl Draft {
             },
             unknown_relations: self.unknown_relations.list,
             shown: self.shown.list,
+            beyond: self.beyond.list,
         }
+    }
+
+    /// The columns that show a column unchanged.
+    pub(crate) fn shown_of(&self, base: &ColumnRef) -> Vec<ColumnRef> {
+        self.shown.list.iter().filter(|(own, _)| own == base).map(|(_, view)| view.clone()).collect()
     }
 }
 
@@ -164,4 +182,5 @@ pub(crate) struct Finished {
     pub(crate) part: Part,
     pub(crate) unknown_relations: Vec<String>,
     pub(crate) shown: Vec<(ColumnRef, ColumnRef)>,
+    pub(crate) beyond: Vec<String>,
 }

@@ -76,7 +76,7 @@ impl Tracer<'_> {
                 taint
             }
             Expr::Opaque { what, operands } => {
-                self.draft.opaque(what, true);
+                self.draft.unread(what);
                 let mut taint = self.computed(operands, env);
                 taint.unknown = Some(what.as_str().into());
                 taint

@@ -112,7 +112,7 @@ impl<'c> Tracer<'c> {
     /// Notes that rows depend on a value.
     fn uses(&mut self, taint: &Taint, usage: Usage) {
         if let Some(why) = &taint.unknown {
-            self.draft.opaque(&format!("a condition over {why}"), true);
+            self.draft.unread(&format!("a condition over {why}"));
         }
         for column in &taint.sources {
             self.influence.insert(Arc::clone(column));

@@ -98,7 +98,7 @@ impl Tracer<'_> {
             Body::Values(lists) => self.values(lists, env),
             Body::Write(write) => self.write(write, env),
             Body::Unknown(why) => {
-                self.draft.opaque(why, true);
+                self.draft.unread(why);
                 Rows { open: Some(why.clone()), ..Rows::default() }
             }
         };

@@ -1,11 +1,13 @@
 //! Relations: finds them along the search path, expands views, follows inheritance.
 
+use super::Draft;
 use super::Tracer;
 use super::scope::{Env, Item, Namespace, Open, Rows};
 use super::taint::{Column, Taint};
 use crate::ir::{Alias, Name};
-use crate::{Catalog, Dialect, Relation, RelationKind, systems};
-use model::{Access, ColumnRef, Reach, TableRef};
+use crate::{Catalog, CatalogColumn, Dialect, Relation, RelationKind, Settings, systems};
+use model::{Access, ColumnRef, Reach, SourceColumn, TableRef};
+use std::sync::Arc;
 
 /// How many views may lie within each other.
 const DEEPEST_VIEW: usize = 32;
@@ -48,7 +50,7 @@ impl<'c> Tracer<'c> {
             if schema == "pg_catalog" && systems::is_catalog_relation(&name.name) {
                 return Found::System(TableRef { schema: schema.to_owned(), table: name.name.clone() });
             }
-            if schema == "information_schema" || (!postgres && systems::is_system_schema(self.dialect, schema)) {
+            if !postgres && systems::is_system_schema(self.dialect, schema) {
                 return Found::System(TableRef { schema: schema.to_owned(), table: name.name.clone() });
             }
         }
@@ -171,6 +173,48 @@ impl<'c> Tracer<'c> {
         }
     }
 
+    /// The visible columns of a relation with the columns whose rules apply to them.
+    pub(crate) fn source_columns(&self, relation: &Relation) -> Arc<[SourceColumn]> {
+        let mut apart = Self { draft: Draft::default(), ..Self::new(self.dialect, self.catalog, &Settings::default()) };
+        let is_view = matches!(relation.kind, RelationKind::View | RelationKind::MaterializedView);
+        let expanded = is_view.then(|| apart.view_columns(relation));
+        let name = &relation.name;
+        let describe = |(index, own): (usize, &CatalogColumn)| {
+            let itself = ColumnRef { schema: name.schema.clone(), table: name.table.clone(), column: own.name.clone() };
+            let taint = expanded.as_ref().map(|columns| columns.get(index).map(|column| &column.taint));
+            let (mut same, mut computed_from, mut unknown) = (vec![itself], Vec::new(), false);
+            match taint {
+                None => {
+                    let kin: Vec<ColumnRef> = same.iter().flat_map(|itself| self.catalog.kin(itself)).collect();
+                    same.extend(kin);
+                }
+                Some(Some(taint)) if taint.unknown.is_none() => match &taint.bare {
+                    Some(base) => {
+                        same.push(ColumnRef::clone(base));
+                        same.extend(apart.draft.shown_of(base));
+                        same.extend(self.catalog.kin(base));
+                    }
+                    None => {
+                        for source in &taint.sources {
+                            computed_from.push(ColumnRef::clone(source));
+                            computed_from.extend(self.catalog.kin(source));
+                        }
+                    }
+                },
+                Some(_) => unknown = true,
+            }
+            SourceColumn {
+                name: own.name.clone(),
+                type_name: own.type_name.clone(),
+                nullable: own.nullable,
+                same,
+                computed_from,
+                unknown,
+            }
+        };
+        relation.columns.iter().enumerate().map(describe).collect()
+    }
+
     /// The columns of a view, from its definition.
     fn view_columns(&mut self, relation: &Relation) -> Vec<Column> {
         let expanded = self.expand(relation);
@@ -228,7 +272,9 @@ impl<'c> Tracer<'c> {
         };
         let path = std::mem::replace(&mut self.path, path);
         self.views += 1;
+        let in_view = std::mem::replace(&mut self.draft.in_view, true);
         let rows = crate::with_view_query(self.dialect, definition, |query| self.query(query, &Env::EMPTY));
+        self.draft.in_view = in_view;
         self.views -= 1;
         self.path = path;
         rows.map_err(|why| {

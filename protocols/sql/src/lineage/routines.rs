@@ -122,7 +122,8 @@ impl Tracer<'_> {
         }
     }
 
-    fn nature(&self, name: &Name) -> Option<Nature> {
+    /// What a routine of that name may do, whichever is called; `None` where that is not known.
+    pub(crate) fn nature(&self, name: &Name) -> Option<Nature> {
         if self.dialect != Dialect::Postgres {
             return crate::mysql::nature(self.catalog, name, &self.path);
         }

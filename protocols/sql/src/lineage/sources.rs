@@ -82,7 +82,7 @@ impl Tracer<'_> {
                 self.aliased_join(joined, alias.as_ref())
             }
             From::Unknown(why) => {
-                self.draft.opaque(why, true);
+                self.draft.unread(why);
                 self.item(Vec::new(), Some(Open::Unknown(why.clone())), None)
             }
         }
@@ -173,7 +173,7 @@ impl Tracer<'_> {
                 left.columns.iter().filter(|column| has(column)).filter_map(|column| column.name.clone()).collect();
             // What an unknown relation shares cannot be told.
             if left.opened().is_some() || right.opened().is_some() {
-                self.draft.opaque("a NATURAL JOIN with a relation whose columns are not known", true);
+                self.draft.unread("a NATURAL JOIN with a relation whose columns are not known");
             }
         }
         let mut all = left;

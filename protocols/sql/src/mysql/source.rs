@@ -3,7 +3,6 @@
 use crate::lift::Place;
 use sqlparser::tokenizer::Span;
 use std::ops::Range;
-use std::sync::OnceLock;
 
 /// A text made from the client's, token by token.
 #[derive(Clone, Debug)]
@@ -11,39 +10,51 @@ pub(super) struct Source {
     pub(super) text: String,
     /// Of each token, in order: where it begins here, and its bytes in the client's text.
     places: Vec<(usize, Range<usize>)>,
-    /// Where each character begins, once it is asked for; empty where each is a byte.
-    characters: OnceLock<Vec<usize>>,
+    /// Where every so many characters stand; nothing where each is one byte. A parser that tells columns tells thousands.
+    marks: Vec<usize>,
 }
+
+/// Characters between two marks.
+const STRIDE: usize = 256;
 
 /// Something put in the place of a piece of text.
 pub(super) type Edit<'e> = (usize, usize, &'e str);
 
 impl Source {
+    fn new(text: String, places: Vec<(usize, Range<usize>)>) -> Self {
+        let starts = text.char_indices().map(|(at, _)| at);
+        let marks = if text.is_ascii() { Vec::new() } else { starts.step_by(STRIDE).collect() };
+        Self { text, places, marks }
+    }
+
     /// The statements of a canonical text, empty ones left out. No literal or name in it contains a semicolon.
     pub(super) fn statements(canonical: &str, places: &[Place]) -> Vec<Self> {
-        let all = Self {
-            text: canonical.to_owned(),
-            places: places.iter().map(|place| (place.key, place.start..place.end)).collect(),
-            characters: OnceLock::new(),
-        };
-        let place = |piece: &str| piece.as_ptr().addr().saturating_sub(canonical.as_ptr().addr());
-        let pieces = super::bodies::split(canonical);
-        pieces.into_iter().map(|piece| all.slice(place(piece)..place(piece) + piece.len())).collect()
+        let places = places.iter().map(|place| (place.key, place.start..place.end)).collect();
+        let all = Self::new(canonical.to_owned(), places);
+        let mut statements = Vec::new();
+        let mut start = 0;
+        for piece in canonical.split(';') {
+            let from = start + (piece.len() - piece.trim_start().len());
+            if !piece.trim().is_empty() {
+                statements.push(all.slice(from..from + piece.trim().len()));
+            }
+            start += piece.len() + 1;
+        }
+        statements
     }
 
     /// A text whose tokens stand nowhere in the client's.
     pub(super) fn of(text: String) -> Self {
-        Self { text, places: Vec::new(), characters: OnceLock::new() }
+        Self::new(text, Vec::new())
     }
 
     /// A piece of it.
     pub(super) fn slice(&self, range: Range<usize>) -> Self {
-        let within = self.places.iter().filter(|(at, _)| range.contains(at));
-        Self {
-            text: self.text.get(range.clone()).unwrap_or_default().to_owned(),
-            places: within.map(|(at, bytes)| (at - range.start, bytes.clone())).collect(),
-            characters: OnceLock::new(),
-        }
+        // In order: a text of many statements is not gone through for each of them.
+        let first = self.places.partition_point(|(at, _)| *at < range.start);
+        let within = self.places.iter().skip(first).take_while(|(at, _)| *at < range.end);
+        let places = within.map(|(at, bytes)| (at - range.start, bytes.clone())).collect();
+        Self::new(self.text.get(range).unwrap_or_default().to_owned(), places)
     }
 
     /// With pieces replaced, in order. What is put in stands nowhere in the client's text.
@@ -61,7 +72,7 @@ impl Source {
             text.push_str(instead);
             done = start + length;
         }
-        Self { text, places, characters: OnceLock::new() }
+        Self::new(text, places)
     }
 
     /// Where the token at a place that the parser tells begins.
@@ -71,11 +82,12 @@ impl Source {
         if span.start.line != 1 {
             return None;
         }
-        let characters = self.characters.get_or_init(|| match self.text.is_ascii() {
-            true => Vec::new(),
-            false => self.text.char_indices().map(|(at, _)| at).collect(),
-        });
-        if characters.is_empty() { Some(column) } else { characters.get(column).copied() }
+        if self.marks.is_empty() {
+            return Some(column);
+        }
+        let mark = *self.marks.get(column / STRIDE)?;
+        let rest = self.text.get(mark..)?.char_indices();
+        rest.map(|(at, _)| mark + at).nth(column % STRIDE)
     }
 
     /// The client's bytes of the token that begins at `offset`.
@@ -90,6 +102,16 @@ mod tests {
     use super::*;
     use crate::lift::{Keep, Lexis, lift};
     use crate::{Dialect, Settings};
+
+    #[test]
+    fn columns_are_found_behind_any_number_of_characters() {
+        use sqlparser::tokenizer::Location;
+        let source = Source::of(format!("{}x", "aé".repeat(1_000)));
+        for (column, offset) in [(1, 0), (2, 1), (3, 3), (513, 768), (2_001, 3_000)] {
+            let at = Location { line: 1, column };
+            assert_eq!(source.offset(Span::new(at, at)), Some(offset), "{column}");
+        }
+    }
 
     #[test]
     fn every_token_finds_its_way_back() {

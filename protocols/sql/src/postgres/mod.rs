@@ -3,17 +3,23 @@
 mod changes;
 mod definitions;
 mod expressions;
+mod kinds;
 mod moves;
 mod names;
 mod own_names;
+mod projection;
 mod queries;
 mod renames;
 mod sessions;
 mod statements;
+mod substitute;
+mod tree;
+mod walk;
+mod wire;
 
 use crate::analyser::{Parsed, complete};
 use crate::ir::Query;
-use crate::lineage::Tracer;
+use crate::lineage::{Finished, Tracer};
 use crate::sequence::Sequence;
 use crate::{Catalog, Dialect, Settings};
 use queries::Lower;
@@ -21,6 +27,21 @@ use queries::Lower;
 /// What a text does.
 pub(crate) fn analyse(text: &str, catalog: &Catalog, settings: &Settings) -> Result<Parsed, String> {
     let mut parsed = Parsed { parts: Vec::new(), unknown_relations: Vec::new() };
+    for (finished, _) in read(text, catalog, settings)? {
+        complete(finished, catalog, &mut parsed);
+    }
+    Ok(parsed)
+}
+
+/// Where a statement names what it names.
+struct Located {
+    places: Vec<walk::Place>,
+    qualified: Vec<walk::Qualified>,
+}
+
+/// Every statement of a text.
+fn read(text: &str, catalog: &Catalog, settings: &Settings) -> Result<Vec<(Finished, Located)>, String> {
+    let mut read = Vec::new();
     let (mut sequence, mut path) = (Sequence::default(), None);
     let mut names = own_names::OwnNames::default();
     for statement in parse(text)? {
@@ -28,17 +49,53 @@ pub(crate) fn analyse(text: &str, catalog: &Catalog, settings: &Settings) -> Res
         if let Some(path) = &path {
             Vec::clone_from(&mut tracer.path, path);
         }
-        let used = names.used(&statement, &mut tracer);
-        let ended = used.unwrap_or_else(|| statements::statement(&statement, &mut tracer));
         let along = tracer.path.clone();
-        let mut finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
+        let (mut finished, located) = match names.used(&statement, &mut tracer) {
+            // What runs is the query behind the name, which stands elsewhere in the text: it is judged by its lineage.
+            Some(ended) => {
+                let finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
+                (finished, Located { places: Vec::new(), qualified: Vec::new() })
+            }
+            None => finish(&statement, tracer),
+        };
         sequence.unsettle(&mut finished.part, catalog);
         path = sequence.note(moves::moved(&statement, &finished.part)).or(path);
         names.note(statement, &finished.part, &along);
-        complete(finished, catalog, &mut parsed);
+        read.push((finished, located));
     }
-    Ok(parsed)
+    Ok(read)
 }
+
+/// What one statement does: its lineage, and what the walk over its whole tree has found.
+fn finish(statement: &pg_query::Node, mut tracer: Tracer<'_>) -> (Finished, Located) {
+    let ended = statements::statement(statement, &mut tracer);
+    let walked = walk::walk(statement, &tracer);
+    let mut finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
+    let mut uses = walked.uses;
+    for what in &finished.beyond {
+        if !uses.beyond.contains(what) {
+            uses.beyond.push(what.clone());
+        }
+    }
+    for source in &walked.sources {
+        if finished.part.tables.iter().any(|used| used.table == source.table) {
+            continue;
+        }
+        let access = match source.placement {
+            model::Placement::Named => model::Access::Define,
+            model::Placement::Target => model::Access::Write,
+            model::Placement::From | model::Placement::Fixed(_) => model::Access::Read,
+        };
+        let table = source.table.clone();
+        finished.part.tables.push(model::TableUse { table, access, reach: model::Reach::Direct });
+    }
+    finished.part.sources = walked.sources;
+    finished.part.uses = Some(uses);
+    (finished, Located { places: walked.places, qualified: walked.qualified })
+}
+
+pub use substitute::Substituted;
+pub(crate) use substitute::substitute;
 
 /// The query of a view's definition.
 pub(crate) fn view_query(definition: &str) -> Result<Query, String> {
@@ -107,12 +164,41 @@ pub(crate) fn session_statements(sql: &[u8]) -> Vec<SessionStatement> {
     nodes.into_iter().filter_map(change).collect()
 }
 
+/// What a text, one statement, does to a name that the session keeps, in the server's own form of the name: folded, its escapes
+/// resolved, cut to the server's length.
+pub(crate) fn session_name(sql: &[u8]) -> Option<crate::SessionName> {
+    use crate::SessionName;
+    use pg_query::NodeEnum;
+    let lexis = crate::lift::Lexis::new(Dialect::Postgres, &Settings::default());
+    let lifted = crate::lift::lift(sql, lexis, crate::lift::Keep::Nothing);
+    if lifted.refused.is_some() || lifted.nesting > 100 {
+        return None;
+    }
+    let text: String = match std::str::from_utf8(sql) {
+        Ok(text) => text.to_owned(),
+        Err(_) => sql.iter().map(|byte| char::from(*byte)).collect(),
+    };
+    let mut statements = parse(&text).ok()?;
+    let node = statements.pop().filter(|_| statements.is_empty())?;
+    let named = match node.node? {
+        NodeEnum::PrepareStmt(prepare) => SessionName::Prepares(prepare.name),
+        NodeEnum::DeclareCursorStmt(declare) => SessionName::Declares(declare.portalname),
+        NodeEnum::ExecuteStmt(execute) => SessionName::Executes(execute.name),
+        NodeEnum::FetchStmt(fetch) if fetch.ismove => SessionName::Moves(fetch.portalname),
+        NodeEnum::FetchStmt(fetch) => SessionName::Fetches(fetch.portalname),
+        NodeEnum::ClosePortalStmt(close) if !close.portalname.is_empty() => SessionName::Closes(close.portalname),
+        NodeEnum::DeallocateStmt(deallocate) if !deallocate.name.is_empty() => {
+            SessionName::Deallocates(deallocate.name)
+        }
+        _ => return None,
+    };
+    Some(named)
+}
+
 /// What a kept statement does when it runs.
 pub(crate) fn analyse_kept(kept: &Kept, catalog: &Catalog, settings: &Settings) -> Parsed {
     let mut parsed = Parsed { parts: Vec::new(), unknown_relations: Vec::new() };
-    let mut tracer = Tracer::new(Dialect::Postgres, catalog, settings);
-    let ended = statements::statement(&kept.0, &mut tracer);
-    let finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
+    let (finished, _) = finish(&kept.0, Tracer::new(Dialect::Postgres, catalog, settings));
     complete(finished, catalog, &mut parsed);
     parsed
 }

@@ -14,10 +14,12 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
         // What is prepared or declared here runs later: it is judged now, as if it ran, and returns nothing yet.
         NodeEnum::PrepareStmt(prepare) => {
             let inner = prepare.query.as_deref().map(|node| any_statement(node, tracer));
+            notes_unread(inner.as_ref(), tracer);
             Ended { outputs: Outputs::None, ..described(inner) }
         }
         NodeEnum::DeclareCursorStmt(declare) => {
             let inner = declare.query.as_deref().map(|node| query(node, Verb::Select, tracer));
+            notes_unread(inner.as_ref(), tracer);
             Ended { outputs: Outputs::None, ..described(inner) }
         }
         NodeEnum::ExecuteStmt(execute) => {
@@ -50,6 +52,21 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
             Ended::quiet(Verb::Session)
         }
         _ => Ended::quiet(Verb::Session),
+    }
+}
+
+/// What could not be worked out of rows that come later must be known now: it decides where they are masked.
+fn notes_unread(inner: Option<&Ended>, tracer: &mut Tracer<'_>) {
+    match inner.map(|ended| &ended.outputs) {
+        Some(Outputs::Unknown(why)) => tracer.draft.unread(why),
+        Some(Outputs::Known(columns)) => {
+            for column in columns {
+                if let model::Lineage::Unknown(why) = &column.lineage {
+                    tracer.draft.unread(why);
+                }
+            }
+        }
+        Some(Outputs::None) | None => {}
     }
 }
 

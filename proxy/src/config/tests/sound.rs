@@ -137,7 +137,7 @@ fn a_file_is_loaded_with_paths_relative_to_it() {
 fn what_is_risky_but_allowed_is_a_warning() {
     let folder = Folder::new();
     folder.write("ehr.password", SECRETS[1], 0o644);
-    folder.write("server.key", &std::fs::read_to_string(folder.path().join("server.key")).unwrap(), 0o640);
+    folder.write("server.key", &std::fs::read_to_string(folder.path().join("server.key")).unwrap(), 0o644);
     for (from, to, words) in [
         ("{ env = \"EHR_PASSWORD\" }", "{ file = \"ehr.password\" }", "ehr.password can be read by others (mode 644)"),
         ("tls = \"verify-full\"\nca = \"ca.crt\"", "tls = \"require\"", "does not check who answers"),
@@ -148,7 +148,7 @@ fn what_is_risky_but_allowed_is_a_warning() {
             "[[issuers]]\nissuer = \"http://localhost:1\"\naudience = [\"x\"]\n[policies]",
             "holds for every issuer",
         ),
-        ("[store]", "[store]", "server.key can be read by others (mode 640)"),
+        ("[store]", "[store]", "server.key can be read by others (mode 644)"),
     ] {
         let warnings = folder.with(from, to).unwrap().warnings;
         assert!(warnings.iter().any(|warning| warning.what.contains(words)), "expected {words:?} in {warnings:?}");

@@ -24,6 +24,7 @@ const POLICY: &str = r#"
 name = "ssn"
 columns = ["*.*.people.ssn"]
 with = "redact"
+unless = [{ groups = ["clinicians"] }]
 
 [[deny]]
 name = "no secrets"
@@ -78,6 +79,11 @@ async fn pair() -> (TcpStream, TcpStream) {
 
 impl Bench {
     async fn new() -> Self {
+        Self::of("agents").await
+    }
+
+    /// A session of somebody in a group.
+    async fn of(group: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = evidence::LogKey::generate("test.example/log").unwrap();
         let source = SigningKeySource::Text { text: key.to_text(), origin: "test".to_owned() };
@@ -106,7 +112,8 @@ impl Bench {
             options: wire::Options::default(),
         };
         let datasource: Arc<dyn Datasource> = Arc::new(People(spec));
-        let info = session_info();
+        let mut info = session_info();
+        info.identity.groups = vec![group.to_owned()];
         recorder.session_opened(&info, policies.current().version()).unwrap();
         let (stop, stopped) = oneshot::channel();
         let parts = Parts {
@@ -213,6 +220,14 @@ fn session_info() -> SessionInfo {
     }
 }
 
+/// Whether any file below a folder contains a text.
+fn holds(folder: &std::path::Path, needle: &str) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() { holds(&path, needle) } else { contains(&std::fs::read(&path).unwrap(), needle) }
+    })
+}
+
 fn contains(haystack: &[u8], needle: &str) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle.as_bytes())
 }
@@ -232,6 +247,36 @@ async fn a_protected_column_is_masked_and_its_raw_value_is_nowhere() {
     let (reason, stored) = bench.stored().await;
     assert_eq!(reason, "client terminated");
     assert!(!contains(&stored, "CANARY"), "a raw protected value was written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_exempt_sees_the_value_and_the_record_holds_the_mask_and_says_so() {
+    // Proven to be the column, and only announced as it.
+    for question in ["Q ssn", "Q id"] {
+        let mut bench = Bench::of("clinicians").await;
+        bench.client_says(question).await;
+        bench.upstream_gets().await;
+        for line in ["C ssn", "R CANARY-900-12-3456", "D"] {
+            bench.upstream_says(line).await;
+        }
+        assert_eq!(bench.client_gets().await, "C ssn");
+        assert_eq!(bench.client_gets().await, "R CANARY-900-12-3456", "{question}");
+        assert_eq!(bench.client_gets().await, "D");
+        bench.client_says("X").await;
+        let folder = bench.folder.path().join("audit");
+        bench.relay.await.unwrap();
+        bench.recorder.clone().seal_now().unwrap();
+        let reader = evidence::Reader::open(&folder, None).unwrap();
+        let statement = reader.statements(&evidence::Filter::default(), 1).unwrap().0.remove(0);
+        let column = &statement["result_columns"][0];
+        assert_eq!((&column["mask"], &column["shown"]), (&"redact".into(), &"raw".into()), "{statement}");
+        assert_eq!(column["classification"], "exempt");
+        assert_eq!(statement["user_id"], "agent");
+        let rows = reader.rows(statement["session_id"].as_str().unwrap(), 1, 0..10).unwrap();
+        assert_eq!(rows[0].values, [Some("***".to_owned())], "{question}");
+        bench.recorder.close().unwrap();
+        assert!(!holds(&folder, "CANARY"), "{question}: a raw protected value was written");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,206 @@
+//! What stands in for a relation whose columns are protected: a subquery over it that shows masks.
+//!
+//! Every name in it comes from the catalog, quoted and qualified, and every function and operator is `pg_catalog`'s by name,
+//! so nothing that a session sets or makes decides what it means. No expression in it fails on any value. It is written in
+//! ASCII, whatever the client's encoding.
+
+use model::{MaskSpec, SourceColumn, SourceMask, SourceUse};
+use std::fmt::Write as _;
+
+/// The three-digit ZIP areas of 20,000 people or fewer (45 CFR 164.514(b)), as [`MaskSpec::Zip3`] has them on the wire.
+const SMALL_AREAS: &str = "{036,059,063,102,203,556,692,790,821,823,830,831,878,879,884,890,893}";
+
+/// The subquery, in parentheses and without an alias. `sample` is a TABLESAMPLE clause of the text.
+pub(super) fn projection(source: &SourceUse, mask: &SourceMask, only: bool, sample: &str) -> Result<String, String> {
+    let table = &source.table;
+    let masked = mask.columns.iter().map(|(name, mask)| (name.as_str(), mask.as_ref()));
+    if !source.columns.iter().map(|column| column.name.as_str()).eq(masked.clone().map(|(name, _)| name)) {
+        return Err(format!("the columns of {table} have changed: send the statement again"));
+    }
+    let mut text = String::from("(SELECT ");
+    for (index, (column, (_, mask))) in source.columns.iter().zip(masked).enumerate() {
+        let own = format!("{}.{}", quoted(&table.table), quoted(&column.name));
+        let separator = if index == 0 { "" } else { ", " };
+        let _ = match mask {
+            None | Some(MaskSpec::Keep) => write!(text, "{separator}{own}"),
+            Some(mask) => write!(text, "{separator}{} AS {}", masked_as(mask, column, &own), quoted(&column.name)),
+        };
+    }
+    let only = if only { "ONLY " } else { "" };
+    let sample = if sample.is_empty() { String::new() } else { format!(" {sample}") };
+    let _ = write!(text, " FROM {only}{}.{}{sample})", quoted(&table.schema), quoted(&table.table));
+    Ok(text)
+}
+
+/// A name in quotes, in ASCII.
+pub(super) fn quoted(name: &str) -> String {
+    if name.is_ascii() {
+        return format!("\"{}\"", name.replace('"', "\"\""));
+    }
+    let mut text = String::from("U&\"");
+    for c in name.chars() {
+        let _ = match c {
+            '"' => write!(text, "\"\""),
+            '\\' => write!(text, "\\\\"),
+            c if c.is_ascii() => write!(text, "{c}"),
+            c => write!(text, "\\+{:06X}", u32::from(c)),
+        };
+    }
+    text.push('"');
+    text
+}
+
+fn masked_as(mask: &MaskSpec, column: &SourceColumn, own: &str) -> String {
+    let family = Family::of(&column.type_name);
+    let declared = declared(&column.type_name);
+    let expression = match (mask, &family) {
+        (MaskSpec::Null, _) => "NULL".to_owned(),
+        (MaskSpec::Year, Family::Date) => year(own, "make_date(", ", 1, 1)"),
+        (MaskSpec::Year, Family::Timestamp) => year(own, "make_timestamp(", ", 1, 1, 0, 0, 0)"),
+        (MaskSpec::Year, Family::TimestampTz) => year(own, "make_timestamptz(", ", 1, 1, 0, 0, 0)"),
+        (MaskSpec::Zip3, Family::Text) => zip3(own),
+        (MaskSpec::Partial { keep }, Family::Text) => partial(own, *keep),
+        _ => family.constant(column).to_owned(),
+    };
+    format!("CAST({expression} AS {declared})")
+}
+
+/// The first of January of the year; years of birth of people over 89 are one.
+fn year(own: &str, make: &str, rest: &str) -> String {
+    let year = format!("CAST(pg_catalog.date_part('year', {own}) AS pg_catalog.int4)");
+    let oldest = "(CAST(pg_catalog.date_part('year', CURRENT_DATE) AS pg_catalog.int4) OPERATOR(pg_catalog.-) 90)";
+    format!(
+        "CASE WHEN {own} IS NULL THEN NULL WHEN NOT pg_catalog.isfinite({own}) THEN {own} \
+         WHEN {year} OPERATOR(pg_catalog.<=) {oldest} THEN pg_catalog.{make}{oldest}{rest} \
+         ELSE pg_catalog.{make}{year}{rest} END"
+    )
+}
+
+fn zip3(own: &str) -> String {
+    let text = format!("pg_catalog.btrim(CAST({own} AS pg_catalog.text))");
+    let area = format!("pg_catalog.\"left\"({text}, 3)");
+    format!(
+        "CASE WHEN {own} IS NULL THEN NULL \
+         WHEN {text} OPERATOR(pg_catalog.~) '^([0-9]{{5}}(-[0-9]{{0,4}})?|[0-9]{{9}}-?)$' \
+         THEN CASE WHEN {area} OPERATOR(pg_catalog.=) ANY (CAST('{SMALL_AREAS}' AS pg_catalog.text[])) \
+         THEN '000' ELSE {area} END ELSE '***' END"
+    )
+}
+
+fn partial(own: &str, keep: u32) -> String {
+    let keep = keep.min(1_000);
+    let text = format!("CAST({own} AS pg_catalog.text)");
+    let covered = |text: &str| format!("pg_catalog.regexp_replace({text}, '[[:alnum:]]|[^\\x01-\\x7f]', '*', 'g')");
+    let length = format!("pg_catalog.length({text})");
+    let head = format!("pg_catalog.\"left\"({text}, {length} OPERATOR(pg_catalog.-) {keep})");
+    format!(
+        "CASE WHEN {own} IS NULL THEN NULL WHEN {length} OPERATOR(pg_catalog.<=) {keep} THEN {} \
+         ELSE pg_catalog.concat({}, pg_catalog.\"right\"({text}, {keep})) END",
+        covered(&text),
+        covered(&head)
+    )
+}
+
+/// What kind of values a type has, by the name that the catalog gives it.
+enum Family {
+    Text,
+    Number,
+    Bool,
+    Date,
+    Timestamp,
+    TimestampTz,
+    Fixed(&'static str),
+    /// A type of which no value is known but NULL.
+    Unknown,
+}
+
+impl Family {
+    fn of(type_name: &str) -> Self {
+        if type_name.ends_with("[]") {
+            return Self::Fixed("'{}'");
+        }
+        let base = type_name.split('(').next().unwrap_or_default().trim();
+        let zoned = type_name.ends_with("with time zone");
+        match base {
+            "text" | "character varying" | "character" | "bpchar" | "name" => Self::Text,
+            "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" | "oid" => Self::Number,
+            "boolean" => Self::Bool,
+            "date" => Self::Date,
+            _ if base.starts_with("timestamp") && zoned => Self::TimestampTz,
+            _ if base.starts_with("timestamp") => Self::Timestamp,
+            _ if base.starts_with("time") && zoned => Self::Fixed("'00:00:00+00'"),
+            _ if base.starts_with("time") => Self::Fixed("'00:00:00'"),
+            _ if base.starts_with("interval") => Self::Fixed("'00:00:00'"),
+            "uuid" => Self::Fixed("'00000000-0000-4000-8000-000000000000'"),
+            "json" | "jsonb" => Self::Fixed("'{}'"),
+            "bytea" => Self::Fixed("'\\x'"),
+            "inet" => Self::Fixed("'0.0.0.0'"),
+            "cidr" => Self::Fixed("'0.0.0.0/32'"),
+            "macaddr" => Self::Fixed("'00:00:00:00:00:00'"),
+            "macaddr8" => Self::Fixed("'00:00:00:00:00:00:00:00'"),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The constant that masks on the wire have for such a type.
+    fn constant(&self, column: &SourceColumn) -> &'static str {
+        match self {
+            Self::Text => "'***'",
+            Self::Number => "0",
+            Self::Bool => "false",
+            // As on the wire: NULL where the column may hold it.
+            Self::Date | Self::Timestamp | Self::TimestampTz if column.nullable => "NULL",
+            Self::Date => "'0001-01-01'",
+            Self::Timestamp => "'0001-01-01 00:00:00'",
+            Self::TimestampTz => "'0001-01-01 00:00:00+00'",
+            Self::Fixed(constant) => constant,
+            Self::Unknown => "NULL",
+        }
+    }
+}
+
+/// A type as the catalog names it, qualified: `text` alone might mean one that the session made. Names of SQL's own
+/// (`integer`, `character varying(20)`) are grammar and mean nothing else.
+fn declared(type_name: &str) -> String {
+    let end = match type_name.strip_prefix('"') {
+        // A quoted name ends at its quote, whatever stands within; a doubled quote is part of it.
+        Some(rest) => {
+            let closing = rest.replace("\"\"", "__").find('"');
+            closing.map(|at| at + 2)
+        }
+        None => type_name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_'),
+    };
+    let base = end.map_or(type_name, |at| type_name.get(..at).unwrap_or_default());
+    let grammar = ["integer", "bigint", "smallint", "real", "numeric", "boolean", "bit", "character", "double", "time"];
+    let is_grammar = grammar.contains(&base) || base.starts_with("timestamp") || base == "interval";
+    let qualified = type_name.get(base.len()..).is_some_and(|rest| rest.starts_with('.'));
+    if is_grammar || qualified || base.is_empty() { type_name.to_owned() } else { format!("pg_catalog.{type_name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_mean_what_the_catalog_means() {
+        for (name, expected) in [
+            ("text", "pg_catalog.text"),
+            ("text[]", "pg_catalog.text[]"),
+            ("character varying(20)", "character varying(20)"),
+            ("timestamp(3) with time zone", "timestamp(3) with time zone"),
+            ("\"char\"", "pg_catalog.\"char\""),
+            ("public.citext", "public.citext"),
+            ("\"My Schema\".mood", "\"My Schema\".mood"),
+            ("\"a\"\"b\".mood", "\"a\"\"b\".mood"),
+            ("date", "pg_catalog.date"),
+        ] {
+            assert_eq!(declared(name), expected);
+        }
+    }
+
+    #[test]
+    fn names_are_quoted_in_ascii() {
+        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+        assert_eq!(quoted("Größe\\"), "U&\"Gr\\+0000F6\\+0000DFe\\\\\"");
+    }
+}
