@@ -80,7 +80,15 @@ impl Server {
 
     fn client(&self) -> Command {
         let mut command = Command::new("mariadb");
-        command.args(["--no-defaults", "-uroot", "--batch", "--force", "-N", "--default-character-set=utf8mb4"]);
+        command.args([
+            "--no-defaults",
+            "--skip-ssl",
+            "-uroot",
+            "--batch",
+            "--force",
+            "-N",
+            "--default-character-set=utf8mb4",
+        ]);
         command.arg(format!("--socket={}", self.folder.path().join("s").display()));
         command
     }

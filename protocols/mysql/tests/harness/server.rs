@@ -67,7 +67,7 @@ impl Server {
     /// Runs `sql` over the socket.
     pub fn cli(&self, user: &str, sql: &str) -> std::process::Output {
         Command::new("mariadb")
-            .args(["--no-defaults", "--batch", "--default-character-set=utf8mb4", "-u", user, "-e", sql])
+            .args(["--no-defaults", "--skip-ssl", "--batch", "--default-character-set=utf8mb4", "-u", user, "-e", sql])
             .arg(format!("--socket={}", self.home.path().join("s.sock").display()))
             .output()
             .expect("the mariadb client is needed (Debian: mariadb-client)")
