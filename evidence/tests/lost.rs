@@ -1,6 +1,6 @@
 //! A store that vanishes, is exchanged or turned back is never replaced by a new one, and nothing is taken without it.
 // A test reports by panicking, in its helpers too.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
 

@@ -96,6 +96,13 @@ fn word(token: Option<&(Token, usize)>) -> &str {
     }
 }
 
+fn identifier(token: Option<&(Token, usize)>) -> Option<String> {
+    match token {
+        Some((Token::Word(name) | Token::Quoted(name), _)) => Some(name.clone()),
+        _ => None,
+    }
+}
+
 fn statement(sql: &[u8]) -> Option<Vec<(Token, usize)>> {
     let mut found = tokens(sql).ok()?;
     while matches!(found.last(), Some((Token::Sign(b';'), _))) {

@@ -1,6 +1,8 @@
 //! Hostile texts: `testdata/hostile` through the analysis, on a stack as small as a worker's. Each is read, or refused with
 //! the bound that it exceeds; none overflows a stack, and none takes more memory than its budget.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
+
 mod hospital;
 #[path = "../../../testdata/hostile/texts.rs"]
 mod texts;

@@ -20,8 +20,8 @@ impl Tracer<'_> {
             let taint = worked_out.get(index).map(|column| &column.taint);
             let mut same = BTreeSet::from([itself.clone()]);
             let mut computed_from = BTreeSet::new();
-            match taint {
-                Some(taint) => match &taint.bare {
+            if let Some(taint) = taint {
+                match &taint.bare {
                     Some(base) => {
                         let base = ColumnRef::clone(base);
                         same.extend(shown.iter().filter(|(from, _)| *from == base).map(|(_, view)| view.clone()));
@@ -29,8 +29,7 @@ impl Tracer<'_> {
                     }
                     None if stored => computed_from.extend(taint.columns()),
                     None => {}
-                },
-                None => {}
+                }
             }
             let kin: Vec<ColumnRef> = same.iter().flat_map(|column| self.catalog.kin(column)).collect();
             same.extend(kin);

@@ -31,16 +31,9 @@ impl Source {
     pub(super) fn statements(canonical: &str, places: &[Place]) -> Vec<Self> {
         let places = places.iter().map(|place| (place.key, place.start..place.end)).collect();
         let all = Self::new(canonical.to_owned(), places);
-        let mut statements = Vec::new();
-        let mut start = 0;
-        for piece in canonical.split(';') {
-            let from = start + (piece.len() - piece.trim_start().len());
-            if !piece.trim().is_empty() {
-                statements.push(all.slice(from..from + piece.trim().len()));
-            }
-            start += piece.len() + 1;
-        }
-        statements
+        let place = |piece: &str| piece.as_ptr().addr().saturating_sub(canonical.as_ptr().addr());
+        let pieces = super::bodies::split(canonical);
+        pieces.into_iter().map(|piece| all.slice(place(piece)..place(piece) + piece.len())).collect()
     }
 
     /// A text whose tokens stand nowhere in the client's.

@@ -7,9 +7,6 @@
 use model::{MaskSpec, SourceColumn, SourceMask, SourceUse};
 use std::fmt::Write as _;
 
-/// The three-digit ZIP areas of 20,000 people or fewer (45 CFR 164.514(b)), as [`MaskSpec::Zip3`] has them on the wire.
-const SMALL_AREAS: &str = "{036,059,063,102,203,556,692,790,821,823,830,831,878,879,884,890,893}";
-
 /// The subquery, in parentheses and without an alias. `sample` is a TABLESAMPLE clause of the text.
 pub(super) fn projection(source: &SourceUse, mask: &SourceMask, only: bool, sample: &str) -> Result<String, String> {
     let table = &source.table;
@@ -58,8 +55,8 @@ fn masked_as(mask: &MaskSpec, column: &SourceColumn, own: &str) -> String {
         (MaskSpec::Year, Family::Date) => year(own, "make_date(", ", 1, 1)"),
         (MaskSpec::Year, Family::Timestamp) => year(own, "make_timestamp(", ", 1, 1, 0, 0, 0)"),
         (MaskSpec::Year, Family::TimestampTz) => year(own, "make_timestamptz(", ", 1, 1, 0, 0, 0)"),
-        (MaskSpec::Zip3, Family::Text) => zip3(own),
         (MaskSpec::Partial { keep }, Family::Text) => partial(own, *keep),
+        // ZIP codes too: which areas are small is configuration, and the configuration does not reach SQL.
         _ => family.constant(column).to_owned(),
     };
     format!("CAST({expression} AS {declared})")
@@ -73,17 +70,6 @@ fn year(own: &str, make: &str, rest: &str) -> String {
         "CASE WHEN {own} IS NULL THEN NULL WHEN NOT pg_catalog.isfinite({own}) THEN {own} \
          WHEN {year} OPERATOR(pg_catalog.<=) {oldest} THEN pg_catalog.{make}{oldest}{rest} \
          ELSE pg_catalog.{make}{year}{rest} END"
-    )
-}
-
-fn zip3(own: &str) -> String {
-    let text = format!("pg_catalog.btrim(CAST({own} AS pg_catalog.text))");
-    let area = format!("pg_catalog.\"left\"({text}, 3)");
-    format!(
-        "CASE WHEN {own} IS NULL THEN NULL \
-         WHEN {text} OPERATOR(pg_catalog.~) '^([0-9]{{5}}(-[0-9]{{0,4}})?|[0-9]{{9}}-?)$' \
-         THEN CASE WHEN {area} OPERATOR(pg_catalog.=) ANY (CAST('{SMALL_AREAS}' AS pg_catalog.text[])) \
-         THEN '000' ELSE {area} END ELSE '***' END"
     )
 }
 

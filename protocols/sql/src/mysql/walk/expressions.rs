@@ -30,15 +30,11 @@ impl Walk<'_> {
                         self.join(left, right);
                         return Ok(());
                     }
-                    (Some(idents), None) if equals => {
-                        if self.looked_up(idents, std::slice::from_ref(&**right)) {
-                            return Ok(());
-                        }
+                    (Some(idents), None) if equals && self.looked_up(idents, std::slice::from_ref(&**right)) => {
+                        return Ok(());
                     }
-                    (None, Some(idents)) if equals => {
-                        if self.looked_up(idents, std::slice::from_ref(&**left)) {
-                            return Ok(());
-                        }
+                    (None, Some(idents)) if equals && self.looked_up(idents, std::slice::from_ref(&**left)) => {
+                        return Ok(());
                     }
                     _ => {}
                 }
