@@ -538,7 +538,7 @@ class Walk:
                 own = (
                     parts == ["store.json"] or parts[0] == "log"
                     or (whole and (
-                        parts == ["lock"] or (inside == ["journal"] and stem and end == "wal")
+                        (not inside and file in ("lock", "approvals.redb", "webhooks.redb", "credentials.redb")) or (inside == ["journal"] and stem and end == "wal")
                         or (inside == ["inbox"] and stem and end in ("request", "answer", "unreadable"))
                         or (inside[:1] not in (["segments"], *([table] for table in TABLES)) and re.fullmatch(r"\..*\.draft", file))
                     ))

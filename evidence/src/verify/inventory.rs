@@ -77,7 +77,8 @@ fn is_own(parts: &[&str], whole: bool) -> bool {
     };
     match parts {
         ["store.json"] => true,
-        ["lock"] => whole,
+        // What the proxy keeps beside its record: requests for approval, messages about them, exchanged credentials.
+        ["lock" | "approvals.redb" | "webhooks.redb" | "credentials.redb"] => whole,
         ["journal", name] => whole && (ends(name, &["wal"]) || is_draft(name)),
         ["inbox", name] => whole && (ends(name, &["request", "answer", "unreadable"]) || is_draft(name)),
         [name] | ["log", .., name] => whole && is_draft(name),

@@ -53,13 +53,17 @@ const NOT_ABOUT_SSN: [&str; 5] = [
     "SELECT \"ssn\" FROM patients",
 ];
 
+/// MariaDB takes version comments of 5.7.0 and later MySQLs for comments.
+const MYSQLS_OWN: &str = "SELECT zip /*!50701 ,ssn */ FROM patients";
+
 fn run(dialect: Dialect, attacks: &str) {
     let mut missed = Vec::new();
     let mut count = 0;
     for attack in attacks.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         count += 1;
         let caught = attack.split(";;").any(|statement| is_caught(&facts(dialect, statement.trim())));
-        if caught == NOT_ABOUT_SSN.contains(&attack) {
+        let harmless = NOT_ABOUT_SSN.contains(&attack) || (dialect == Dialect::MariaDb && attack == MYSQLS_OWN);
+        if caught == harmless {
             missed.push(format!("{attack}\n    {}", summary(&facts(dialect, &attack.replace(";;", ";")))));
         }
     }

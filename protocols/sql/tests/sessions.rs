@@ -54,7 +54,7 @@ fn a_name_that_is_being_redefined_is_forgotten_at_once() {
     // Within one text the name may change on the way.
     talk.run("PREPARE q AS SELECT zip FROM patients");
     let judged = talk.judge("DEALLOCATE q; PREPARE q AS SELECT ssn FROM patients; EXECUTE q");
-    assert!(judged.contains("opaque prepared statement q"), "{judged}");
+    assert!(judged.ends_with("select ssn=patients.ssn"), "{judged}");
 }
 
 #[test]
