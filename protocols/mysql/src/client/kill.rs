@@ -216,9 +216,9 @@ mod tests {
 
     #[test]
     fn the_number_of_the_greeting_becomes_the_upstreams() {
-        let text = |sql: &str| renumbered(sql.as_bytes(), 2_147_483_653, 17).map(|sql| String::from_utf8(sql).unwrap());
-        assert_eq!(text("KILL QUERY 2147483653"), Some("KILL QUERY 17".to_owned()));
-        assert_eq!(text(" kill 2147483653 ; "), Some(" kill 17 ; ".to_owned()));
+        let text = |sql: &str| renumbered(sql.as_bytes(), 1_073_741_829, 17).map(|sql| String::from_utf8(sql).unwrap());
+        assert_eq!(text("KILL QUERY 1073741829"), Some("KILL QUERY 17".to_owned()));
+        assert_eq!(text(" kill 1073741829 ; "), Some(" kill 17 ; ".to_owned()));
         assert_eq!(renumbered(b"KILL 17", 17, 17), None);
     }
 

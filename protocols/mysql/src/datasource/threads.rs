@@ -2,15 +2,16 @@
 //!
 //! A client is greeted before anybody has dialled its upstream, so the number that the greeting tells it is one of ours.
 //! `CONNECTION_ID()` tells it the upstream's. Both name the same session: [`MysqlDatasource::thread_of`] leads from either to
-//! the upstream's. Ours lie in the upper half of the numbers, where no server's counter comes.
+//! the upstream's. Ours lie above a billion, where no server's counter comes, and are no negative numbers to
+//! clients that count in 32 bits with a sign (Connector/J shows them in its errors).
 
 use super::{MysqlDatasource, lock};
 use model::Identity;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Our own numbers begin here.
-const OURS: u32 = 1 << 31;
+/// Our own numbers begin here, and there are as many of them.
+const OURS: u32 = 1 << 30;
 
 /// Whose connection a thread of the upstream is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl Drop for Thread {
     fn drop(&mut self) {
         let mut threads = lock(&self.datasource.shared.threads);
         threads.owners.remove(&self.number);
-        // Another session may have been told the number since, after four billion divided by two of them.
+        // Another session may have been told the number since, after a billion of them.
         if threads.told.get(&self.told) == Some(&self.number) {
             threads.told.remove(&self.told);
         }
@@ -55,7 +56,7 @@ impl Drop for Thread {
 /// A number for a greeting.
 pub(crate) fn told() -> u32 {
     static LAST: AtomicU32 = AtomicU32::new(0);
-    OURS | LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    OURS | (LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1) % OURS)
 }
 
 impl MysqlDatasource {

@@ -76,7 +76,7 @@ fn session(capabilities: Capabilities) -> Session {
         token_id: None,
     });
     let parts = Parts {
-        thread: datasource.enter(7, 0x8000_0007, owner.clone()),
+        thread: datasource.enter(7, 0x4000_0007, owner.clone()),
         login_sequence: 2,
         owner,
         opened_by: Some(crate::credential::OpenedBy::credential(b"token")),
