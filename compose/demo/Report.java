@@ -5,7 +5,7 @@ import java.util.Properties;
 
 public class Report {
     static final String LIST = "SELECT p.mrn, p.full_name, p.dob, p.ssn, p.phone, p.zip, e.icd10 "
-        + "FROM patients p JOIN encounters e ON e.patient_id = p.id WHERE e.discharged::date = ? ORDER BY e.id LIMIT 5";
+        + "FROM patients p JOIN encounters e ON e.patient_id = p.id WHERE e.discharged = ? ORDER BY e.id LIMIT 5";
 
     public static void main(String[] args) throws SQLException {
         Properties options = new Properties();
@@ -16,7 +16,7 @@ public class Report {
         options.setProperty("ApplicationName", "nightly-report");
         try (Connection connection = DriverManager.getConnection("jdbc:postgresql://affidavit:6432/hospital", options);
              PreparedStatement list = connection.prepareStatement(LIST)) {
-            list.setDate(1, Date.valueOf("2025-06-30"));
+            list.setTimestamp(1, Timestamp.valueOf("2025-06-30 11:30:00"));
             ResultSet rows = list.executeQuery();
             while (rows.next()) {
                 StringBuilder line = new StringBuilder();

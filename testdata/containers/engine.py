@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -29,7 +30,7 @@ IMAGES = {
     "rust": "docker.io/library/rust:1.95-bookworm",
 }
 CONTAINERS_CONF = """[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+default_ulimits = ["nofile={files}:{files}", "nproc=1024:1024"]
 [network]
 network_backend = "netavark"
 network_config_dir = "{home}/networks"
@@ -74,7 +75,10 @@ class Engine:
         (HOME / "tmp").mkdir(parents=True, exist_ok=True)
         self.python = HOME / "venv/bin/python"
         conf = HOME / "containers.conf"
-        conf.write_text(CONTAINERS_CONF.format(home=HOME, run=self.run_root))
+        # As many open files as this machine lets us have, and more than a thousand:
+        # Affidavit lets no more sessions in than it has files for.
+        files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)
+        conf.write_text(CONTAINERS_CONF.format(home=HOME, run=self.run_root, files=files))
         storage = HOME / "storage.conf"
         self.environment = os.environ | {
             "CONTAINERS_CONF": str(conf), "CONTAINERS_STORAGE_CONF": str(storage), "BUILDAH_FORMAT": "docker",

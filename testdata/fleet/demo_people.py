@@ -10,11 +10,12 @@ from . import install
 from .idp import client_token
 from .process import Failed, free_port, wait_until
 
-RULES = """# A statement that would show every visit to an agent waits until someone from the privacy office has agreed.
+RULES = """# A statement that would show every visit to an agent, and not those of one patient or of one discharge time, waits until
+# someone from the privacy office has agreed.
 
 [[approve]]
 name = "full patient history"
-when = { tables = ["*.*.encounters"], verbs = ["select"], unfiltered = true, groups = ["ci-agents"] }
+when = { tables = ["*.*.encounters"], verbs = ["select"], unfiltered = true, filter_by = ["*.*.encounters.discharged", "*.*.encounters.patient_id"], groups = ["ci-agents"] }
 approvers = { groups = ["privacy-office"], count = 1 }
 valid_for = "30m"
 """
