@@ -7,7 +7,7 @@ use cargo_metadata::{Metadata, MetadataCommand, Package};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Folder of a crate → the workspace crates that it may import. The table of the README.
+/// Folder of a crate → the workspace crates that it may import. The table of ARCHITECTURE.md.
 const FLOORS: &[(&str, &[&str])] = &[
     ("protocols/model", &[]),
     ("protocols/wire", &["affidavit-model"]),
@@ -89,7 +89,7 @@ fn every_crate_imports_only_what_its_floor_allows() {
         let (_, allowed) = FLOORS
             .iter()
             .find(|(floor, _)| folder == *floor)
-            .unwrap_or_else(|| panic!("{folder} is a crate without a floor: give it one here and in the README"));
+            .unwrap_or_else(|| panic!("{folder} is a crate without a floor: give it one here and in ARCHITECTURE.md"));
         seen.insert(folder.to_string());
         for dependency in &package.dependencies {
             if ours.contains(&dependency.name) && dependency.kind == cargo_metadata::DependencyKind::Normal {
@@ -165,6 +165,9 @@ fn nothing_but_the_house_stands_at_top_level() {
         "testdata",
         "compose",
         "README.md",
+        "CONTRIBUTING.md",
+        "ARCHITECTURE.md",
+        "SECURITY.md",
         "LICENSE-APACHE",
         "CHANGELOG.md",
         "Makefile",
@@ -178,6 +181,22 @@ fn nothing_but_the_house_stands_at_top_level() {
         let name = entry.unwrap().file_name().to_string_lossy().to_string();
         assert!(name.starts_with('.') || allowed.contains(name.as_str()), "{name} has no place at top level");
     }
+}
+
+#[test]
+fn every_path_that_a_document_names_exists() {
+    let mut missing = Vec::new();
+    for document in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "SECURITY.md"] {
+        let text = std::fs::read_to_string(root().join(document)).unwrap();
+        // Markdown links: `](path)`, without what leads elsewhere or to a heading.
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            if !path.is_empty() && !path.contains("://") && !root().join(path).exists() {
+                missing.push(format!("{document}: {path}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]
