@@ -288,9 +288,10 @@ impl<'s, 'a> Names<'s, 'a> {
         found.into_iter().find(|own| own.source.placement == Placement::Target)
     }
 
-    /// The columns that some SELECT list or RETURNING shows as they are.
+    /// The columns that some SELECT list or RETURNING shows as they are. What DISTINCT or a set operation compares is shown too.
     fn shown(&self) -> HashSet<&model::ColumnRef> {
-        let shown = self.uses.uses.iter().filter(|used| used.context == UseContext::Output);
+        let is_shown = |used: &&ColumnUse| matches!(used.context, UseContext::Output | UseContext::Distinct);
+        let shown = self.uses.uses.iter().filter(is_shown);
         let meant = shown.flat_map(|used| self.meant(used)).filter_map(|index| self.hidden.get(index));
         meant.flat_map(|own| own.column.same.iter().chain(&own.column.computed_from)).collect()
     }

@@ -198,3 +198,14 @@ fn copies_of_masks_may_be_stored() {
     assert_eq!(verdict.decision, Decision::Allow);
     assert!(matches!(verdict.class, Class::AtSource(_)));
 }
+
+#[test]
+fn what_distinct_compares_is_shown() {
+    // `SELECT 'a' UNION SELECT ssn …`: one column, of both.
+    let mut part = reading(vec![used("ssn", UseContext::Distinct)]);
+    part.outputs = Outputs::Known(vec![derived(&["patients.ssn"])]);
+    assert_eq!(class(vec![part.clone()]).class.as_str(), "at-source");
+    // `SELECT count(DISTINCT ssn) …` shows a number.
+    part.uses = Some(ColumnUses { uses: vec![used("ssn", UseContext::CountDistinct)], ..ColumnUses::default() });
+    assert_eq!(class(vec![part]).class.as_str(), "wire");
+}
