@@ -164,7 +164,7 @@ class Grammar:
     def windowed(self):
         """Window functions."""
         function = self.one("row_number()", "rank()", f"lag({self.value('p', 1)})", f"max({self.as_text(self.value('p', 1))})", "count(*)", "ntile(4)")
-        over = self.one("ORDER BY p.id", "PARTITION BY p.state ORDER BY p.id", "ORDER BY p.ssn", "PARTITION BY p.city ORDER BY p.id", f"ORDER BY {self.value('p', 1)}, p.id")
+        over = self.one("ORDER BY p.id", "PARTITION BY p.state ORDER BY p.id", "ORDER BY p.ssn, p.id", "PARTITION BY p.city ORDER BY p.id", f"ORDER BY {self.value('p', 1)}, p.id")
         return f"SELECT p.id, {function} OVER ({over}) FROM patients p WHERE p.id < 30 ORDER BY p.id"
 
     def over_unprotected(self):
