@@ -245,8 +245,8 @@ def repacked(package, tmp_path, change):
     """A package with something changed in it and all of the bag's hashes right."""
     folder, out = tmp_path / "bag", tmp_path / "out.zip"
     shutil.rmtree(folder, ignore_errors=True)
-    out.unlink(missing_ok=True)
     unpacked(package, folder)
+    out.unlink(missing_ok=True)  # it may be the package itself
     change(folder)
     for path in folder.glob("*manifest-*"):
         path.unlink()
