@@ -186,17 +186,40 @@ fn nothing_but_the_house_stands_at_top_level() {
 #[test]
 fn every_path_that_a_document_names_exists() {
     let mut missing = Vec::new();
-    for document in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "SECURITY.md"] {
-        let text = std::fs::read_to_string(root().join(document)).unwrap();
-        // Markdown links: `](path)`, without what leads elsewhere or to a heading.
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let folder = document.parent().unwrap();
+        // Markdown links: `](path)`, without what leads elsewhere; a heading must be one of the document it leads to.
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let path = target.split('#').next().unwrap_or_default();
-            if !path.is_empty() && !path.contains("://") && !root().join(path).exists() {
-                missing.push(format!("{document}: {path}"));
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            let place = if path.is_empty() { document.clone() } else { folder.join(path) };
+            if target.contains("://") {
+                continue;
+            } else if !place.exists() {
+                missing.push(format!("{}: {path}", document.display()));
+            } else if !heading.is_empty() && !headings(&place).contains(heading) {
+                missing.push(format!("{}: no heading #{heading} in {path}", document.display()));
             }
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Every Markdown file of the tree, but for what is built or fetched, and what a package holds, which lies elsewhere when it is read.
+fn documents() -> Vec<PathBuf> {
+    let found = files(&root(), "md");
+    assert!(found.contains(&root().join("README.md")), "{found:?}");
+    found.into_iter().filter(|path| !path.starts_with(root().join("evidence/tools"))).collect()
+}
+
+/// The headings of a document as links spell them: lower case, hyphens for blanks, no punctuation.
+fn headings(document: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(document).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix('#').map(|rest| rest.trim_start_matches('#').trim()));
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    lines
+        .map(|line| line.to_lowercase().chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect())
+        .collect()
 }
 
 #[test]
@@ -228,12 +251,18 @@ fn licence_allowed(expression: &str) -> bool {
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    files(folder, "rs")
+}
+
+/// The files below a folder with this extension, without what is built or fetched.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !name.starts_with('.') && !["target", "node_modules"].contains(&name.as_str()) {
+            found.extend(files(&path, extension));
+        } else if path.is_file() && path.extension().is_some_and(|found| found == extension) {
             found.push(path);
         }
     }

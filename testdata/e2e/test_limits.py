@@ -1,5 +1,5 @@
 """Where things end: rows that masking makes too long for one packet, connections that do not log in, and the known limits that
-the README names under "What is not promised", each shown by what it lets through."""
+SECURITY.md names under "What is not promised", each shown by what it lets through."""
 
 import socket
 
