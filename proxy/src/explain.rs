@@ -122,6 +122,7 @@ fn as_sent(sql: &str, facts: &Arc<model::Facts>) -> Statement {
         params: Vec::new(),
         prepared: None,
         sent: None,
+        role: None,
         facts: facts.clone(),
         wire: Vec::new().into(),
     }

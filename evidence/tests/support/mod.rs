@@ -125,6 +125,7 @@ pub fn statement(id: u64, sql: &str) -> Statement {
         params: vec![],
         prepared: None,
         sent: None,
+        role: None,
         facts: Arc::new(Facts {
             parts: vec![part],
             unparsed: None,
@@ -146,6 +147,7 @@ pub fn verdict() -> Verdict {
         recorded: vec![],
         guard_messages: true,
         class: model::Class::Wire,
+        role: model::Role::Wire,
     }
 }
 

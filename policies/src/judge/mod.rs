@@ -15,8 +15,8 @@ use crate::glob::Names;
 use crate::rule::Guard;
 use class::Fate;
 use model::{
-    ApprovalNeed, Class, Decision, Facts, Identity, OutputPlan, Part, Placement, Refusal, RefusalKind, SourceMask,
-    Substitution, TableRef, Timestamp, Verdict,
+    ApprovalNeed, Class, Decision, Facts, Identity, OutputPlan, Part, Placement, Refusal, RefusalKind, Role,
+    SourceMask, Substitution, TableRef, Timestamp, Verdict,
 };
 pub use predicates::PredicateRuling;
 use scene::Scene;
@@ -81,8 +81,26 @@ impl Policy {
         };
         let outputs: Vec<OutputPlan> = judged().map(|(scene, fate)| planned(scene, fate)).collect();
         let class = class_of(&fates, &outputs, guard_messages);
+        let role = self.role(question.identity, &class, judged());
         let recorded = self.recorded(question, &scenes, &outputs);
-        Verdict { decision, rule, policy: self.version(), outputs, recorded, guard_messages, class }
+        Verdict { decision, rule, policy: self.version(), outputs, recorded, guard_messages, class, role }
+    }
+
+    /// The role whose rights the statement needs. Whoever is exempt from a mask reads what others may not, and what such a
+    /// session has made of it. A row that is changed as it is stored is read as it is stored, whatever else was replaced.
+    fn role<'a>(
+        &self,
+        identity: &Identity,
+        class: &Class,
+        mut judged: impl Iterator<Item = (&'a Scene<'a>, &'a Fate)>,
+    ) -> Role {
+        match class {
+            Class::Wire => Role::Wire,
+            Class::Untouched if self.exempts(identity) => Role::Wire,
+            Class::Untouched => Role::Masked,
+            Class::AtSource(_) if judged.any(|(scene, _)| changes_rows(scene) && scene.is_delicate()) => Role::Wire,
+            Class::AtSource(_) => Role::Masked,
+        }
     }
 
     /// The plans for the record, where an exemption makes them other than the client's: what one person may see is not to
@@ -200,6 +218,7 @@ impl Policy {
             recorded: Vec::new(),
             guard_messages: protected,
             class: model::Class::Wire,
+            role: model::Role::Wire,
         }
     }
 }
@@ -207,15 +226,18 @@ impl Policy {
 /// Over masks nothing is left that a message could tell, but for a row that is changed as it is stored.
 fn guards_messages(scene: &Scene<'_>, fate: &Fate) -> bool {
     match fate {
-        Fate::AtSource(..) => scene.part.sources.iter().any(|source| source.placement == Placement::Target),
+        Fate::AtSource(..) => changes_rows(scene),
         _ => scene.is_delicate(),
     }
 }
 
+fn changes_rows(scene: &Scene<'_>) -> bool {
+    scene.part.sources.iter().any(|source| source.placement == Placement::Target)
+}
+
 fn planned(scene: &Scene<'_>, fate: &Fate) -> OutputPlan {
-    let changes_rows = || scene.part.sources.iter().any(|source| source.placement == Placement::Target);
     match fate {
-        Fate::AtSource(..) if !changes_rows() => OutputPlan::Untouched,
+        Fate::AtSource(..) if !changes_rows(scene) => OutputPlan::Untouched,
         Fate::Wire | Fate::WireOnceApproved(_) => outputs::plan_wire(scene),
         _ => outputs::plan(scene),
     }

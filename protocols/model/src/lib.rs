@@ -33,6 +33,6 @@ pub use sources::{ColumnUse, ColumnUses, Compared, Placement, SourceColumn, Sour
 pub use statement::{Param, Phase, Statement, StatementId};
 pub use time::Timestamp;
 pub use verdict::{
-    ApprovalNeed, Class, ColumnMask, Decision, Escalation, MaskSpec, OutputPlan, PolicyVersion, SourceMask,
+    ApprovalNeed, Class, ColumnMask, Decision, Escalation, MaskSpec, OutputPlan, PolicyVersion, Role, SourceMask,
     Substitution, Verdict,
 };

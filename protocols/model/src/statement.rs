@@ -1,6 +1,6 @@
 //! A statement: the unit that is judged, approved, journaled, sent and answered.
 
-use crate::{Facts, Repr};
+use crate::{Facts, Repr, Role};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -57,6 +57,8 @@ pub struct Statement {
     pub facts: Arc<Facts>,
     /// The SQL that is sent in its place, where protected relations were replaced in it (see [`crate::Class::AtSource`]).
     pub sent: Option<Bytes>,
+    /// The database role that it runs with; `None` where no second lock is in force. Settled with its class.
+    pub role: Option<Role>,
     /// The protocol frames that carry it: these bytes, and no others, go to the upstream when it is permitted.
     pub wire: Bytes,
 }

@@ -151,6 +151,28 @@ impl Class {
     }
 }
 
+/// The database role whose rights a statement runs with, where the second lock is in force: the database's own privileges
+/// refuse what a mistake in our reading would have let pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// May not read protected columns: what names none of them, or was masked where it reads.
+    #[default]
+    Masked,
+    /// May: what is masked on its way to the client, and whoever is exempt from a mask.
+    Wire,
+}
+
+impl Role {
+    /// The name that people and the record see.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Masked => "masked",
+            Self::Wire => "wire",
+        }
+    }
+}
+
 /// What is put in place of the relations of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Substitution {
@@ -203,4 +225,6 @@ pub struct Verdict {
     pub guard_messages: bool,
     /// Where protected values are masked.
     pub class: Class,
+    /// The role that it needs at the database, where the second lock is in force.
+    pub role: Role,
 }

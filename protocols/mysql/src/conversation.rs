@@ -16,7 +16,7 @@ use crate::message::{command, packet};
 use crate::upstream::definitions::Definitions;
 use crate::upstream::{self, Due};
 use bytes::Bytes;
-use model::{Class, Facts, Refusal, ServerMessage, Statement, StatementId};
+use model::{Class, Facts, Refusal, Role, ServerMessage, Statement, StatementId};
 use sql::Settings;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -245,7 +245,8 @@ impl Conversation for MysqlConversation {
         self.next_answer(input)
     }
 
-    fn settle_class(&mut self, statement: &mut Statement, class: &Class) -> Result<(), Refusal> {
+    fn settle_class(&mut self, statement: &mut Statement, class: &Class, role: Role) -> Result<(), Refusal> {
+        let _ = role;
         self.classed(statement, class)
     }
 

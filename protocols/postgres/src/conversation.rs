@@ -14,7 +14,7 @@ use crate::names::Names;
 use crate::objects::Objects;
 use crate::session::Session;
 use crate::state::{Live, Op, PortalName, Prepared, Proposal, Proposed};
-use model::{Class, Phase, Refusal, ServerMessage, Statement, StatementId};
+use model::{Class, Phase, Refusal, Role, ServerMessage, Statement, StatementId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use wire::{Answer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
@@ -158,7 +158,8 @@ impl Conversation for PostgresConversation {
         self.look_at_upstream(input)
     }
 
-    fn settle_class(&mut self, statement: &mut Statement, class: &Class) -> Result<(), Refusal> {
+    fn settle_class(&mut self, statement: &mut Statement, class: &Class, role: Role) -> Result<(), Refusal> {
+        let _ = role;
         self.give_text(statement, class)
     }
 

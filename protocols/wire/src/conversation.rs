@@ -4,7 +4,7 @@
 //! bytes, as often as either has a step to give. All slices handed out borrow the input, so bytes are looked at in
 //! place and copied once, into the outgoing buffer.
 
-use model::{Class, Column, Outcome, Refusal, RefusalKind, RowLayout, ServerMessage, Statement, StatementId};
+use model::{Class, Column, Outcome, Refusal, RefusalKind, Role, RowLayout, ServerMessage, Statement, StatementId};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -153,13 +153,14 @@ pub trait Conversation: Send {
     /// Gives the statement the text that its class asks for, before it is recorded and sent: [`Statement::sent`] and
     /// [`Statement::wire`] are those of the substituted text where protected relations are to be replaced. A statement that
     /// was prepared before ran through here when it was prepared; what runs now must be the very text that was sent then.
-    /// Called once for each statement that is permitted, whatever its class.
+    /// Called once for each statement that is permitted, whatever its class. `role` is the one that it needs: where the second
+    /// lock is in force, the adapter sees to it that the statement runs with it, and says so in [`Statement::role`].
     ///
     /// # Errors
     /// The text cannot be substituted, or what was prepared is another text than policy asks for now (SQLSTATE 0A000, which
     /// lets drivers prepare again).
-    fn settle_class(&mut self, statement: &mut Statement, class: &Class) -> Result<(), Refusal> {
-        let _ = statement;
+    fn settle_class(&mut self, statement: &mut Statement, class: &Class, role: Role) -> Result<(), Refusal> {
+        let _ = (statement, role);
         match class {
             Class::Untouched | Class::Wire => Ok(()),
             Class::AtSource(_) => {

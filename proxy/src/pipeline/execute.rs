@@ -58,7 +58,8 @@ pub(crate) fn execute(
     sink: &mut UpstreamSink,
 ) -> Result<(), Unsent> {
     if !permit.settled
-        && let Err(refusal) = conversation.settle_class(&mut permit.statement, &permit.verdict.class)
+        && let Err(refusal) =
+            conversation.settle_class(&mut permit.statement, &permit.verdict.class, permit.verdict.role)
     {
         return Err(Unsent::Refused(permit.revoke(refusal)));
     }

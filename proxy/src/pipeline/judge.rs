@@ -192,6 +192,7 @@ impl Judge {
             recorded: Vec::new(),
             guard_messages: true,
             class: model::Class::Wire,
+            role: model::Role::Wire,
         };
         Judged { statement, verdict: Arc::new(verdict), estimated_rows: None }.refuse(refusal)
     }

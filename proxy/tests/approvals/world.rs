@@ -123,6 +123,7 @@ pub(crate) fn statement(sql: &str, param: &str) -> Statement {
         }],
         prepared: None,
         sent: None,
+        role: None,
         facts: Arc::new(facts),
         wire: bytes::Bytes::new(),
     }
@@ -168,6 +169,7 @@ pub(crate) fn verdict(policy: u8) -> Verdict {
         recorded: vec![],
         guard_messages: true,
         class: model::Class::Wire,
+        role: model::Role::Wire,
     }
 }
 

@@ -113,6 +113,7 @@ impl Archive {
             params: vec![],
             prepared: None,
             sent: None,
+            role: None,
             facts: Arc::new(facts),
             wire: bytes::Bytes::new(),
         };
@@ -125,6 +126,7 @@ impl Archive {
             recorded: vec![],
             guard_messages: true,
             class: model::Class::Wire,
+            role: model::Role::Wire,
         };
         self.recorder.intent(session, &statement, &verdict, None).unwrap();
     }

@@ -193,6 +193,7 @@ fn verdict(need: &ApprovalNeed) -> Verdict {
         recorded: vec![],
         guard_messages: true,
         class: model::Class::Wire,
+        role: model::Role::Wire,
     }
 }
 
@@ -212,6 +213,7 @@ fn statement(sql: &str) -> Statement {
         params: Vec::new(),
         prepared: None,
         sent: None,
+        role: None,
         facts: Arc::new(facts),
         wire: bytes::Bytes::new(),
     }

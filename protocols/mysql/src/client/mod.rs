@@ -196,6 +196,7 @@ impl MysqlConversation {
             prepared: None,
             facts,
             sent: None,
+            role: None,
             wire,
         })
     }

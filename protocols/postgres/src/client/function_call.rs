@@ -91,7 +91,8 @@ impl PostgresConversation {
         let params = called.arguments.iter().enumerate().map(one).collect();
         let id = self.next_id();
         let wire = Bytes::copy_from_slice(frame.wire);
-        let statement = Statement { id, phase: Phase::Simple, sql, params, prepared: None, facts, sent: None, wire };
+        let statement =
+            Statement { id, phase: Phase::Simple, sql, params, prepared: None, facts, sent: None, role: None, wire };
         let mut live = Live::new(id, statement.phase, statement.facts.clone(), statement.sql.clone());
         live.function = true;
         // Whatever it is, it is no SQL that changes settings or names, unless it is nothing that is known.

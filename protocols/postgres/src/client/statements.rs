@@ -41,8 +41,17 @@ impl PostgresConversation {
                 Bytes::from(wire)
             }
         };
-        let statement =
-            Statement { id, phase: Phase::Simple, sql, params: Vec::new(), prepared: None, facts, sent: None, wire };
+        let statement = Statement {
+            id,
+            phase: Phase::Simple,
+            sql,
+            params: Vec::new(),
+            prepared: None,
+            facts,
+            sent: None,
+            role: None,
+            wire,
+        };
         self.propose_query(&statement);
         if let Some(proposal) = &mut self.proposal {
             proposal.live.uses = uses;
@@ -148,6 +157,7 @@ impl PostgresConversation {
             prepared: None,
             facts,
             sent: None,
+            role: None,
             wire: Bytes::from(wire),
         };
         let mut live = self.live_for(&statement);
@@ -213,6 +223,7 @@ impl PostgresConversation {
             prepared: Some(prepared.id),
             facts,
             sent: None,
+            role: None,
             wire: Bytes::from(wire),
         };
         let mut live = self.live_for(&statement);

@@ -79,6 +79,7 @@ impl Conversation for Lines {
                     params: Vec::new(),
                     prepared: None,
                     sent: None,
+                    role: None,
                     wire: input[..consumed].to_vec().into(),
                 }))
             }
