@@ -11,6 +11,7 @@ mod diff;
 mod error;
 mod file;
 mod glob;
+mod guarded;
 mod judge;
 mod keys;
 mod masker;

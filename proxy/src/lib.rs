@@ -24,6 +24,7 @@ pub mod policy_store;
 mod proxy;
 mod quiet;
 mod seats;
+mod second_lock;
 mod serve;
 mod session;
 mod signals;

@@ -7,7 +7,7 @@ use crate::listener::{Listener, ListenerTls};
 use crate::proxy::Proxy;
 use crate::session::Recording;
 use crate::signals::{self, Asked};
-use crate::{descriptors, exchange, policy_store};
+use crate::{descriptors, exchange, policy_store, second_lock};
 use arc_swap::ArcSwapOption;
 use evidence::CannotRecord;
 use model::{Refusal, RefusalKind};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use wire::{Datasource, Protocol};
+use wire::{Datasource, LockMode, Protocol};
 
 /// Between two readings of a datasource's catalog, when nothing asks for one sooner.
 const CATALOG_EVERY: Duration = Duration::from_secs(60);
@@ -75,6 +75,10 @@ async fn run(config: &Path) -> Result<(), Failure> {
     let listeners = bind(&setup, &proxy).await?;
     for datasource in proxy.datasources.values() {
         tasks.push(tokio::spawn(keep_catalog(datasource.clone(), stopping.clone())));
+        if second_lock::mode(datasource.as_ref()) != LockMode::Off {
+            let (policies, recorder) = (proxy.policies.clone(), proxy.recorder.clone());
+            tasks.push(tokio::spawn(second_lock::keep(datasource.clone(), policies, recorder, stopping.clone())));
+        }
     }
     for listener in &listeners {
         tasks.push(tokio::spawn(listener.clone().run(stopping.clone())));

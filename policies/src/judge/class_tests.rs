@@ -209,3 +209,15 @@ fn what_distinct_compares_is_shown() {
     part.uses = Some(ColumnUses { uses: vec![used("ssn", UseContext::CountDistinct)], ..ColumnUses::default() });
     assert_eq!(class(vec![part]).class.as_str(), "wire");
 }
+
+#[test]
+fn a_statement_needs_the_role_that_may_read_what_it_reads_raw() {
+    let role = |groups: &[&str], parts: Vec<Part>| judge(&policy(RULES), groups, parts).role;
+    assert_eq!(role(&[], vec![reading(vec![used("ssn", UseContext::Output)])]), model::Role::Wire);
+    assert_eq!(role(&[], vec![reading(vec![used("full_name", other())])]), model::Role::Masked);
+    assert_eq!(role(&[], vec![select(&["encounters"], vec![bare("encounters.id")])]), model::Role::Masked);
+    let exempting = RULES.replacen("with = \"redact\"", "with = \"redact\"\nunless = [{ groups = [\"doctors\"] }]", 1);
+    let untouched = vec![select(&["encounters"], vec![bare("encounters.id")])];
+    assert_eq!(judge(&policy(&exempting), &["doctors"], untouched.clone()).role, model::Role::Wire);
+    assert_eq!(judge(&policy(&exempting), &["others"], untouched).role, model::Role::Masked);
+}

@@ -7,6 +7,7 @@
 pub mod codec;
 mod column;
 mod facts;
+mod guarded;
 mod identity;
 mod outcome;
 mod refusal;
@@ -23,6 +24,7 @@ pub use facts::{
     Access, BoundColumn, Call, FEW, Facts, Kin, Lineage, Opaque, OutputColumn, Outputs, Part, PredicateUse, Reach,
     SettingChange, TableRead, TableUse, Usage, Verb, WriteFlow,
 };
+pub use guarded::{Guarded, GuardedColumn};
 pub use identity::{AuthMethod, Identity};
 pub use outcome::{Outcome, ServerMessage, Severity, Status};
 pub use refusal::{Refusal, RefusalKind};

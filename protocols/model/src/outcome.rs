@@ -65,4 +65,6 @@ pub struct ServerMessage {
     pub code: String,
     /// Whether its texts may quote data of rows. The adapter knows which codes never do.
     pub may_quote_data: bool,
+    /// The database refuses it for want of a right.
+    pub denied: bool,
 }

@@ -13,6 +13,7 @@ use crate::errors::{self, Code};
 use crate::made::{Made, Question};
 use crate::message::capability::Capabilities;
 use crate::message::{command, packet};
+use crate::roles::Roles;
 use crate::upstream::definitions::Definitions;
 use crate::upstream::{self, Due};
 use bytes::Bytes;
@@ -93,6 +94,8 @@ pub(crate) struct MysqlConversation {
     /// A statement has run that may have changed the settings: they are asked for before the next text is read.
     pub(crate) stale: bool,
     pub(crate) prepared: Prepared,
+    /// Where the second lock was in force when the session began.
+    pub(crate) roles: Option<Roles>,
     /// Temporary tables.
     pub(crate) made: Made,
     pub(crate) definitions: Definitions,
@@ -141,6 +144,7 @@ impl MysqlConversation {
             settings: Arc::new(parts.settings),
             stale: false,
             prepared: Prepared::default(),
+            roles: None,
             made: Made::default(),
             definitions: Definitions::default(),
             substituted: Substituted::default(),
@@ -246,7 +250,7 @@ impl Conversation for MysqlConversation {
     }
 
     fn settle_class(&mut self, statement: &mut Statement, class: &Class, role: Role) -> Result<(), Refusal> {
-        let _ = role;
+        self.give_role(statement, role)?;
         self.classed(statement, class)
     }
 
@@ -260,7 +264,8 @@ impl Conversation for MysqlConversation {
         packet::put(out, self.login_sequence, &payload);
     }
 
-    fn permit(&mut self, statement: &Statement, _extra: &mut Vec<u8>) {
+    fn permit(&mut self, statement: &Statement, before: &mut Vec<u8>, _after: &mut Vec<u8>) {
+        self.put_role(statement, before);
         self.permitted(statement);
     }
 

@@ -1,29 +1,34 @@
 //! A configured upstream: its catalog, its analysers, and whose connections its threads are.
 
+mod links;
+mod lock;
 pub(crate) mod options;
 mod threads;
 
 pub(crate) use threads::{Owner, Thread, told};
 
 use crate::catalog::Snapshot;
-use crate::dial::{LoggedIn, LoginFailure, dial, unavailable};
+use crate::dial::unavailable;
 use crate::estimate;
-use crate::link::Link;
 use crate::message::capability::Capabilities;
 use crate::message::error::ErrorPacket;
 use crate::message::greeting::Greeting;
-use crate::message::response::HandshakeResponse;
-use crate::own_query::{QueryError, run};
+use crate::own_query::run;
 use crate::procedure::{Analyse, Procedures};
 use crate::survey::{self, Asker};
 use async_trait::async_trait;
 use model::{Facts, Refusal, Statement, TableRef, Verb};
 use sql::{Analyser, Catalog, Dialect, Settings};
+use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use wire::{Datasource, DatasourceSpec, Sample, SampleOrder, SpecError, Survey, UpstreamTls, trace_view};
+use tokio::sync::watch;
+use wire::{
+    Datasource, DatasourceSpec, LockMode, LockNames, LockPlan, LockReport, LockState, NamedRelation, Sample,
+    SampleOrder, SpecError, Survey, UpstreamTls, trace_view,
+};
 
 /// utf8mb4: what our own queries speak.
 const UTF8MB4: u8 = 45;
@@ -61,6 +66,10 @@ struct Shared {
     /// When the upstream could not be reached for one, and what came of it.
     unreached: Mutex<Option<(Instant, Refusal)>>,
     threads: Mutex<threads::Threads>,
+    /// Whether the second lock is in force.
+    lock: watch::Sender<LockState>,
+    /// The relations on which its masked role has its rights.
+    covered: RwLock<Arc<HashSet<TableRef>>>,
 }
 
 /// What the upstream said of itself last.
@@ -98,6 +107,8 @@ impl MysqlDatasource {
                 greeting: Mutex::new(None),
                 unreached: Mutex::new(None),
                 threads: Mutex::default(),
+                lock: watch::Sender::new(LockState::Unknown),
+                covered: RwLock::default(),
             }),
         })
     }
@@ -203,41 +214,6 @@ impl MysqlDatasource {
         self.saw(greeting);
         told.version == greeting.version && told.capabilities == greeting.capabilities
     }
-
-    /// A connection of our own, with its capabilities.
-    async fn connect(&self) -> Result<(Link, Greeting, Capabilities), Refusal> {
-        let spec = &self.shared.spec;
-        let dialled = dial(spec).await?;
-        let greeting = dialled.greeting.clone();
-        self.saw(&greeting);
-        let wish = HandshakeResponse {
-            capabilities: OWN,
-            max_packet: 64 * 1024 * 1024,
-            charset: UTF8MB4,
-            ..HandshakeResponse::default()
-        };
-        match dialled.log_in(spec, wish).await {
-            Ok(LoggedIn { mut link, .. }) => {
-                link.read_ahead();
-                let capabilities = OWN.and(greeting.capabilities);
-                Ok((link, greeting, capabilities))
-            }
-            Err(LoginFailure::Refusal(refusal)) => Err(refusal),
-            Err(LoginFailure::Server(payload)) => Err(refused_us(spec, &payload)),
-        }
-    }
-}
-
-impl MysqlDatasource {
-    /// Gives up a survey that takes too long: it is no reason to stand in anybody's way.
-    async fn bounded<T>(&self, read: impl Future<Output = Result<T, QueryError>>) -> Result<T, Refusal> {
-        let spec = &self.shared.spec;
-        match tokio::time::timeout(LONGEST_SURVEY, read).await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => Err(unavailable(spec, &format!("it does not answer a question of the survey: {error}"))),
-            Err(_) => Err(unavailable(spec, &format!("the survey took longer than {LONGEST_SURVEY:?}"))),
-        }
-    }
 }
 
 /// The upstream did not let us in.
@@ -328,8 +304,13 @@ impl Datasource for MysqlDatasource {
         let (mut link, greeting, capabilities) = self.connect().await?;
         let read = async {
             let mut asker = Asker::new(&mut link, capabilities).await?;
+            let lock = LockNames::of(&self.shared.spec.user);
+            if self.lock_mode() != LockMode::Off {
+                asker.leave_out(&lock);
+            }
             let findings = survey::findings(&mut asker).await?;
-            let columns = survey::columns(&mut asker).await?;
+            let mut columns = survey::columns(&mut asker).await?;
+            columns.retain(|own| self.lock_mode() == LockMode::Off || own.column.schema != lock.views);
             Ok((findings, columns))
         };
         let (findings, mut columns) = self.bounded(read).await?;
@@ -353,6 +334,26 @@ impl Datasource for MysqlDatasource {
             survey::hardening(&mut asker, role, encrypted).await
         };
         self.bounded(read).await
+    }
+
+    async fn relations(&self) -> Result<Vec<NamedRelation>, Refusal> {
+        self.named_relations().await.map(|(_, relations)| relations)
+    }
+
+    async fn lock_sql(&self, role: Option<&str>, plan: &LockPlan) -> Result<String, Refusal> {
+        self.write_lock_sql(role, plan).await
+    }
+
+    async fn examine_lock(&self, plan: &LockPlan) -> Result<LockReport, Refusal> {
+        self.examine(plan).await
+    }
+
+    fn set_lock(&self, state: LockState) {
+        self.shared.lock.send_replace(state);
+    }
+
+    fn lock(&self) -> LockState {
+        self.lock_state()
     }
 
     async fn sample(&self, order: &SampleOrder<'_>) -> Result<Sample, Refusal> {

@@ -97,7 +97,13 @@ pub(crate) fn describe(error: &ErrorPacket<'_>, facts: Option<&Facts>) -> Server
         severity: if ends_session(error.code) { Severity::Fatal } else { Severity::Error },
         code: error.state_text(),
         may_quote_data: may_quote_data(error.code, facts),
+        denied: is_denied(error.code),
     }
+}
+
+/// The server refuses it for want of a right: on a database, table, column, EXPLAIN, routine.
+fn is_denied(code: u16) -> bool {
+    matches!(code, 1044 | 1142 | 1143 | 1345 | 1370)
 }
 
 /// Errors after which the server closes the connection.

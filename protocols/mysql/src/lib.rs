@@ -36,6 +36,7 @@ mod made;
 mod message;
 mod own_query;
 mod procedure;
+mod roles;
 #[cfg(test)]
 mod scripted;
 mod settings;

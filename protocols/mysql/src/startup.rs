@@ -16,12 +16,16 @@ use crate::message::error::ErrorPacket;
 use crate::message::greeting::Greeting;
 use crate::message::packet;
 use crate::message::response::{HandshakeResponse, is_ssl_request};
+use crate::roles::{Roles, out_of_order};
 use crate::{own_query, settings};
 use model::{Refusal, RefusalKind, SessionInfo, Timestamp};
 use std::io;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use wire::{Admission, CancelTarget, Claim, Credential, Datasource, Desk, Established, Login, LoginError, Transport};
+use wire::{
+    Admission, CancelTarget, Claim, Credential, Datasource, Desk, Established, LockMode, LockState, Login, LoginError,
+    Transport,
+};
 
 /// The longest handshake response: a token may be in it.
 const RESPONSE_PACKET: usize = crate::auth::client::LONGEST_TOKEN + 64 * 1024;
@@ -174,6 +178,16 @@ async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<
             let why = "the listener's datasource and the identity's differ";
             return Err(Failure::Refusal(Refusal::new(RefusalKind::Internal, why)));
         }
+        let locked = match (datasource.settled_lock().await, datasource.lock_mode()) {
+            (LockState::InForce, _) => true,
+            (LockState::Broken(why), LockMode::Required) => {
+                return Err(Failure::Refusal(out_of_order(&spec.name, &why)));
+            }
+            (LockState::Unknown, LockMode::Required) => {
+                return Err(Failure::Refusal(out_of_order(&spec.name, "its roles have not been looked at yet")));
+            }
+            _ => false,
+        };
         let dialled = dial(&spec).await.map_err(Failure::Refusal)?;
         if !datasource.still_greets(&greeting, &dialled.greeting) {
             return Err(Failure::Refusal(
@@ -191,9 +205,9 @@ async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<
         let mut known = datasource.initial_settings(&greeting);
         known.multi_statements = agreed.has(Capabilities::MULTI_STATEMENTS);
         learn(&mut link, &mut known, agreed).await.map_err(|why| Failure::Refusal(unavailable(&spec, &why)))?;
-        Ok((link, ok, known, thread))
+        Ok((link, ok, known, thread, locked))
     };
-    let (upstream, ok, known, thread) = match opened.await {
+    let (upstream, ok, known, thread, locked) = match opened.await {
         Ok(opened) => opened,
         Err(Failure::Refusal(refusal)) => {
             desk.abandoned(&admission, &claim, &refusal);
@@ -227,7 +241,7 @@ async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<
     let cancel = CancelTarget { datasource: admission.datasource.clone(), key: thread.to_le_bytes().to_vec() };
     desk.offer_cancel(admission.session, rand::random::<[u8; 32]>().to_vec(), cancel);
     let owner = Owner::of(&admission.identity);
-    let conversation = MysqlConversation::new(Parts {
+    let mut conversation = MysqlConversation::new(Parts {
         thread: datasource.enter(thread, greeting.thread, owner.clone()),
         login_sequence: link.sequence(),
         owner,
@@ -238,6 +252,7 @@ async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<
         settings: known,
         datasource,
     });
+    conversation.roles = locked.then(|| Roles::new(&spec.user));
     let client = link.into_transport();
     let client = match Algorithm::agreed(response.capabilities.and(offered), response.zstd_level) {
         Some(algorithm) => Compressed::towards_client(client, algorithm),

@@ -149,7 +149,7 @@ fn begin(conversation: &mut dyn Conversation, sql: &str, masked: bool) {
     if masked {
         conversation.whole_rows(statement.id);
     }
-    conversation.permit(&statement, &mut Vec::new());
+    conversation.permit(&statement, &mut Vec::new(), &mut Vec::new());
 }
 
 fn drain(conversation: &mut dyn Conversation, mut input: &[u8], mask: Option<&mut Mask>, splice: &mut Splice) -> u64 {
@@ -227,7 +227,7 @@ fn benches(criterion: &mut Criterion) {
             |()| {
                 match conversation.request(black_box(&query)) {
                     Ok(Step::Got { item: Request::Statement(statement), .. }) => {
-                        conversation.permit(&statement, &mut Vec::new());
+                        conversation.permit(&statement, &mut Vec::new(), &mut Vec::new());
                     }
                     other => panic!("{other:?}"),
                 }

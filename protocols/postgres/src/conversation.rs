@@ -12,6 +12,7 @@ use crate::message::session::{Transaction, put_bare_notification};
 use crate::message::{Frame, frame};
 use crate::names::Names;
 use crate::objects::Objects;
+use crate::roles::Roles;
 use crate::session::Session;
 use crate::state::{Live, Op, PortalName, Prepared, Proposal, Proposed};
 use model::{Class, Phase, Refusal, Role, ServerMessage, Statement, StatementId};
@@ -39,6 +40,8 @@ pub(crate) struct PostgresConversation {
     pub(crate) source: Arc<Source>,
     pub(crate) names: Names,
     pub(crate) session: Session,
+    /// Where the second lock was in force when the session began.
+    pub(crate) roles: Option<Roles>,
     pub(crate) transaction: Transaction,
     pub(crate) last_id: u64,
     pub(crate) ops: VecDeque<Op>,
@@ -93,6 +96,7 @@ impl PostgresConversation {
             source,
             names: Names::fresh(),
             session,
+            roles: None,
             transaction: Transaction::Idle,
             last_id: 0,
             ops: VecDeque::new(),
@@ -159,12 +163,12 @@ impl Conversation for PostgresConversation {
     }
 
     fn settle_class(&mut self, statement: &mut Statement, class: &Class, role: Role) -> Result<(), Refusal> {
-        let _ = role;
+        self.give_role(statement, role)?;
         self.give_text(statement, class)
     }
 
-    fn permit(&mut self, statement: &Statement, extra: &mut Vec<u8>) {
-        self.settle_permitted(statement.id, extra);
+    fn permit(&mut self, statement: &Statement, before: &mut Vec<u8>, after: &mut Vec<u8>) {
+        self.settle_permitted(statement, before, after);
     }
 
     fn refuse(&mut self, statement: &Statement, refusal: &Refusal, upstream: &mut Vec<u8>, _client: &mut Vec<u8>) {

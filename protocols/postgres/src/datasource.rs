@@ -16,8 +16,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
-use tokio::sync::Mutex;
-use wire::{Datasource, DatasourceSpec, Sample, SampleOrder, Survey, trace_view};
+use tokio::sync::{Mutex, watch};
+use wire::{
+    Datasource, DatasourceSpec, LockMode, LockNames, LockPlan, LockReport, LockState, NamedRelation, Sample,
+    SampleOrder, Survey, trace_view,
+};
 
 /// The message that ends a session of our own.
 const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];
@@ -36,6 +39,8 @@ pub(crate) struct Source {
     /// Definitions that have run, and how many of them had when the last reading that is in force began.
     defined: AtomicU64,
     read: AtomicU64,
+    /// Whether the second lock is in force.
+    lock: watch::Sender<LockState>,
     /// Held while the catalog is read, so that many sessions that miss a relation cause one reading.
     refreshing: Mutex<Refreshing>,
 }
@@ -59,6 +64,7 @@ impl Source {
             version: AtomicU32::new(0),
             defined: AtomicU64::new(0),
             read: AtomicU64::new(0),
+            lock: watch::Sender::new(LockState::Unknown),
             refreshing: Mutex::default(),
         }
     }
@@ -104,6 +110,36 @@ impl Source {
         let mut facts = Facts::clone(&facts);
         facts.unknown_relations.push("(whatever has been defined since the catalog was read)".to_owned());
         Arc::new(facts)
+    }
+
+    /// Whether this datasource has a second lock.
+    pub(crate) fn lock_mode(&self) -> LockMode {
+        LockMode::of(&self.spec.options)
+    }
+
+    /// Says whether it is in force.
+    pub(crate) fn set_lock(&self, state: LockState) {
+        self.lock.send_replace(state);
+    }
+
+    /// Whether it is in force.
+    pub(crate) fn lock(&self) -> LockState {
+        self.lock.borrow().clone()
+    }
+
+    /// The same, once somebody has looked; a login waits for that.
+    pub(crate) async fn settled_lock(&self) -> LockState {
+        let mut lock = self.lock.subscribe();
+        let looked = lock.wait_for(|state| *state != LockState::Unknown);
+        if self.lock_mode() != LockMode::Off {
+            let _ = tokio::time::timeout(self.spec.connect_timeout, looked).await;
+        }
+        self.lock()
+    }
+
+    /// The schema of the views that computed masks are read through, where the lock is in force.
+    pub(crate) fn views_in_force(&self) -> Option<Arc<str>> {
+        (*self.lock.borrow() == LockState::InForce).then(|| LockNames::of(&self.spec.user).views.into())
     }
 
     /// What it was built from.
@@ -195,7 +231,10 @@ impl Datasource for PostgresDatasource {
     }
 
     fn substitute(&self, sql: &str, facts: &Facts, substitution: &Substitution) -> Result<String, String> {
-        let settings = default_settings(&self.0.spec.user, self.0.version.load(Ordering::Relaxed));
+        let mut settings = default_settings(&self.0.spec.user, self.0.version.load(Ordering::Relaxed));
+        if self.0.lock_mode() != LockMode::Off {
+            settings.mask_views = Some(LockNames::of(&self.0.spec.user).views.into());
+        }
         let snapshot = self.0.snapshot.load();
         let analyser = &self.0.analyser;
         let (_, substituted) =
@@ -224,9 +263,11 @@ impl Datasource for PostgresDatasource {
         self.refresh_catalog().await?;
         let mut link = self.0.own_link().await?;
         let read = async {
-            let me = survey::begin(&mut link).await?;
+            let mut me = survey::begin(&mut link).await?;
+            me.lock = (self.0.lock_mode() != LockMode::Off).then(|| LockNames::of(&self.0.spec.user));
             let findings = survey::findings(&mut link, &me).await?;
-            let columns = survey::columns(&mut link).await?;
+            let mut columns = survey::columns(&mut link).await?;
+            columns.retain(|own| me.lock.as_ref().is_none_or(|lock| lock.views != own.column.schema));
             link.query("ROLLBACK").await?;
             Ok(Survey { version: me.version, findings, columns })
         };
@@ -253,6 +294,48 @@ impl Datasource for PostgresDatasource {
         let sql = read.await.map_err(|error| self.0.unreadable(&error))?;
         let _ = link.send(&TERMINATE).await;
         Ok(sql)
+    }
+
+    async fn relations(&self) -> Result<Vec<NamedRelation>, Refusal> {
+        self.refresh_catalog().await?;
+        let snapshot = self.0.snapshot();
+        let views = LockNames::of(&self.0.spec.user).views;
+        let work = move || {
+            let mut relations = sql::relations(Dialect::Postgres, &snapshot.catalog);
+            relations.retain(|(table, _)| table.schema != views);
+            relations
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|error| Refusal::new(RefusalKind::Internal, error.to_string()))
+    }
+
+    async fn lock_sql(&self, role: Option<&str>, plan: &LockPlan) -> Result<String, Refusal> {
+        let mut link = self.0.own_link().await?;
+        let read = async {
+            let me = survey::begin(&mut link).await?;
+            survey::lock_sql(&mut link, &me, role.unwrap_or(&self.0.spec.user), plan).await
+        };
+        let sql = read.await.map_err(|error| self.0.unreadable(&error))?;
+        let _ = link.send(&TERMINATE).await;
+        Ok(sql)
+    }
+
+    async fn examine_lock(&self, plan: &LockPlan) -> Result<LockReport, Refusal> {
+        let mut link = self.0.own_link().await?;
+        let read = async {
+            survey::begin(&mut link).await?;
+            survey::examine_lock(&mut link, &self.0.spec.user, plan).await
+        };
+        let report = read.await.map_err(|error| self.0.unreadable(&error))?;
+        let _ = link.send(&TERMINATE).await;
+        Ok(report)
+    }
+
+    fn set_lock(&self, state: LockState) {
+        self.0.set_lock(state);
+    }
+
+    fn lock(&self) -> LockState {
+        self.0.lock()
     }
 
     async fn sample(&self, order: &SampleOrder<'_>) -> Result<Sample, Refusal> {

@@ -74,6 +74,9 @@ pub(crate) fn put_notice(text: &str, out: &mut Vec<u8>) -> Result<(), Violation>
     put_fields(b'N', fields, out)
 }
 
+/// insufficient_privilege.
+const DENIED: &str = "42501";
+
 /// What an ErrorResponse (`E`) or NoticeResponse (`N`) is.
 pub(crate) fn server_message(tag: u8, fields: &Fields<'_>) -> ServerMessage {
     // V is never translated; before 9.6 there was only S.
@@ -83,7 +86,9 @@ pub(crate) fn server_message(tag: u8, fields: &Fields<'_>) -> ServerMessage {
         _ if tag == b'E' => Severity::Error,
         _ => Severity::Notice,
     };
-    ServerMessage { severity, code: fields.text(b'C').to_owned(), may_quote_data: may_quote_data(fields) }
+    let code = fields.text(b'C').to_owned();
+    let denied = severity == Severity::Error && code == DENIED;
+    ServerMessage { severity, code, may_quote_data: may_quote_data(fields), denied }
 }
 
 /// Classes whose messages name settings, sessions, resources and transaction states, never a row's value.

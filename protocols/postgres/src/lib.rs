@@ -20,6 +20,7 @@ mod made;
 mod message;
 mod names;
 mod objects;
+mod roles;
 #[cfg(test)]
 mod scripted;
 mod session;
@@ -31,7 +32,9 @@ mod values;
 
 use async_trait::async_trait;
 use std::sync::Arc;
-use wire::{Datasource, DatasourceSpec, Desk, Login, LoginError, Protocol, Secret, SpecError, Transport};
+use wire::{
+    Datasource, DatasourceSpec, Desk, LockMode, Login, LoginError, OptionSpec, Protocol, Secret, SpecError, Transport,
+};
 
 /// The PostgreSQL protocol.
 #[derive(Debug, Default)]
@@ -61,6 +64,10 @@ impl Protocol for Postgres {
 
     fn decoy(&self, salt: &[u8; 16]) -> Option<Secret> {
         Some(auth::scram_server::Kept::decoy(salt).encode())
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        &[LockMode::OPTION]
     }
 
     fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError> {

@@ -14,6 +14,7 @@ use crate::link::Link;
 use crate::message::auth::put_ask;
 use crate::message::session::put_backend_key;
 use crate::message::startup::{Startup, negotiate};
+use crate::roles::{Roles, out_of_order};
 use crate::session::{QUESTIONS, Session};
 use crate::startup::{Opening, Wishes, open};
 use model::{Refusal, RefusalKind, SessionInfo, Timestamp};
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::AsyncWriteExt;
 use wire::{Admission, CancelTarget, Credential, Desk, Established, Login, LoginError, Transport, Violation};
+use wire::{LockMode, LockNames, LockState};
 
 /// The newest minor version of protocol 3 that is spoken here.
 const NEWEST_MINOR: u16 = 2;
@@ -175,10 +177,37 @@ async fn enter(
     }
     let database = source.spec().database.clone().or_else(|| wishes.claim.database.clone());
     let database = database.unwrap_or_else(|| source.spec().user.clone());
-    let params = upstream_params(startup, &wishes, &source.spec().user, &database);
+    let locked = match source.settled_lock().await {
+        LockState::InForce => true,
+        LockState::Broken(why) if source.lock_mode() == LockMode::Required => {
+            let refusal = out_of_order(&source.spec().name, &why);
+            desk.abandoned(&admission, &wishes.claim, &refusal);
+            return refuse(client, refusal).await;
+        }
+        LockState::Unknown if source.lock_mode() == LockMode::Required => {
+            let refusal = out_of_order(&source.spec().name, "its roles have not been looked at yet");
+            desk.abandoned(&admission, &wishes.claim, &refusal);
+            return refuse(client, refusal).await;
+        }
+        LockState::Broken(_) | LockState::Unknown => false,
+    };
+    if locked && wishes.role {
+        let refusal = Refusal::new(RefusalKind::NotAllowed, "a role cannot be asked for at startup")
+            .hint("leave role and session_authorization out of the connection's options: Affidavit chooses the role of each statement");
+        desk.abandoned(&admission, &wishes.claim, &refusal);
+        return refuse(client, refusal).await;
+    }
+    let mut params = upstream_params(startup, &wishes, &source.spec().user, &database);
+    if locked {
+        // What RESET goes back to, and what a session begins with: never the account itself.
+        params.push((b"role".to_vec(), LockNames::of(&source.spec().user).masked.into_bytes()));
+    }
     let upstream = async {
         let (mut link, welcome) = source.connect(&params).await?;
-        let session = settings(&source, &mut link, &welcome).await?;
+        let mut session = settings(&source, &mut link, &welcome).await?;
+        if locked {
+            session.takes_roles();
+        }
         Ok::<_, LoginFailure>((link, welcome, session))
     };
     let (link, welcome, session) = match upstream.await {
@@ -218,10 +247,12 @@ async fn enter(
         reason: wishes.claim.reason,
         ticket: wishes.claim.ticket,
     };
+    let mut conversation = PostgresConversation::new(source, session);
+    conversation.roles = locked.then(|| Roles::new(&info.upstream_user));
     Ok(Login::Session(Box::new(Established {
         client,
         upstream,
-        conversation: Box::new(PostgresConversation::new(source, session)),
+        conversation: Box::new(conversation),
         info,
         greeting,
         client_residue: Vec::new(),

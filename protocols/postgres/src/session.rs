@@ -20,6 +20,8 @@ pub(crate) struct Session {
     /// The role that was SET, or `none`.
     role: String,
     user: String,
+    /// The role changes with each statement's class: `$user` on a path means no schema.
+    roles: bool,
     /// Grows with every change.
     version: u64,
     /// Whether path and role are known.
@@ -52,7 +54,11 @@ pub(crate) fn default_settings(user: &str, version: u32) -> Settings {
 fn resolve(path: &str, user: &str) -> Vec<String> {
     let mut schemas: Vec<String> = Vec::new();
     for name in split(path) {
-        schemas.push(if name == "$user" { user.to_owned() } else { name });
+        match name.as_str() {
+            "$user" if user.is_empty() => {}
+            "$user" => schemas.push(user.to_owned()),
+            _ => schemas.push(name),
+        }
     }
     if !schemas.iter().any(|schema| schema == "pg_catalog") {
         schemas.insert(0, "pg_catalog".to_owned());
@@ -144,6 +150,7 @@ impl Session {
             path: String::new(),
             role: String::new(),
             user: user.to_owned(),
+            roles: false,
             version: 1,
             known: false,
             doubted: true,
@@ -179,8 +186,20 @@ impl Session {
         self.resolve();
     }
 
+    /// From now on the role is another from statement to statement.
+    pub(crate) fn takes_roles(&mut self) {
+        self.roles = true;
+        self.resolve();
+    }
+
     fn resolve(&mut self) {
-        let user = if self.role.is_empty() || self.role == "none" { &self.user } else { &self.role };
+        let user = if self.roles {
+            ""
+        } else if self.role.is_empty() || self.role == "none" {
+            self.user.as_str()
+        } else {
+            self.role.as_str()
+        };
         let resolved = resolve(&self.path, user);
         if self.settings.search_path != resolved {
             self.settings.search_path = resolved;

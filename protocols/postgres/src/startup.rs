@@ -126,6 +126,15 @@ pub(crate) struct Wishes {
     pub(crate) oauth: bool,
     /// The client asked for a replication connection.
     pub(crate) replication: bool,
+    /// The client asks for a role of its own choice.
+    pub(crate) role: bool,
+}
+
+/// A setting that says with whose rights a session runs, in any of the server's spellings.
+fn is_role(setting: &[u8]) -> bool {
+    let name: Vec<u8> =
+        setting.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() }).collect();
+    matches!(name.as_slice(), b"role" | b"session_authorization")
 }
 
 impl Wishes {
@@ -138,6 +147,7 @@ impl Wishes {
         wishes.claim.database = startup.get("database").map(text).filter(|name| !name.is_empty());
         wishes.claim.application = startup.get("application_name").map(text).unwrap_or_default();
         for (name, value) in &startup.params {
+            wishes.role |= is_role(name);
             match name.as_slice() {
                 b"user" | b"database" => {}
                 b"replication" => wishes.replication |= !matches!(value.as_slice(), b"false" | b"off" | b"no" | b"0"),
@@ -182,6 +192,7 @@ impl Wishes {
             let (name, value) = setting.iter().position(|byte| *byte == b'=').map_or((setting, &[][..]), |at| {
                 (setting.get(..at).unwrap_or_default(), setting.get(at + 1..).unwrap_or_default())
             });
+            self.role |= is_role(name);
             if !self.own(name, value) {
                 kept.push(raw);
                 kept.extend(second);

@@ -5,9 +5,10 @@ use crate::copy::CopyOut;
 use crate::errors::Reply;
 use crate::message::extended::Formats;
 use crate::objects::{Made, Objects};
+use crate::roles::{Roles, may_set_role};
 use crate::session::Session;
 use bytes::Bytes;
-use model::{Column, Facts, Phase, StatementId, Substitution};
+use model::{Column, Facts, Phase, Role, StatementId, Substitution};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub(crate) enum Op {
     CopyEnd,
     /// Our own question for the settings.
     Refresh,
+    /// Our own change of the role: with a Sync of its own, or within the client's segment. Counts what was closed.
+    Role { sync: bool, closed: u8 },
     /// A statement of ours that must fail, in place of what would have failed at the upstream.
     Local { reply: Box<Reply>, simple: bool },
 }
@@ -67,6 +70,7 @@ impl Op {
             | Self::Sync
             | Self::CopyEnd
             | Self::Refresh
+            | Self::Role { .. }
             | Self::Local { .. } => None,
         }
     }
@@ -182,6 +186,8 @@ pub(crate) struct Live {
     pub(crate) tag: String,
     /// It is a FunctionCall.
     pub(crate) function: bool,
+    /// The role that it runs with, where the second lock is in force.
+    pub(crate) role: Option<Role>,
 }
 
 impl Live {
@@ -210,15 +216,22 @@ impl Live {
             sent_as: None,
             tag: String::new(),
             function: false,
+            role: None,
         }
     }
 }
 
 impl Live {
     /// It is about to run: what it may do to settings and names is on its way.
-    pub(crate) fn is_sent(&mut self, session: &mut Session, objects: &mut Objects) {
+    pub(crate) fn is_sent(&mut self, session: &mut Session, objects: &mut Objects, roles: Option<&mut Roles>) {
         if self.doubtful {
             session.doubt();
+        }
+        if let Some(roles) = roles {
+            if self.doubtful && may_set_role(&self.facts) {
+                roles.doubt();
+            }
+            roles.suspend();
         }
         if self.defines {
             session.define();

@@ -51,6 +51,9 @@ pub struct Settings {
     /// Custom settings (PostgreSQL, `my.tenant`) hold what configuration and the client put there: nothing has run in the
     /// session that could have stored data of tables in one.
     pub plain_settings: bool,
+    /// The schema (MySQL: the database) of the views through which masks that are computed from a value are read, where the
+    /// second lock is in force (see [`crate::mask_views`]).
+    pub mask_views: Option<std::sync::Arc<str>>,
 }
 
 impl Default for Settings {
@@ -65,6 +68,7 @@ impl Default for Settings {
             server_version: 0,
             multi_statements: true,
             plain_settings: false,
+            mask_views: None,
         }
     }
 }

@@ -347,3 +347,31 @@ fn bytes_beyond_ascii_stand_in_quotes_unless_they_are_utf_8() {
     assert!(!refused(b"SELECT 'caf\xe9' FROM patients"));
     assert!(facts("SELECT 1 AS `\u{1f600}`").unparsed.is_some());
 }
+
+#[test]
+fn under_the_second_lock_computed_masks_come_from_a_view() {
+    let sql = "SELECT max(dob) FROM patients p";
+    let facts = facts(sql);
+    let source = facts.parts.first().unwrap().sources.first().unwrap();
+    let put = |mask: MaskSpec| {
+        let of = |column: &SourceColumn| (column.name.clone(), (column.name == "dob").then(|| mask.clone()));
+        let columns = source.columns.iter().map(of).collect();
+        let substitution = Substitution { parts: vec![vec![SourceMask { columns }]], because: "a test".to_owned() };
+        let settings = affidavit_sql::Settings { mask_views: Some("app_masks".into()), ..mysql_settings() };
+        let text = substitute(Dialect::Mysql, sql.as_bytes(), &facts, &substitution, &mysql(), &settings).unwrap();
+        String::from_utf8(text).unwrap()
+    };
+    let text = put(MaskSpec::Year);
+    assert!(text.contains("`dob:year` AS `dob`") && text.ends_with("FROM `app_masks`.`t.patients`) p"), "{text}");
+    let text = put(MaskSpec::Redact);
+    assert!(text.ends_with("FROM `t`.`patients`) p"), "{text}");
+    let columns = source.columns.iter().map(|column| model::GuardedColumn {
+        column: column.clone(),
+        hidden: column.name == "dob",
+        masks: if column.name == "dob" { vec![MaskSpec::Year] } else { Vec::new() },
+    });
+    let guarded = model::Guarded { table: source.table.clone(), columns: columns.collect() };
+    let views = affidavit_sql::mask_views(Dialect::Mysql, "app_masks", &guarded, &mysql()).unwrap();
+    let view = views.first().unwrap();
+    assert!(view.query.contains(" AS `dob:year`") && !view.query.contains(" `dob`,"), "{}", view.query);
+}

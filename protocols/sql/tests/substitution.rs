@@ -1,6 +1,6 @@
 //! Masked projections in the place of relations: what the text becomes, which uses of a column are forms of the wire grammar,
 //! and that nothing of a statement goes unvisited.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test reports")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a panic is how a test reports")]
 
 mod hospital;
 
@@ -219,4 +219,38 @@ fn the_nodes_of_the_wire_grammar_have_the_fields_that_it_knows() {
     } = JoinExpr::default();
     let AExpr { kind: _, name: _, lexpr: _, rexpr: _, rexpr_list_start: _, rexpr_list_end: _, location: _ } =
         AExpr::default();
+}
+
+#[test]
+fn under_the_second_lock_computed_masks_come_from_a_view() {
+    let settings = affidavit_sql::Settings { mask_views: Some("app_masks".into()), ..postgres_settings() };
+    let put = |sql: &str, mask: &MaskSpec| {
+        let facts = pg(sql);
+        let masks = masks(&facts, "dob", mask);
+        let analyser = Analyser::new(Dialect::Postgres);
+        analyser.substitute(sql.as_bytes(), &postgres(), &settings, &facts, &masks).map(|(_, text)| text.text)
+    };
+    let text = put("SELECT max(dob) FROM patients p", &MaskSpec::Year).unwrap();
+    assert!(text.ends_with("FROM \"app_masks\".\"public.patients\") p"), "{text}");
+    assert!(text.contains("\"public.patients\".\"dob:year\" AS \"dob\""), "{text}");
+    let text = put("SELECT max(dob) FROM ONLY patients", &MaskSpec::Year).unwrap();
+    assert!(text.contains("FROM \"app_masks\".\"public.patients:only\")"), "{text}");
+    let text = put("SELECT max(dob) FROM patients", &MaskSpec::Null).unwrap();
+    assert!(text.contains("FROM \"public\".\"patients\")") && !text.contains("\"patients\".\"dob\""), "{text}");
+    assert!(put("SELECT max(dob) FROM patients TABLESAMPLE SYSTEM (10)", &MaskSpec::Year).is_err());
+
+    let facts = pg("SELECT * FROM patients");
+    let columns = facts.parts[0].sources[0].columns.iter().map(|column| model::GuardedColumn {
+        column: column.clone(),
+        hidden: matches!(column.name.as_str(), "dob" | "ssn"),
+        masks: if column.name == "dob" { vec![MaskSpec::Year] } else { Vec::new() },
+    });
+    let guarded = model::Guarded { table: facts.parts[0].sources[0].table.clone(), columns: columns.collect() };
+    let views = affidavit_sql::mask_views(Dialect::Postgres, "app_masks", &guarded, &postgres()).unwrap();
+    let [whole, only] = views.as_slice() else { panic!("{views:?}") };
+    assert_eq!((whole.name.table.as_str(), only.name.table.as_str()), ("public.patients", "public.patients:only"));
+    assert!(only.query.ends_with("FROM ONLY \"public\".\"patients\""), "{}", only.query);
+    assert!(whole.query.contains(" AS \"dob:year\"") && !whole.query.contains("ssn"), "{}", whole.query);
+    assert!(!whole.query.contains(", \"patients\".\"dob\","), "the column itself is not shown: {}", whole.query);
+    assert_ne!(whole.fingerprint(), only.fingerprint());
 }

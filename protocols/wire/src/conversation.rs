@@ -169,9 +169,10 @@ pub trait Conversation: Send {
         }
     }
 
-    /// The statement is permitted and its wire bytes are about to be sent. Bytes appended to `extra` are sent right
-    /// after them (a Describe of the adapter's own, whose answer it swallows).
-    fn permit(&mut self, statement: &Statement, extra: &mut Vec<u8>);
+    /// The statement is permitted and its wire bytes are about to be sent. Bytes appended to `before` are sent right before
+    /// them, bytes appended to `after` right after: what the adapter asks by itself (a change of the role, a Describe) and
+    /// whose answers it swallows.
+    fn permit(&mut self, statement: &Statement, before: &mut Vec<u8>, after: &mut Vec<u8>);
 
     /// The statement is refused. What is appended to `upstream` is sent in its place, so that transaction state and
     /// order stay true (a statement that must fail; its error is replaced by `refusal` when it comes back as

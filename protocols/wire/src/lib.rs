@@ -10,6 +10,7 @@ mod desk;
 mod estimate;
 mod frame;
 mod give_way;
+mod lock;
 mod options;
 mod protocol;
 mod survey;
@@ -20,6 +21,7 @@ pub use desk::{Admission, CancelTarget, Claim, Credential, Desk, Discovery, Logi
 pub use estimate::plannable;
 pub use frame::{Cursor, Truncated};
 pub use give_way::give_way;
+pub use lock::{LockMode, LockNames, LockPlan, LockReport, LockState, NamedRelation};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use protocol::{Datasource, DatasourceSpec, Established, Login, Protocol, Secret, SpecError, UpstreamTls};
 pub use survey::{Finding, Sample, SampleOrder, Severity, Survey, SurveyColumn, trace_view};

@@ -1,6 +1,9 @@
 //! A protocol and its datasources, as the registry lists them.
 
-use crate::{Conversation, Desk, LoginError, OptionSpec, Options, Sample, SampleOrder, Survey, Transport};
+use crate::{
+    Conversation, Desk, LockPlan, LockReport, LockState, LoginError, NamedRelation, OptionSpec, Options, Sample,
+    SampleOrder, Survey, Transport,
+};
 use async_trait::async_trait;
 use model::{Refusal, RefusalKind, SessionInfo, Statement};
 use std::fmt;
@@ -127,6 +130,31 @@ pub trait Datasource: Send + Sync + std::any::Any {
         Err(unsurveyed(self.spec()))
     }
 
+    /// Every relation of users in the catalog, read anew, for working out what the second lock is to keep.
+    async fn relations(&self) -> Result<Vec<NamedRelation>, Refusal> {
+        Err(unlocked(self.spec()))
+    }
+
+    /// The SQL that makes the roles and views of the second lock, or makes them as they should be; for the administrator to
+    /// run. `role` names the account; by default it is the configured one.
+    async fn lock_sql(&self, _role: Option<&str>, _plan: &LockPlan) -> Result<String, Refusal> {
+        Err(unlocked(self.spec()))
+    }
+
+    /// Holds the roles of the database against what they should be.
+    async fn examine_lock(&self, _plan: &LockPlan) -> Result<LockReport, Refusal> {
+        Err(unlocked(self.spec()))
+    }
+
+    /// Says whether the second lock is in force from now on. What that means for sessions and statements is the mode's to
+    /// say (see [`LockMode`]).
+    fn set_lock(&self, _state: LockState) {}
+
+    /// Whether it is.
+    fn lock(&self) -> LockState {
+        LockState::Unknown
+    }
+
     /// Reads a bounded sample of a table's columns, for counting what their values look like.
     async fn sample(&self, _order: &SampleOrder<'_>) -> Result<Sample, Refusal> {
         Err(unsurveyed(self.spec()))
@@ -141,6 +169,11 @@ pub trait Datasource: Send + Sync + std::any::Any {
 
     /// For a protocol to get its own type back.
     fn as_any(&self) -> &dyn std::any::Any;
+}
+
+fn unlocked(spec: &DatasourceSpec) -> Refusal {
+    Refusal::new(RefusalKind::NotSupported, format!("the protocol of datasource {:?} has no second lock", spec.name))
+        .hint("leave second_lock out of its section")
 }
 
 fn unsurveyed(spec: &DatasourceSpec) -> Refusal {

@@ -3,11 +3,13 @@
 use super::{HealthLine, HealthSource};
 use crate::approvals::{Review, State};
 use crate::proxy::Proxy;
+use crate::second_lock::{self, mode};
 use async_trait::async_trait;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
+use wire::{Datasource, LockMode, LockState};
 
 /// An answer of the databases is good for this long: whoever reloads the page does not log in to them again.
 const FRESH: Duration = Duration::from_secs(10);
@@ -94,6 +96,19 @@ impl HealthSource for ProxyHealth {
             }),
             ("policy refused", proxy.policies.health().rejected.is_some()),
             ("no database answers", all_unwell(&self.upstreams().await)),
+            ("second lock out of order", {
+                let mut all = proxy.datasources.values().peekable();
+                all.peek().is_some() && all.all(|one| mode(one.as_ref()) == LockMode::Required && !is_in_force(one))
+            }),
+        ];
+        kinds.into_iter().filter(|(_, holds)| *holds).map(|(kind, _)| kind).collect()
+    }
+
+    fn warnings(&self) -> Vec<&'static str> {
+        let mut locked = self.proxy.datasources.values().filter(|one| mode(one.as_ref()) != LockMode::Off);
+        let kinds = [
+            ("second lock not in force", locked.any(|one| !is_in_force(one))),
+            ("second lock alarm", second_lock::alarms() > 0),
         ];
         kinds.into_iter().filter(|(_, holds)| *holds).map(|(kind, _)| kind).collect()
     }
@@ -141,6 +156,7 @@ impl HealthSource for ProxyHealth {
                 },
             });
         }
+        lines.extend(proxy.datasources.values().filter(|one| mode(one.as_ref()) != LockMode::Off).map(lock_line));
         let policy = proxy.policies.health();
         lines.push(HealthLine {
             part: "policy".to_owned(),
@@ -201,6 +217,17 @@ impl HealthSource for ProxyHealth {
             "1 when the policy folder holds what cannot be put in force.",
             u64::from(proxy.policies.health().rejected.is_some()),
         );
+        gauge(
+            "second_lock_alarms",
+            "Statements that the database refused although the analysis had let them pass, since the start.",
+            second_lock::alarms(),
+        );
+        let broken = proxy.datasources.values().filter(|one| mode(one.as_ref()) != LockMode::Off && !is_in_force(one));
+        gauge(
+            "second_lock_broken",
+            "Datasources whose second lock is not in force.",
+            u64::try_from(broken.count()).unwrap_or(u64::MAX),
+        );
         if let Some(approvals) = &proxy.decisions {
             let count = |wanted: &dyn Fn(&crate::approvals::Approval) -> bool| {
                 u64::try_from(approvals.list(usize::MAX, wanted).len()).unwrap_or(u64::MAX)
@@ -217,5 +244,26 @@ impl HealthSource for ProxyHealth {
             );
         }
         Some(text)
+    }
+}
+
+fn is_in_force(datasource: &Arc<dyn Datasource>) -> bool {
+    datasource.lock() == LockState::InForce
+}
+
+fn lock_line(datasource: &Arc<dyn Datasource>) -> HealthLine {
+    let words = match datasource.lock() {
+        LockState::InForce => match second_lock::alarms() {
+            0 => "in force".to_owned(),
+            alarms => format!("in force; {alarms} alarms since the start: the record says which statements"),
+        },
+        LockState::Unknown => "its roles have not been looked at yet".to_owned(),
+        LockState::Broken(why) => format!("out of order ({}): {why}", mode(datasource.as_ref()).as_str()),
+    };
+    HealthLine {
+        part: format!("second lock of {}", datasource.spec().name),
+        well: is_in_force(datasource) && second_lock::alarms() == 0,
+        words,
+        vital: false,
     }
 }

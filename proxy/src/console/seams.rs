@@ -89,6 +89,11 @@ pub trait HealthSource: Send + Sync {
         None
     }
 
+    /// What those should know who are told that new sessions are served, by kind.
+    fn warnings(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// What keeps new sessions from being served well now, by kind; empty when nothing does.
     async fn unready(&self) -> Vec<&'static str> {
         Vec::new()

@@ -8,11 +8,13 @@ mod report;
 use crate::assembly::{self, Failure};
 use crate::config::{DatasourceSetup, Setup};
 use crate::pipeline::names;
-use policies::Names;
+use crate::second_lock;
+use model::Refusal;
+use policies::{Names, Policy};
 use report::Report;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use wire::{Finding, Survey};
+use wire::{Datasource, Finding, LockMode, LockPlan, Severity, Survey};
 
 /// Arguments of `affidavit doctor`.
 #[derive(clap::Args)]
@@ -32,6 +34,9 @@ pub(crate) struct DoctorArguments {
     /// With --sql: the user's name at the database (MySQL: user or user@host), instead of the configured one.
     #[arg(long, value_name = "NAME", requires = "sql")]
     role: Option<String>,
+    /// With --sql: only the roles of the second lock.
+    #[arg(long, requires = "sql")]
+    second_lock: bool,
 }
 
 /// A datasource that was looked at.
@@ -60,7 +65,7 @@ fn examine(arguments: &DoctorArguments) -> Result<ExitCode, Failure> {
     let mut report = Report::new(&policy);
     let mut patients = Vec::new();
     for datasource in chosen {
-        match runtime.block_on(survey(datasource)) {
+        match runtime.block_on(survey(datasource, &policy)) {
             Ok(patient) => patients.push(patient),
             Err(failure) => report.unreachable(datasource, &failure),
         }
@@ -86,18 +91,71 @@ fn examine(arguments: &DoctorArguments) -> Result<ExitCode, Failure> {
 
 fn sql(arguments: &DoctorArguments) -> Result<ExitCode, Failure> {
     let setup = assembly::load(&arguments.config)?;
+    let policy = assembly::policy(&setup)?;
     let runtime = runtime()?;
     for configured in chosen(&setup, arguments.datasource.as_deref())? {
         let datasource = assembly::datasource(configured)?;
-        let written = runtime.block_on(datasource.hardening(arguments.role.as_deref()));
-        print!("{}", written.map_err(|refusal| cannot(configured, &refusal))?);
+        let role = arguments.role.as_deref();
+        if !arguments.second_lock {
+            let written = runtime.block_on(datasource.hardening(role));
+            print!("{}", written.map_err(|refusal| cannot(configured, &refusal))?);
+        }
+        if arguments.second_lock || second_lock::mode(datasource.as_ref()) != LockMode::Off {
+            let written = runtime.block_on(lock_sql(&policy, datasource.as_ref(), role, !arguments.second_lock));
+            print!("{}", written.map_err(|refusal| cannot(configured, &refusal))?);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn survey(setup: &DatasourceSetup) -> Result<Patient<'_>, Failure> {
+async fn lock_sql(
+    policy: &Policy,
+    datasource: &dyn Datasource,
+    role: Option<&str>,
+    least: bool,
+) -> Result<String, Refusal> {
+    let relations = datasource.relations().await?;
+    datasource.lock_sql(role, &LockPlan { least, ..second_lock::plan(policy, datasource, &relations) }).await
+}
+
+/// What is not as the second lock needs it.
+async fn lock_findings(policy: &Policy, datasource: &dyn Datasource) -> Result<Vec<Finding>, Refusal> {
+    let mode = second_lock::mode(datasource);
+    if mode == LockMode::Off {
+        return Ok(Vec::new());
+    }
+    let report = second_lock::look(policy, datasource).await?;
+    let name = &datasource.spec().name;
+    let severity = if mode == LockMode::Required { Severity::High } else { Severity::Medium };
+    let finding = |severity, check, why| {
+        move |what: String| Finding {
+            severity,
+            check,
+            what,
+            why,
+            fix: vec![format!(
+                "-- as the database's administrator: affidavit doctor --datasource {name} --sql --second-lock"
+            )],
+        }
+    };
+    let wrong = report.wrong.into_iter().map(finding(
+        severity,
+        "second-lock",
+        "a mistake in the proxy's reading of a statement would not end at the database's own privileges",
+    ));
+    let narrow = report.narrow.into_iter().map(finding(
+        Severity::Low,
+        "second-lock-narrow",
+        "statements over it are refused by the database although policy lets them pass",
+    ));
+    Ok(wrong.chain(narrow).collect())
+}
+
+async fn survey<'a>(setup: &'a DatasourceSetup, policy: &Policy) -> Result<Patient<'a>, Failure> {
     let datasource = assembly::datasource(setup)?;
-    let survey = datasource.survey().await.map_err(|refusal| cannot(setup, &refusal))?;
+    let mut survey = datasource.survey().await.map_err(|refusal| cannot(setup, &refusal))?;
+    let lock = lock_findings(policy, datasource.as_ref()).await.map_err(|refusal| cannot(setup, &refusal))?;
+    survey.findings.extend(lock);
     Ok(Patient { setup, names: names(datasource.as_ref()), survey })
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn execute(
         conversation.whole_rows(permit.statement.id);
     }
     sink.extra.clear();
-    conversation.permit(&permit.statement, &mut sink.extra);
+    conversation.permit(&permit.statement, &mut sink.pending, &mut sink.extra);
     sink.pending.extend_from_slice(&permit.statement.wire);
     sink.pending.extend_from_slice(&sink.extra);
     sink.barrier = Some(lsn);

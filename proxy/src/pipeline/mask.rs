@@ -35,7 +35,7 @@ pub(super) enum Matter<'a> {
     Nothing,
     Columns { statement: StatementId },
     Rows { statement: StatementId, result: u32, replan: bool, layout: RowLayout, rows: u64, journal: Option<&'a [u8]> },
-    Done { statement: StatementId, outcome: Outcome, last: bool },
+    Done { statement: StatementId, outcome: Outcome, last: bool, alarm: bool },
 }
 
 /// An answer that holds nothing the client may not see. Built only here.
@@ -71,12 +71,16 @@ pub(crate) fn mask<'a>(
         }
         Answer::Rows(batch) => mask_rows(&batch, running, conversation, protection, keys, splices),
         Answer::Done { statement, outcome, message, last, wire } => {
-            let guard = running.get(statement).is_none_or(|entry| entry.verdict.guard_messages);
+            let denied = message.as_ref().is_some_and(|message| message.denied);
+            let alarm = denied && running.get(statement).is_some_and(|entry| entry.is_locked);
+            // What the second lock refuses says nothing but that.
+            let message = message.map(|own| ServerMessage { may_quote_data: own.may_quote_data || alarm, ..own });
+            let guard = alarm || running.get(statement).is_none_or(|entry| entry.verdict.guard_messages);
             let wire = guarded(message.as_ref(), guard, wire, conversation, &mut splices.client)?;
             if last {
                 running.ended(statement);
             }
-            Ok(Masked { matter: Matter::Done { statement, outcome, last }, wire })
+            Ok(Masked { matter: Matter::Done { statement, outcome, last, alarm }, wire })
         }
         Answer::Message { statement, message, wire } => {
             let guard = match statement.and_then(|statement| running.get(statement)) {

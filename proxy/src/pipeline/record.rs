@@ -40,7 +40,12 @@ pub(crate) fn record<'a>(
             }
             Some(recording.rows(statement, result, &layout, rows, journal.unwrap_or(&wire))?)
         }
-        Matter::Done { statement, outcome, last } => Some(recording.done(statement, &outcome, last)?),
+        Matter::Done { statement, outcome, last, alarm } => {
+            if alarm {
+                recording.alarm(statement, &outcome);
+            }
+            Some(recording.done(statement, &outcome, last)?)
+        }
     };
     Ok(Recorded { wire, lsn })
 }

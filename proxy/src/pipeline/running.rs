@@ -1,7 +1,7 @@
 //! Statements between execute and their last answer: their verdicts and the plans for their results.
 
 use super::written_back::Shown;
-use model::{Column, ColumnMask, Statement, StatementId, Verb, Verdict};
+use model::{Column, ColumnMask, Role, Statement, StatementId, Verb, Verdict};
 use policies::Masker;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub(crate) struct Entry {
     pub(super) plan: Option<ResultPlan>,
     /// Its last part is a CALL, which may have any number of results: all are treated as that part's.
     pub(super) open_ended: bool,
+    /// It runs with the role that may not read protected columns, and reads or changes rows.
+    pub(super) is_locked: bool,
 }
 
 /// The statements whose answers are due, oldest first.
@@ -46,7 +48,8 @@ impl Running {
     pub(super) fn started(&mut self, statement: &Statement, verdict: Arc<Verdict>) {
         let facts = &statement.facts;
         let open_ended = facts.unparsed.is_none() && facts.parts.last().is_some_and(|part| part.verb == Verb::Call);
-        self.entries.push_back(Entry { statement: statement.id, verdict, plan: None, open_ended });
+        let is_locked = statement.role == Some(Role::Masked) && crate::second_lock::concerns(facts);
+        self.entries.push_back(Entry { statement: statement.id, verdict, plan: None, open_ended, is_locked });
     }
 
     /// The entry of a statement. Answers come in order, so it is nearly always the first.

@@ -67,6 +67,11 @@ impl Recording {
         self.recorder.done(self.session, statement, outcome, last)
     }
 
+    /// The second lock refused what the analysis had let pass.
+    pub(crate) fn alarm(&self, statement: StatementId, outcome: &Outcome) {
+        crate::second_lock::alarm(&self.recorder, self.session, statement, outcome.error_code.as_deref());
+    }
+
     /// The session is over; statements still unanswered are recorded as interrupted. Losing the record here is only
     /// logged: there is nobody left to refuse anything to.
     pub(crate) fn close(&self, unanswered: &[StatementId], reason: &str) {

@@ -39,6 +39,7 @@ impl MysqlConversation {
             Some(DraftKind::Prepare { settings, .. }) => settings.clone(),
             _ => self.settings.clone(),
         };
+        let settings = self.with_views(settings);
         let sent = self.substituted(&statement.sql, &statement.facts, substitution, &settings)?;
         statement.wire = reframed(&statement.wire, &statement.sql, &sent)?;
         if let Some(DraftKind::Prepare { sent: prepared, .. }) = self.draft.as_mut().map(|draft| &mut draft.kind) {
@@ -55,6 +56,7 @@ impl MysqlConversation {
         };
         let Some(entry) = self.prepared.get(*number) else { return Ok(()) };
         let (sent, settings, parameters) = (entry.sent.clone(), entry.settings.clone(), entry.parameters);
+        let settings = self.with_views(settings);
         let wanted = match class {
             Class::AtSource(substitution) => {
                 Some(self.substituted(&statement.sql, &statement.facts, substitution, &settings)?)
@@ -72,6 +74,14 @@ impl MysqlConversation {
             own_types(&compared, &statement.params, parameters)?;
         }
         Ok(())
+    }
+
+    /// The settings, with the views of the second lock where it is in force.
+    fn with_views(&self, settings: Arc<Settings>) -> Arc<Settings> {
+        match self.views() {
+            None => settings,
+            views => Arc::new(Settings { mask_views: views, ..Settings::clone(&settings) }),
+        }
     }
 
     pub(super) fn dialect(&self) -> Dialect {

@@ -57,6 +57,9 @@ impl MysqlConversation {
         self.stale |= plain == Plain::ResetConnection;
         if plain == Plain::ResetConnection {
             self.made.clear();
+            if let Some(roles) = &mut self.roles {
+                roles.doubt();
+            }
         }
         self.sent(Due::plain(plain, sequence));
         Ok(Request::Forward(Cow::Borrowed(frames)))

@@ -15,7 +15,12 @@ impl MysqlConversation {
             DraftKind::Query | DraftKind::Kill => {
                 self.sent(Due::run(statement, answer_sequence));
             }
-            DraftKind::ChangeUser => self.sent(Due::change_user(id, answer_sequence)),
+            DraftKind::ChangeUser => {
+                if let Some(roles) = &mut self.roles {
+                    roles.doubt();
+                }
+                self.sent(Due::change_user(id, answer_sequence));
+            }
             DraftKind::FieldList => self.sent(Due::field_list(id, answer_sequence)),
             DraftKind::Prepare { settings, sent } => {
                 let draft = crate::upstream::Preparing {

@@ -2,7 +2,7 @@
 
 use crate::auth::upstream::check_rsa_key;
 use crate::compress::Algorithm;
-use wire::{DatasourceSpec, OptionKind, OptionSpec, SpecError};
+use wire::{DatasourceSpec, LockMode, OptionKind, OptionSpec, SpecError};
 
 const LOCAL_INFILE: &str = "local_infile";
 const COMPRESSION: &str = "compression";
@@ -13,6 +13,7 @@ pub(crate) const KEYS: &[OptionSpec] = &[
     OptionSpec { key: LOCAL_INFILE, kind: OptionKind::Flag },
     OptionSpec { key: COMPRESSION, kind: OptionKind::Choice(&["zlib", "zstd"]) },
     OptionSpec { key: RSA_KEY, kind: OptionKind::File },
+    LockMode::OPTION,
 ];
 
 /// Whether clients may send files by `LOAD DATA LOCAL INFILE`.

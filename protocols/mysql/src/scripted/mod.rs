@@ -4,6 +4,7 @@
 mod answers;
 mod files;
 mod peers;
+mod roles;
 mod users;
 
 use crate::conversation::{MysqlConversation, Parts};
@@ -13,7 +14,7 @@ use crate::message::column::ColumnDefinition;
 use crate::message::column::tests::encode as definition;
 use crate::message::packet;
 use crate::values;
-use model::{AuthMethod, Identity, Refusal, RefusalKind, Timestamp};
+use model::{AuthMethod, Class, Identity, Refusal, RefusalKind, Role, Timestamp};
 use std::time::Duration;
 use wire::{
     Answer, CellAnswer, CellMasker, Conversation, DatasourceSpec, Request, Splice, Step, UpstreamTls, Violation,
@@ -181,9 +182,15 @@ impl Session {
                 self.events.push(format!("refused {} {:?}", statement.id.0, refusal.kind));
                 self.conversation.refuse(&statement, &refusal, &mut self.upstream, &mut self.client);
             }
-            Request::Statement(statement) => {
+            Request::Statement(mut statement) => {
+                let wire = statement.sql.windows(3).any(|text| text == b"ssn");
+                let (class, role) = if wire { (Class::Wire, Role::Wire) } else { (Class::Untouched, Role::Masked) };
+                if let Err(refusal) = self.conversation.settle_class(&mut statement, &class, role) {
+                    self.conversation.refuse(&statement, &refusal, &mut self.upstream, &mut self.client);
+                    return Ok(());
+                }
                 let mut extra = Vec::new();
-                self.conversation.permit(&statement, &mut extra);
+                self.conversation.permit(&statement, &mut self.upstream, &mut extra);
                 assert!(extra.is_empty());
                 self.upstream.extend_from_slice(&statement.wire);
                 self.events.push(format!("run {} {:?}", statement.id.0, String::from_utf8_lossy(&statement.sql)));

@@ -4,6 +4,8 @@
 mod columns;
 mod grants;
 mod hardening;
+mod lock;
+mod lock_sql;
 mod objects;
 mod rights;
 mod settings;
@@ -12,10 +14,12 @@ use crate::link::Link;
 use crate::message::capability::Capabilities;
 use crate::own_query::{QueryError, TextRow, run};
 use grants::Grant;
-use wire::Finding;
+use wire::{Finding, LockNames};
 
 pub(crate) use columns::{columns, sample};
 pub(crate) use hardening::hardening;
+pub(crate) use lock::examine_lock;
+pub(crate) use lock_sql::lock_sql;
 
 /// The user that the proxy logs in as, and how to ask for it.
 pub(crate) struct Asker<'a> {
@@ -56,6 +60,15 @@ impl<'a> Asker<'a> {
         Ok(Self { link, capabilities, account, grants })
     }
 
+    /// To hold the roles of the second lock is meant. What they carry is among the grants, as the session has taken one.
+    pub(crate) fn leave_out(&mut self, lock: &LockNames) {
+        let meant = |role: &str| {
+            let name = role.split('@').next().unwrap_or_default().trim().trim_matches(['`', '"', '\'']);
+            name == lock.masked || name == lock.wire
+        };
+        self.grants.retain(|grant| !matches!(grant, Grant::Role(roles) if roles.split(',').all(meant)));
+    }
+
     /// The rows of a query.
     async fn ask(&mut self, sql: &str) -> Result<Vec<TextRow>, QueryError> {
         run(self.link, sql, self.capabilities).await
@@ -83,7 +96,7 @@ pub(crate) async fn findings(asker: &mut Asker<'_>) -> Result<Vec<Finding>, Quer
 const SYSTEM: &str = "('mysql', 'information_schema', 'performance_schema', 'sys')";
 
 /// Whether a database is one of them.
-fn is_system(database: &str) -> bool {
+pub(crate) fn is_system(database: &str) -> bool {
     ["mysql", "information_schema", "performance_schema", "sys"].iter().any(|own| own.eq_ignore_ascii_case(database))
 }
 

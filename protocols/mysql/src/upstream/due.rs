@@ -90,6 +90,8 @@ pub(crate) enum Plain {
     Other,
     /// A command of our own, whose answer the client does not get.
     Unheard,
+    /// Our own change of the role.
+    Role,
 }
 
 impl Due {
@@ -158,7 +160,7 @@ impl Due {
 
     /// Whether the client waits for the answer.
     pub(crate) fn is_clients(&self) -> bool {
-        !matches!(self.kind, Kind::Settings | Kind::Table(_) | Kind::Plain(Plain::Unheard))
+        !matches!(self.kind, Kind::Settings | Kind::Table(_) | Kind::Plain(Plain::Unheard | Plain::Role))
     }
 
     /// The sequence id of the client's next packet, where it is not counted along with the upstream's.

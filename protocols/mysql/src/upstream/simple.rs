@@ -25,10 +25,14 @@ impl MysqlConversation {
         let consumed = packet.extent.bytes;
         let wire = self.pass(input, consumed, packet.extent.next_sequence());
         if is_error(&packet) {
-            let message = errors::describe(&ErrorPacket::decode(&packet.payload)?, None);
+            let error = ErrorPacket::decode(&packet.payload)?;
+            let (code, message) = (error.code, errors::describe(&error, None));
             self.answered();
+            if plain == Plain::Role {
+                self.role_failed(code);
+            }
             let item = match plain {
-                Plain::Unheard => Answer::Absorb,
+                Plain::Unheard | Plain::Role => Answer::Absorb,
                 _ => Answer::Message { statement: None, message, wire },
             };
             return Ok(Step::Got { consumed, item });
@@ -47,7 +51,7 @@ impl MysqlConversation {
                 self.in_transaction = false;
             }
             Plain::MultiStatements(allowed) => Arc::make_mut(&mut self.settings).multi_statements = allowed,
-            Plain::Unheard => return Ok(Step::Got { consumed, item: Answer::Absorb }),
+            Plain::Unheard | Plain::Role => return Ok(Step::Got { consumed, item: Answer::Absorb }),
             Plain::Statistics | Plain::Other => {}
         }
         Ok(Step::Got { consumed, item: Answer::Forward(wire) })

@@ -152,7 +152,7 @@ pub async fn run(established: Established, plan: Plan, record: Arc<Mutex<Record>
                             conversation.refuse(&statement, &refusal, &mut to_upstream, &mut to_client);
                         } else {
                             let mut extra = Vec::new();
-                            conversation.permit(&statement, &mut extra);
+                            conversation.permit(&statement, &mut to_upstream, &mut extra);
                             to_upstream.extend_from_slice(&statement.wire);
                             to_upstream.extend_from_slice(&extra);
                         }

@@ -10,6 +10,7 @@ use crate::objects;
 use crate::state::Proposed;
 use bytes::Bytes;
 use model::{Class, Phase, Refusal, RefusalKind, Statement, Substitution};
+use sql::Settings;
 use std::sync::Arc;
 
 impl PostgresConversation {
@@ -34,9 +35,11 @@ impl PostgresConversation {
         }
         let Some(wanted) = wanted else { return Ok(()) };
         let facts = statement.facts.clone();
+        let views = self.roles.as_ref().and_then(|_| self.source.views_in_force());
         let text = self
             .read_under(&statement.sql, None, |analyser, catalog, settings| {
-                analyser.substitute(&statement.sql, catalog, settings, &facts, wanted)
+                let settings = Settings { mask_views: views, ..settings.clone() };
+                analyser.substitute(&statement.sql, catalog, &settings, &facts, wanted)
             })
             .map_err(|why| unplaced(&why, wanted))?;
         let (bytes, _) = text;

@@ -20,6 +20,9 @@ impl PostgresConversation {
         self.segment_open = false;
         self.segment = self.segment.saturating_add(1);
         self.push(Op::Sync);
+        if let Some(roles) = &mut self.roles {
+            roles.suspend();
+        }
         Ok(Request::Forward(Cow::Borrowed(frame.wire)))
     }
 
@@ -76,20 +79,22 @@ impl PostgresConversation {
         let found = self.live.binary_search_by_key(&portal.id, |live| live.id).ok();
         let live = found.and_then(|at| self.live.get_mut(at));
         let copy_in = live.as_ref().is_some_and(|live| crate::copy::copies_in(&live.facts));
-        if let Some(live) = live {
-            if live.uses.is_some_and(|then| then != moves) {
-                // FETCH looks its cursor up when it runs, and that may be another one by now.
-                let item = self.fail(name_moved())?;
-                return Ok(Step::Got { consumed, item });
-            }
-            live.is_sent(&mut self.session, &mut self.objects);
+        if live.is_some_and(|live| live.uses.is_some_and(|then| then != moves)) {
+            // FETCH looks its cursor up when it runs, and that may be another one by now.
+            let item = self.fail(name_moved())?;
+            return Ok(Step::Got { consumed, item });
+        }
+        let mut wire = Vec::new();
+        let role = self.find(portal.id).and_then(|live| live.role);
+        self.put_role(role, &mut wire);
+        if let Some(live) = found.and_then(|at| self.live.get_mut(at)) {
+            live.is_sent(&mut self.session, &mut self.objects, self.roles.as_mut());
             self.redefined |= live.defines;
         }
         self.push_extended(Op::Execute { id: portal.id, copy_in });
-        let wire = if name.is_empty() {
+        let wire = if name.is_empty() && wire.is_empty() {
             Cow::Borrowed(frame.wire)
         } else {
-            let mut wire = Vec::new();
             put_execute(&self.names.at_upstream(name, portal.id), rows, &mut wire)?;
             Cow::Owned(wire)
         };

@@ -4,8 +4,9 @@ use crate::conversation::PostgresConversation;
 use crate::copy::copies_in;
 use crate::message::extended::{Target, put_parse, put_query, put_target};
 use crate::names::{REFUSED_NAME, REFUSED_TEXT};
+use crate::roles::needs_none;
 use crate::state::{Named, Op, PortalName, Proposal, Proposed};
-use model::{Refusal, StatementId};
+use model::{Refusal, Statement, StatementId};
 
 impl PostgresConversation {
     /// A name means again what it meant before an operation that the upstream skipped, if nothing else has it by now. Only
@@ -33,11 +34,14 @@ impl PostgresConversation {
 
     /// The statement's bytes are about to be sent. The queue has room for what a statement adds: its bound is checked
     /// with slack on the way in.
-    pub(crate) fn settle_permitted(&mut self, id: StatementId, extra: &mut Vec<u8>) {
+    pub(crate) fn settle_permitted(&mut self, statement: &Statement, before: &mut Vec<u8>, after: &mut Vec<u8>) {
+        let id = statement.id;
         let Some(Proposal { mut live, kind }) = self.settled(id) else { return };
+        live.role = statement.role.filter(|_| !needs_none(&statement.facts));
+        self.put_role(live.role, before);
         let copy_in = copies_in(&live.facts);
         if matches!(kind, Proposed::Query) {
-            live.is_sent(&mut self.session, &mut self.objects);
+            live.is_sent(&mut self.session, &mut self.objects, self.roles.as_mut());
             self.redefined |= live.defines;
         }
         match kind {
@@ -52,7 +56,7 @@ impl PostgresConversation {
                 self.segment_open = true;
                 self.ops.push_back(Op::Bind { id, refused: None });
                 let server_name = self.names.at_upstream(&name, id);
-                if describe && put_target(b'D', Target::Portal(&server_name), extra).is_ok() {
+                if describe && put_target(b'D', Target::Portal(&server_name), after).is_ok() {
                     self.ops.push_back(Op::DescribePortal { id, own: true });
                 }
                 self.portals.insert(name, PortalName { id, segment: self.segment, acknowledged: false });

@@ -284,7 +284,7 @@ fn outputs(script: &mut Script, message: &[u8]) -> String {
         panic!("no statement");
     };
     assert_eq!(consumed, message.len());
-    script.conversation.permit(&statement, &mut Vec::new());
+    script.conversation.permit(&statement, &mut Vec::new(), &mut Vec::new());
     format!("{:?}", statement.facts.parts[0].outputs)
 }
 

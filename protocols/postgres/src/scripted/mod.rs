@@ -6,6 +6,7 @@ mod extended;
 mod hostile;
 mod messages;
 mod relations;
+mod roles;
 mod simple;
 
 use crate::catalog::Snapshot;
@@ -15,7 +16,7 @@ use crate::message::extended::{Target, bind, execute, parse, target};
 use crate::message::frame;
 use crate::session::Session;
 use messages::*;
-use model::{Refusal, RefusalKind, TableRef};
+use model::{Class, Refusal, RefusalKind, Role, TableRef};
 use sql::{CatalogColumn, Relation, RelationKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub(super) struct Script {
     pub(super) journal: Vec<u8>,
     /// Whether masking is foreseen for every statement.
     pub(super) foresee: bool,
+    /// Whether the second lock is in force: texts with `ssn` in them need the wire role.
+    pub(super) locked: bool,
 }
 
 struct Stars(Vec<bool>);
@@ -56,6 +59,8 @@ impl CellMasker for Stars {
 }
 
 pub(super) fn source() -> Arc<Source> {
+    let mut options = wire::Options::default();
+    options.set("second_lock", wire::OptionValue::Choice("required"));
     let column = |number, name: &str, type_name: &str| CatalogColumn {
         name: name.to_owned(),
         type_name: type_name.to_owned(),
@@ -81,7 +86,7 @@ pub(super) fn source() -> Arc<Source> {
         user: "app".to_owned(),
         password: None,
         tls: UpstreamTls::Disabled,
-        options: wire::Options::default(),
+        options,
         connect_timeout: Duration::from_secs(1),
     };
     Arc::new(Source::with_snapshot(spec, Snapshot::of(vec![patients])))
@@ -103,7 +108,17 @@ impl Script {
             log: Vec::new(),
             journal: Vec::new(),
             foresee: false,
+            locked: false,
         }
+    }
+
+    /// A session of a datasource whose second lock is in force.
+    pub(super) fn locked() -> Self {
+        let mut script = Self::new();
+        script.conversation.source.set_lock(wire::LockState::InForce);
+        script.conversation.session.takes_roles();
+        script.conversation.roles = Some(crate::roles::Roles::new("app"));
+        Self { locked: true, ..script }
     }
 
     /// The client sends these bytes.
@@ -145,7 +160,7 @@ impl Script {
                 Ok(Step::Got { consumed, item }) => (consumed, item),
             };
             at += consumed;
-            let (statement, refusal) = match item {
+            let (mut statement, refusal) = match item {
                 Request::Forward(bytes) => {
                     self.to_upstream.extend_from_slice(&bytes);
                     continue;
@@ -166,6 +181,12 @@ impl Script {
                 Request::Refused(statement, refusal) => (statement, Some(refusal)),
             };
             let sql = String::from_utf8_lossy(&statement.sql).into_owned();
+            let refusal = refusal.or_else(|| {
+                let wire = sql.contains("ssn");
+                let (class, role) = if wire { (Class::Wire, Role::Wire) } else { (Class::Untouched, Role::Masked) };
+                let settled = self.locked.then(|| self.conversation.settle_class(&mut statement, &class, role));
+                settled.and_then(Result::err)
+            });
             self.log.push(format!("{} {} {sql}", statement.id.0, statement.phase.as_str()));
             match refusal {
                 Some(refusal) => {
@@ -178,7 +199,7 @@ impl Script {
                         self.conversation.whole_rows(statement.id);
                     }
                     let mut extra = Vec::new();
-                    self.conversation.permit(&statement, &mut extra);
+                    self.conversation.permit(&statement, &mut self.to_upstream, &mut extra);
                     self.to_upstream.extend_from_slice(&statement.wire);
                     self.to_upstream.extend_from_slice(&extra);
                 }

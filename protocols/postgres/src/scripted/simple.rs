@@ -93,7 +93,12 @@ fn what_comes_unasked_is_passed_or_marked() {
 fn templates_keep_codes_and_drop_texts() {
     let mut script = Script::new();
     let notification = m(b'A', b"\0\0\0\x07chan\x00123-45-6789\0");
-    let message = model::ServerMessage { severity: model::Severity::Notice, code: String::new(), may_quote_data: true };
+    let message = model::ServerMessage {
+        severity: model::Severity::Notice,
+        code: String::new(),
+        may_quote_data: true,
+        denied: false,
+    };
     let wire = [error("23505"), notification].concat();
     let mut out = Vec::new();
     script.conversation.template(&message, &wire, &mut out).unwrap();

@@ -3,6 +3,8 @@
 
 mod columns;
 mod hardening;
+mod lock;
+mod lock_sql;
 mod objects;
 mod rights;
 mod settings;
@@ -12,7 +14,9 @@ use std::io;
 
 pub(crate) use columns::{columns, sample};
 pub(crate) use hardening::hardening;
-use wire::Finding;
+pub(crate) use lock::examine_lock;
+pub(crate) use lock_sql::lock_sql;
+use wire::{Finding, LockNames};
 
 /// Names come fully qualified when nothing is on the path. The time is bounded because a survey is no reason to stand in
 /// anybody's way.
@@ -25,6 +29,8 @@ pub(crate) struct Me {
     pub(crate) superuser: bool,
     pub(crate) database: String,
     pub(crate) version: String,
+    /// The roles of the second lock, where the datasource has one: to be a member of them is meant.
+    pub(crate) lock: Option<LockNames>,
     /// What `has_function_privilege` is asked about: a superuser may call everything, so only what PUBLIC may says
     /// something.
     callable: &'static str,
@@ -53,6 +59,7 @@ pub(crate) async fn begin(link: &mut Link) -> io::Result<Me> {
         superuser,
         database: text(row, 2).to_owned(),
         version: text(row, 3).to_owned(),
+        lock: None,
         callable: if superuser {
             "pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE')"
         } else {

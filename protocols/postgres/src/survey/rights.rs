@@ -106,6 +106,10 @@ pub(super) async fn memberships(link: &mut Link, me: &Me) -> io::Result<Vec<Find
     let mut found: Vec<Finding> = Vec::new();
     for row in &rows {
         let (direct, reached) = (text(row, 0), text(row, 1));
+        let meant = |name: &str| me.lock.as_ref().is_some_and(|lock| lock.masked == name || lock.wire == name);
+        if meant(direct) && meant(reached) {
+            continue;
+        }
         let predefined = PREDEFINED.iter().find(|(name, ..)| *name == reached);
         let (severity, why) = match predefined {
             Some((_, severity, why)) => (*severity, *why),

@@ -33,10 +33,15 @@ impl PostgresConversation {
             _ => ("", None),
         };
         let id = match self.front() {
-            Some(Op::Refresh) => return Ok(Consumed(Answer::Absorb)),
+            Some(Op::Refresh | Op::Role { .. }) => return Ok(Consumed(Answer::Absorb)),
             Some(Op::Query { id, refused: None, .. } | Op::Execute { id, .. }) => *id,
             op => return Err(unexpected(frame.tag, op)),
         };
+        if tag == "ROLLBACK"
+            && let Some(roles) = &mut self.roles
+        {
+            roles.failed();
+        }
         let executed = matches!(self.front(), Some(Op::Execute { .. }));
         let Some(live) = self.find(id) else {
             if executed {
@@ -103,6 +108,16 @@ impl PostgresConversation {
         let forward = Answer::Forward(Cow::Borrowed(frame.wire));
         match (frame.tag, self.front()) {
             (b'1' | b'2' | b'3', Some(Op::Refresh)) => Ok(Consumed(Answer::Absorb)),
+            (tag @ (b'1' | b'2' | b'3'), Some(Op::Role { .. })) => {
+                if let Some(Op::Role { sync, closed }) = self.ops.front_mut() {
+                    *closed += u8::from(tag == b'3');
+                    // The portal and the statement; then its Sync, if it has one.
+                    if !*sync && *closed == 2 {
+                        self.ops.pop_front();
+                    }
+                }
+                Ok(Consumed(Answer::Absorb))
+            }
             (b'1', Some(Op::Parse { id, prepared: Some(prepared), refused: None, .. })) => {
                 prepared.learnt.lock().acknowledged = true;
                 let id = *id;

@@ -14,7 +14,7 @@ use wire::{Answer, Violation};
 impl PostgresConversation {
     pub(super) fn notice_response<'a>(&mut self, frame: Frame<'a>) -> Result<Answer<'a>, Violation> {
         let message = server_message(b'N', &Fields::decode(frame.body)?);
-        if matches!(self.front(), Some(Op::Refresh)) {
+        if matches!(self.front(), Some(Op::Refresh | Op::Role { .. })) {
             // Of our own question, as a session that logs its statements to itself gets it.
             return Ok(Answer::Absorb);
         }
@@ -33,8 +33,15 @@ impl PostgresConversation {
         if self.skipping {
             return Err(Violation("an error while everything is skipped".to_owned()));
         }
+        if let Some(roles) = &mut self.roles {
+            roles.failed();
+        }
         match self.front() {
             None => Ok(Consumed(Answer::Message { statement: None, message, wire })),
+            Some(Op::Role { sync: true, .. }) => {
+                self.role_failed(&message.code);
+                Ok(Consumed(Answer::Absorb))
+            }
             Some(Op::Refresh) => {
                 self.session.unanswered();
                 Ok(Consumed(Answer::Absorb))
@@ -78,6 +85,10 @@ impl PostgresConversation {
             self.absorbing = true;
         }
         match op {
+            Op::Role { .. } => match self.role_failed(&message.code) {
+                Some(reply) => local(&reply),
+                None => Ok(Answer::Message { statement: None, message, wire }),
+            },
             Op::Parse { id, refused, .. } => {
                 self.forget_prepared(id);
                 self.failed(id, refused, message, wire)

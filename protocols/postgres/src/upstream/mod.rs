@@ -65,8 +65,12 @@ impl PostgresConversation {
             b'N' => self.notice_response(frame).map(Consumed),
             b'A' => {
                 // Its payload was written by another session.
-                let message =
-                    ServerMessage { severity: Severity::Notice, code: "00000".to_owned(), may_quote_data: true };
+                let message = ServerMessage {
+                    severity: Severity::Notice,
+                    code: "00000".to_owned(),
+                    may_quote_data: true,
+                    denied: false,
+                };
                 Ok(Consumed(Answer::Message { statement: None, message, wire: Cow::Borrowed(frame.wire) }))
             }
             b'E' => self.error_response(frame),

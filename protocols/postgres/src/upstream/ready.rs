@@ -23,8 +23,18 @@ impl PostgresConversation {
         {
             return Ok(First(ended));
         }
-        let due =
-            |op| matches!(op, Some(&Op::Sync | &Op::Query { .. } | &Op::Refresh | &Op::Local { simple: true, .. }));
+        let due = |op| {
+            matches!(
+                op,
+                Some(
+                    &Op::Sync
+                        | &Op::Query { .. }
+                        | &Op::Refresh
+                        | &Op::Role { sync: true, .. }
+                        | &Op::Local { simple: true, .. }
+                )
+            )
+        };
         if !due(self.front()) {
             if self.spare_ready == 0 {
                 return Err(unexpected(b'Z', self.ops.front()));
@@ -58,11 +68,18 @@ impl PostgresConversation {
                 self.redefined = self.live.iter().any(|live| live.defines);
             }
         }
-        match self.ops.pop_front() {
+        let answered = self.ops.pop_front();
+        if self.ops.is_empty()
+            && let Some(roles) = &mut self.roles
+        {
+            roles.answered(transaction);
+        }
+        match answered {
             Some(Op::Refresh) => {
                 self.take_refresh();
                 Ok(Consumed(Answer::Absorb))
             }
+            Some(Op::Role { .. }) => Ok(Consumed(Answer::Absorb)),
             _ => Ok(Consumed(Answer::Forward(Cow::Borrowed(frame.wire)))),
         }
     }

@@ -158,7 +158,7 @@ fn requests(
             Some(refusal) => conversation.refuse(&statement, &refusal, upstream, client),
             None => {
                 let mut extra = Vec::new();
-                conversation.permit(&statement, &mut extra);
+                conversation.permit(&statement, upstream, &mut extra);
                 upstream.extend_from_slice(&statement.wire);
                 upstream.extend_from_slice(&extra);
             }

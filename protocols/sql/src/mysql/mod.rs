@@ -27,6 +27,7 @@ use crate::sequence::{Moved, Sequence, defined, runs_unseen};
 use crate::{Catalog, Dialect, Settings};
 pub(crate) use functions::{nature, never_fails};
 use model::{Part, SettingChange};
+pub(crate) use projection::mask_views;
 use sqlparser::ast::Statement;
 pub(crate) use substitute::{compared, substitute};
 

@@ -1,8 +1,9 @@
 //! The masked projection of a relation: the SELECT that stands in for it, with a constant or a total expression in the place
 //! of each protected column. Nothing in it fails, whatever a row holds, and nothing in it depends on `sql_mode`.
 
+use crate::mask_views::{MaskView, view, view_column};
 use crate::{Catalog, CatalogColumn, Relation, RelationKind};
-use model::{MaskSpec, SourceMask, TableRef};
+use model::{Guarded, MaskSpec, SourceMask, TableRef};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -18,12 +19,18 @@ pub(super) fn projection(
     mask: &SourceMask,
     catalog: &Catalog,
     named: impl Fn(&str) -> bool,
+    views: Option<&str>,
 ) -> Result<String, String> {
     let relation = catalog.relation(table);
+    let known = |name: &str| relation.and_then(|relation| relation.columns.iter().find(|column| column.name == name));
+    let computed = |(name, mask): &(String, Option<MaskSpec>)| {
+        mask.as_ref().zip(known(name)).is_some_and(|(mask, column)| computes(column, mask))
+    };
+    let through = views.filter(|_| mask.columns.iter().any(computed)).map(|schema| view(schema, table, false));
     let mut text = String::from("(SELECT ");
     let mut first = true;
     for (name, mask) in &mask.columns {
-        let known = relation.and_then(|relation| relation.columns.iter().find(|column| column.name == *name));
+        let known = known(name);
         if known.is_some_and(|column| column.invisible) && !named(name) {
             continue;
         }
@@ -36,7 +43,11 @@ pub(super) fn projection(
             None | Some(MaskSpec::Keep) => write!(text, "{own}"),
             Some(mask) => {
                 let column = known.ok_or_else(|| format!("the type of {table}.{name} is not known"))?;
-                write!(text, "{} AS {own}", masked(column, mask))
+                let masked = match through {
+                    Some(_) if computes(column, mask) => quoted(&view_column(name, mask)),
+                    _ => masked(column, mask),
+                };
+                write!(text, "{masked} AS {own}")
             }
         };
         written.map_err(|error| error.to_string())?;
@@ -44,8 +55,12 @@ pub(super) fn projection(
     if first {
         return Err(format!("the columns of {table} are not known"));
     }
-    write!(text, " FROM {}.{}", quoted(&table.schema), quoted(&table.table)).map_err(|error| error.to_string())?;
-    let ignored = ignored(relation, mask);
+    let from = through.as_ref().unwrap_or(table);
+    write!(text, " FROM {}.{}", quoted(&from.schema), quoted(&from.table)).map_err(|error| error.to_string())?;
+    let hidden = |name: &str| {
+        mask.columns.iter().any(|(own, mask)| *own == name && !matches!(mask, None | Some(MaskSpec::Keep)))
+    };
+    let ignored = ignored(relation.filter(|_| through.is_none()), hidden);
     if !ignored.is_empty() {
         write!(text, " IGNORE INDEX ({})", ignored.join(", ")).map_err(|error| error.to_string())?;
     }
@@ -55,14 +70,54 @@ pub(super) fn projection(
 
 /// The indexes over masked columns. The projection asks for nothing in them, but the server would read one in place of the
 /// table where it is the smallest, and give the rows in the order of what is masked.
-fn ignored(relation: Option<&Relation>, mask: &SourceMask) -> Vec<String> {
+fn ignored(relation: Option<&Relation>, hidden: impl Fn(&str) -> bool) -> Vec<String> {
     let table = relation.filter(|relation| relation.kind == RelationKind::Table);
-    let hidden = |column: &&CatalogColumn| {
-        mask.columns.iter().any(|(name, mask)| *name == column.name && !matches!(mask, None | Some(MaskSpec::Keep)))
-    };
     let columns = table.map(|table| table.columns.as_slice()).unwrap_or_default().iter();
-    let names: BTreeSet<&String> = columns.filter(hidden).flat_map(|column| &column.indexes).collect();
+    let hidden = columns.filter(|column| hidden(&column.name));
+    let names: BTreeSet<&String> = hidden.flat_map(|column| &column.indexes).collect();
     names.into_iter().map(|name| quoted(name)).collect()
+}
+
+/// The view of a guarded relation, if one of its masks is computed from a value.
+pub(crate) fn mask_views(schema: &str, guarded: &Guarded, catalog: &Catalog) -> Result<Vec<MaskView>, String> {
+    let table = &guarded.table;
+    let relation = catalog.relation(table);
+    let mut shown = Vec::new();
+    let mut any = false;
+    for own in &guarded.columns {
+        let name = &own.column.name;
+        if !own.hidden {
+            shown.push(quoted(name));
+        }
+        let column = relation.and_then(|relation| relation.columns.iter().find(|column| column.name == *name));
+        for mask in &own.masks {
+            let column = column.ok_or_else(|| format!("the type of {table}.{name} is not known"))?;
+            if computes(column, mask) {
+                any = true;
+                shown.push(format!("{} AS {}", masked(column, mask), quoted(&view_column(name, mask))));
+            }
+        }
+    }
+    if !any {
+        return Ok(Vec::new());
+    }
+    let mut query = format!("SELECT {} FROM {}.{}", shown.join(", "), quoted(&table.schema), quoted(&table.table));
+    let hidden: Vec<&str> = guarded.named(true).collect();
+    let ignored = ignored(relation, |name| hidden.contains(&name));
+    if !ignored.is_empty() {
+        let _ = write!(query, " IGNORE INDEX ({})", ignored.join(", "));
+    }
+    Ok(vec![MaskView { name: view(schema, table, false), query }])
+}
+
+/// Whether a mask of the column is computed from its value; all others are constants.
+fn computes(column: &CatalogColumn, mask: &MaskSpec) -> bool {
+    let family = family(&column.type_name);
+    match mask {
+        MaskSpec::Partial { keep } => partial(column, family, *keep).is_some(),
+        MaskSpec::Year => year(column, family).is_some(),
+        _ => false,
+    }
 }
 
 /// A name in backticks.

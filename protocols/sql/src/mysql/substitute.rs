@@ -41,7 +41,7 @@ pub(crate) fn substitute(
         let (parsed, source) = gate::parse(&read)?;
         let walked = walk(&parsed, &source, settings.case_sensitive_names)?
             .ok_or_else(|| "a statement of this kind cannot be computed over masks".to_owned())?;
-        replace(sql, &walked, &source, part, masks, catalog, &mut splices)?;
+        replace(sql, &walked, &source, part, masks, (catalog, settings.mask_views.as_deref()), &mut splices)?;
     }
     // What ends where something else begins comes first.
     splices.sort_by_key(|splice| (splice.bytes.start, splice.bytes.end));
@@ -89,7 +89,7 @@ fn replace(
     source: &Source,
     part: &Part,
     masks: &[SourceMask],
-    catalog: &Catalog,
+    (catalog, views): (&Catalog, Option<&str>),
     splices: &mut Vec<Splice>,
 ) -> Result<(), String> {
     let stored: Vec<_> = walked.stored(part).collect();
@@ -105,7 +105,7 @@ fn replace(
             continue;
         }
         let bytes = named.bytes.clone().ok_or_else(|| format!("{} has no place in the text", used.table))?;
-        let own = projection(&used.table, mask, catalog, names)?;
+        let own = projection(&used.table, mask, catalog, names, views)?;
         let alias = if named.aliased { String::new() } else { format!(" AS {}", quoted(&named.alias)) };
         let (bytes, before) = table_statement(sql, bytes);
         splices.push(Splice { bytes, instead: format!("{before}{own}{alias}") });

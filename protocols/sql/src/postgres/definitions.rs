@@ -106,6 +106,16 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
         | NodeEnum::AlterDefaultPrivilegesStmt(_)
         | NodeEnum::CreatedbStmt(_)
         | NodeEnum::DropdbStmt(_) => {
+            let accounts = matches!(
+                node,
+                NodeEnum::CreateRoleStmt(_)
+                    | NodeEnum::AlterRoleStmt(_)
+                    | NodeEnum::DropRoleStmt(_)
+                    | NodeEnum::GrantRoleStmt(_)
+            );
+            if accounts {
+                tracer.draft.setting(crate::ACCOUNTS, None);
+            }
             if let NodeEnum::CreateSchemaStmt(create) = node {
                 for element in &create.schema_elts {
                     super::statements::statement(element, tracer);

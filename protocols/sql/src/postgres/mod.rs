@@ -94,6 +94,7 @@ fn finish(statement: &pg_query::Node, mut tracer: Tracer<'_>) -> (Finished, Loca
     (finished, Located { places: walked.places, qualified: walked.qualified })
 }
 
+pub(crate) use projection::mask_views;
 pub use substitute::Substituted;
 pub(crate) use substitute::substitute;
 

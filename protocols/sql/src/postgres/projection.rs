@@ -4,29 +4,90 @@
 //! so nothing that a session sets or makes decides what it means. No expression in it fails on any value. It is written in
 //! ASCII, whatever the client's encoding.
 
-use model::{MaskSpec, SourceColumn, SourceMask, SourceUse};
+use crate::mask_views::{MaskView, view, view_column};
+use model::{Guarded, MaskSpec, SourceColumn, SourceMask, SourceUse};
 use std::fmt::Write as _;
 
-/// The subquery, in parentheses and without an alias. `sample` is a TABLESAMPLE clause of the text.
-pub(super) fn projection(source: &SourceUse, mask: &SourceMask, only: bool, sample: &str) -> Result<String, String> {
+/// The subquery, in parentheses and without an alias. `sample` is a TABLESAMPLE clause of the text; `views` the schema of the
+/// views through which masks are read that are computed from a value, where the second lock is in force.
+pub(super) fn projection(
+    source: &SourceUse,
+    mask: &SourceMask,
+    only: bool,
+    sample: &str,
+    views: Option<&str>,
+) -> Result<String, String> {
     let table = &source.table;
     let masked = mask.columns.iter().map(|(name, mask)| (name.as_str(), mask.as_ref()));
     if !source.columns.iter().map(|column| column.name.as_str()).eq(masked.clone().map(|(name, _)| name)) {
         return Err(format!("the columns of {table} have changed: send the statement again"));
     }
+    let computed = |(column, (_, mask)): (&SourceColumn, (&str, Option<&MaskSpec>))| {
+        mask.is_some_and(|mask| computes(mask, column))
+    };
+    let through = views.filter(|_| source.columns.iter().zip(masked.clone()).any(computed));
+    let from = through.map_or_else(|| table.clone(), |schema| view(schema, table, only));
     let mut text = String::from("(SELECT ");
     for (index, (column, (_, mask))) in source.columns.iter().zip(masked).enumerate() {
-        let own = format!("{}.{}", quoted(&table.table), quoted(&column.name));
+        let named = |name: &str| format!("{}.{}", quoted(&from.table), quoted(name));
+        let own = named(&column.name);
         let separator = if index == 0 { "" } else { ", " };
         let _ = match mask {
             None | Some(MaskSpec::Keep) => write!(text, "{separator}{own}"),
-            Some(mask) => write!(text, "{separator}{} AS {}", masked_as(mask, column, &own), quoted(&column.name)),
+            Some(mask) => {
+                let masked = match through {
+                    Some(_) if computes(mask, column) => named(&view_column(&column.name, mask)),
+                    _ => masked_as(mask, column, &own),
+                };
+                write!(text, "{separator}{masked} AS {}", quoted(&column.name))
+            }
         };
     }
-    let only = if only { "ONLY " } else { "" };
+    if through.is_some() && !sample.is_empty() {
+        return Err("TABLESAMPLE over a relation whose masks are computed, which the second lock reads through a view"
+            .to_owned());
+    }
+    let only = if only && through.is_none() { "ONLY " } else { "" };
     let sample = if sample.is_empty() { String::new() } else { format!(" {sample}") };
-    let _ = write!(text, " FROM {only}{}.{}{sample})", quoted(&table.schema), quoted(&table.table));
+    let _ = write!(text, " FROM {only}{}.{}{sample})", quoted(&from.schema), quoted(&from.table));
     Ok(text)
+}
+
+/// The views of a guarded relation: one of it all, one of its own rows alone.
+pub(crate) fn mask_views(schema: &str, guarded: &Guarded) -> Vec<MaskView> {
+    let table = &guarded.table;
+    let mut shown = Vec::new();
+    let mut any = false;
+    for own in &guarded.columns {
+        let name = format!("{}.{}", quoted(&table.table), quoted(&own.column.name));
+        if !own.hidden {
+            shown.push(name.clone());
+        }
+        for mask in own.masks.iter().filter(|mask| computes(mask, &own.column)) {
+            any = true;
+            let masked = masked_as(mask, &own.column, &name);
+            shown.push(format!("{masked} AS {}", quoted(&view_column(&own.column.name, mask))));
+        }
+    }
+    if !any {
+        return Vec::new();
+    }
+    let of = |only: bool| {
+        let from = if only { "ONLY " } else { "" };
+        let from = format!("{from}{}.{}", quoted(&table.schema), quoted(&table.table));
+        MaskView { name: view(schema, table, only), query: format!("SELECT {} FROM {from}", shown.join(", ")) }
+    };
+    vec![of(false), of(true)]
+}
+
+/// Whether a mask of the column is computed from its value; all others are constants.
+fn computes(mask: &MaskSpec, column: &SourceColumn) -> bool {
+    let family = Family::of(&column.type_name);
+    match mask {
+        MaskSpec::Year => matches!(family, Family::Date | Family::Timestamp | Family::TimestampTz),
+        MaskSpec::Partial { .. } => matches!(family, Family::Text),
+        _ => false,
+    }
 }
 
 /// A name in quotes, in ASCII.

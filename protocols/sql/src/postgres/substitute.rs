@@ -47,7 +47,7 @@ pub(crate) fn substitute(
             if mask.columns.is_empty() {
                 continue;
             }
-            edits.push(replacement(text, &tokens, source, place, mask)?);
+            edits.push(replacement(text, &tokens, source, place, mask, settings.mask_views.as_deref())?);
             if place.sampled {
                 edits.extend(sample(text, &tokens, place)?.map(|(range, _)| Edit { range, text: String::new() }));
             }
@@ -108,6 +108,7 @@ fn replacement(
     source: &SourceUse,
     place: &Place,
     mask: &model::SourceMask,
+    views: Option<&str>,
 ) -> Result<Edit, String> {
     let name = find(tokens, place.at)?;
     let (mut first, mut last) = (name, end_of_name(tokens, name));
@@ -131,7 +132,7 @@ fn replacement(
     }
     let (Some(first), Some(last)) = (tokens.get(first), tokens.get(last)) else { return Err(LOST.to_owned()) };
     let sampling = if place.sampled { sample(text, tokens, place)?.map(|(_, text)| text) } else { None };
-    let projection = projection(source, mask, place.only, &sampling.unwrap_or_default())?;
+    let projection = projection(source, mask, place.only, &sampling.unwrap_or_default(), views)?;
     let head = if table { "SELECT * FROM " } else { "" };
     let alias = if place.aliased { String::new() } else { format!(" AS {}", quoted(&source.alias)) };
     Ok(Edit { range: start(first)..end(last), text: format!("{head}{projection}{alias}") })
@@ -218,11 +219,16 @@ fn verify(
     if statements.len() != facts.parts.len() {
         return differs();
     }
+    // A view of the second lock may stand for a relation.
+    let stands_for = |new: &model::TableRef, old: &model::TableRef| {
+        let view = |only| settings.mask_views.as_deref().map(|schema| crate::mask_views::view(schema, old, only));
+        new == old || [false, true].into_iter().any(|only| view(only).as_ref() == Some(new))
+    };
     let inserted = |at: usize| substituted.edits.iter().any(|(_, range)| range.contains(&at));
     for (((finished, located), part), masks) in statements.iter().zip(&facts.parts).zip(&substitution.parts) {
         let sources = &finished.part.sources;
         let same = sources.len() == part.sources.len()
-            && sources.iter().zip(&part.sources).all(|(new, old)| new.table == old.table);
+            && sources.iter().zip(&part.sources).all(|(new, old)| stands_for(&new.table, &old.table));
         if !same && !masks.is_empty() {
             return differs();
         }

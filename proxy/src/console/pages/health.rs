@@ -40,7 +40,11 @@ pub(in crate::console) async fn probe(State(console): State<Console>) -> Respons
 pub(in crate::console) async fn ready(State(console): State<Console>) -> Response {
     let unready = console.health().unready().await;
     if unready.is_empty() {
-        (StatusCode::OK, "ready\n").into_response()
+        let words = match console.health().warnings().as_slice() {
+            [] => "ready\n".to_owned(),
+            warnings => format!("ready, but: {}\n", warnings.join(", ")),
+        };
+        (StatusCode::OK, words).into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", unready.join(", "))).into_response()
     }

@@ -119,8 +119,12 @@ impl Conversation for Lines {
             }),
             Some(b'E') => {
                 self.due.pop_front();
-                let message =
-                    ServerMessage { severity: Severity::Error, code: "22P02".to_owned(), may_quote_data: true };
+                let message = ServerMessage {
+                    severity: Severity::Error,
+                    code: "22P02".to_owned(),
+                    may_quote_data: true,
+                    denied: false,
+                };
                 let outcome = failed("22P02", Status::Failed);
                 Answer::Done { statement, outcome, message: Some(message), last: true, wire }
             }
@@ -134,7 +138,7 @@ impl Conversation for Lines {
         Ok(Step::Got { consumed, item })
     }
 
-    fn permit(&mut self, statement: &Statement, _extra: &mut Vec<u8>) {
+    fn permit(&mut self, statement: &Statement, _before: &mut Vec<u8>, _after: &mut Vec<u8>) {
         self.due.push_back(statement.id);
     }
 
