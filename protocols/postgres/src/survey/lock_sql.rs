@@ -95,7 +95,7 @@ pub(crate) async fn lock_sql(link: &mut Link, me: &Me, account: &str, plan: &Loc
             let _ = writeln!(
                 out,
                 "GRANT USAGE ON SCHEMA {schema} TO {owner};\nGRANT {may} ON {table} TO {owner};\n\
-                 DROP VIEW IF EXISTS {name};\nCREATE VIEW {name} WITH (security_invoker = false) AS\n    {};\n\
+                 DROP VIEW IF EXISTS {name};\nCREATE VIEW {name} AS\n    {};\n\
                  ALTER VIEW {name} OWNER TO {owner};\nGRANT {may} ON {name} TO {masked};\nCOMMENT ON VIEW {name} IS {};",
                 view.query,
                 literal(&comment(&view))
