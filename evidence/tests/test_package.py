@@ -70,6 +70,13 @@ def test_verify_py_passes_what_nobody_touched(sample, package, vkey, tmp_path):
     assert "PASS         row commitments" in run(sys.executable, VERIFY, package, "--key", vkey).stdout
 
 
+def test_verify_py_out_of_a_pipe_says_what_it_cannot_compare(package, vkey):
+    # As compose/README.md runs it: out of the package, without a file of its own.
+    done = subprocess.run([sys.executable, "-", package, "--key", vkey], input=VERIFY.read_text(), capture_output=True, text=True)
+    assert done.returncode == 0 and "FAIL" not in done.stdout, done.stdout + done.stderr
+    assert "NOT CHECKED  program of the package" in done.stdout and "PASS         texts and program" in done.stdout
+
+
 def test_verify_py_does_not_believe_another_key(package, tmp_path):
     other = run(TARGET / "evidence", "keys", "generate", "--origin", "audit.example.org/test", "--out", tmp_path / "k").stdout
     done = run(sys.executable, VERIFY, package, "--key", other.strip(), check=False)
