@@ -43,7 +43,7 @@ pub(super) struct Inner {
     pub(super) config: ApprovalsConfig,
     pub(super) book: Mutex<Book>,
     pub(super) waiting: Mutex<HashMap<ApprovalId, watch::Sender<()>>>,
-    now: Now,
+    pub(super) now: Now,
     listeners: Vec<Listener>,
     classes: OnceLock<Classes>,
 }

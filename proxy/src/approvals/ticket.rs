@@ -9,6 +9,7 @@ use super::request::{ApprovalId, Binding};
 use super::state::Approval;
 use model::{Refusal, RefusalKind};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 /// A place in the queue. Dropping it cancels the request, unless it was parked.
@@ -33,57 +34,84 @@ impl Ticket {
     /// Why the statement may not run.
     pub async fn decided(mut self) -> Result<Grant, Refusal> {
         loop {
-            let inner = &self.approvals.0;
-            let approval = inner.book.lock().get(&self.id).cloned();
-            let Some(approval) = approval else { return Err(internal("the request is gone")) };
-            let now = self.approvals.now();
-            match approval.state() {
-                State::Granted { until, .. } if now < until => {
-                    // A use is stored before it counts: that waits for the disk, and this thread carries sessions.
-                    let (approvals, id) = (self.approvals.clone(), self.id.clone());
-                    let (binding, by) = (self.binding.clone(), self.by.clone());
-                    let spend = move || approvals.spend(&mut approvals.0.book.lock(), &id, &binding, &by);
-                    let spent = tokio::task::spawn_blocking(spend).await;
-                    return match spent.unwrap_or_else(|_| Opened::Refused(internal("the grant could not be used"))) {
-                        Opened::Granted(grant) => Ok(grant),
-                        Opened::Refused(refusal) => Err(refusal),
-                        Opened::Held(_) => Err(internal("a grant waits for itself")),
-                    };
-                }
-                State::Pending if now < approval.request().expires => {}
-                _ => {
-                    // What lapsed a moment ago is recorded as such before the client hears of it.
-                    if let Err(error) = self.approvals.tick() {
-                        tracing::error!(%error, "approvals cannot expire in the record");
-                    }
-                    let approval = self.approvals.get(&self.id).unwrap_or(approval);
-                    return Err(self.approvals.no(&approval));
-                }
-            }
-            let left = approval.request().expires.0.saturating_sub(now.0).max(0);
-            let left = Duration::from_micros(u64::try_from(left).unwrap_or(0)).min(Duration::from_secs(30));
+            // The book is locked while a change of it waits for the disk, and this thread carries sessions.
+            let (approvals, id) = (self.approvals.clone(), self.id.clone());
+            let (binding, by) = (self.binding.clone(), self.by.clone());
+            let looked = tokio::task::spawn_blocking(move || approvals.look(&id, &binding, &by)).await;
+            let left = match looked.unwrap_or_else(|_| Look::Over(Err(internal("the request could not be looked at"))))
+            {
+                Look::Over(outcome) => return outcome,
+                Look::Wait(left) => left,
+            };
             tokio::select! {
                 changed = self.woken.changed() => if changed.is_err() { return Err(internal("approvals have stopped")) },
-                () = tokio::time::sleep(left + Duration::from_millis(5)) => {}
+                () = tokio::time::sleep(left.min(Duration::from_secs(30)) + Duration::from_millis(5)) => {}
             }
         }
     }
 }
 
+/// How a request stands for the connection that waits for it.
+enum Look {
+    /// It is decided, and a grant is used.
+    Over(Result<Grant, Refusal>),
+    /// It waits, at most for this long.
+    Wait(Duration),
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.approvals.0.waiting.lock().remove(&self.id);
-        let pending = self
-            .approvals
-            .get(&self.id)
-            .is_some_and(|approval| approval.state() == State::Pending && approval.request().held);
-        if pending {
-            let event = Event::Cancel { why: "the client went away".to_owned() };
-            match self.approvals.decide(&self.id, &event) {
-                Ok(_) | Err(Failed::Objection(_)) => {}
-                Err(error) => {
-                    tracing::error!(approval = %self.id, %error, "a request that nobody waits for could not be cancelled; it lapses by itself")
+        let (approvals, id) = (self.approvals.clone(), self.id.clone());
+        let cancel = move || approvals.nobody_waits(&id);
+        // Cancelling is stored: that waits for the disk, too.
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(cancel)),
+            Err(_) => cancel(),
+        }
+    }
+}
+
+impl Approvals {
+    /// Looks at a request, and uses its grant if there is one. Blocks on the disk.
+    fn look(&self, id: &ApprovalId, binding: &Binding, by: &(String, u64)) -> Look {
+        let mut book = self.0.book.lock();
+        let now = book.time((self.0.now)());
+        let Some(approval) = book.get(id).cloned() else {
+            return Look::Over(Err(internal("the request is gone")));
+        };
+        match approval.state() {
+            // A use is stored before it counts.
+            State::Granted { until, .. } if now < until => Look::Over(match self.spend(&mut book, id, binding, by) {
+                Opened::Granted(grant) => Ok(grant),
+                Opened::Refused(refusal) => Err(refusal),
+                Opened::Held(_) => Err(internal("a grant waits for itself")),
+            }),
+            State::Pending if now < approval.request().expires => {
+                let left = approval.request().expires.0.saturating_sub(now.0).max(0);
+                Look::Wait(Duration::from_micros(u64::try_from(left).unwrap_or(0)))
+            }
+            _ => {
+                drop(book);
+                // What lapsed a moment ago is recorded as such before the client hears of it.
+                if let Err(error) = self.tick() {
+                    tracing::error!(%error, "approvals cannot expire in the record");
                 }
+                Look::Over(Err(self.no(&self.get(id).unwrap_or(approval))))
+            }
+        }
+    }
+
+    /// Cancels a request whose connection went away, unless it was parked. Blocks on the disk.
+    fn nobody_waits(&self, id: &ApprovalId) {
+        let held = |approval: &Approval| approval.state() == State::Pending && approval.request().held;
+        if !self.get(id).as_ref().is_some_and(held) {
+            return;
+        }
+        match self.decide(id, &Event::Cancel { why: "the client went away".to_owned() }) {
+            Ok(_) | Err(Failed::Objection(_)) => {}
+            Err(error) => {
+                tracing::error!(approval = %id, %error, "a request that nobody waits for could not be cancelled; it lapses by itself")
             }
         }
     }

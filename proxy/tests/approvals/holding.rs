@@ -74,9 +74,48 @@ async fn a_client_that_goes_away_cancels_its_request() {
     tokio::task::yield_now().await;
     waiting.abort();
     let _ = waiting.await;
-    assert_eq!(approvals.get(&id).unwrap().state(), State::Cancelled);
+    cancelled(&approvals, &id).await;
     assert!(approvals.decide(&id, &approve("ann")).is_err());
     assert_eq!(world.steps(), [Step::Requested, Step::Cancelled]);
+}
+
+/// Waits for it: a request is cancelled by a thread that may wait for the disk.
+async fn cancelled(approvals: &Approvals, id: &ApprovalId) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while approvals.get(id).unwrap().state() != State::Cancelled {
+        assert!(std::time::Instant::now() < end, "{:?}", approvals.get(id).unwrap().state());
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_and_goes_away_never_blocks_the_thread_of_other_sessions() {
+    let world = World::new();
+    let approvals = world.open(false);
+    let held = held(ask_as(&approvals, "agent", "select 1", &need(1)));
+    let id = held.ticket.id().clone();
+    // Somebody's change waits for a slow disk, and has the book meanwhile.
+    let (has, begun) = std::sync::mpsc::channel();
+    let (done, release) = std::sync::mpsc::channel::<()>();
+    let other = std::thread::spawn({
+        let approvals = approvals.clone();
+        move || {
+            let _ = approvals.list(1, |_| {
+                has.send(()).unwrap();
+                release.recv().is_err()
+            });
+        }
+    });
+    begun.recv().unwrap();
+    let waiting = tokio::spawn(held.ticket.decided());
+    // This runtime has one thread: if it waited for the book, nothing here would come to its end.
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    waiting.abort();
+    let _ = waiting.await;
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    done.send(()).unwrap();
+    other.join().unwrap();
+    cancelled(&approvals, &id).await;
 }
 
 #[tokio::test]
