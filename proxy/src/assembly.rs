@@ -237,6 +237,7 @@ async fn open_record(setup: &Setup) -> Result<Recorder, Failure> {
     config.segment.rows = setup.store.segment.rows;
     config.segment.bytes = setup.store.segment.bytes;
     config.segment.age = setup.store.segment.age;
+    config.clock_slack = setup.store.clock_slack;
     config.retention.clone_from(&setup.store.retention);
     config.body_key = body_key(setup)?;
     let opened = tokio::task::spawn_blocking(move || Recorder::open(config)).await;
@@ -277,6 +278,14 @@ async fn open_policies(setup: &Setup, recorder: &Recorder) -> Result<Arc<PolicyS
     let recorder = recorder.clone();
     let keyless = setup.masking.is_none();
     let allow_weaker = setup.policies.allow_weaker;
+    let memory = setup.store.head.as_deref().map(policy_store::Memory::beside);
+    let last = memory.as_ref().map_or(Ok(None), policy_store::Memory::recall).map_err(|error| Failure {
+        what: format!("the policy that was in force last cannot be read: {error}"),
+        fix: format!(
+            "it lies in {}",
+            memory.as_ref().map_or_else(String::new, |memory| memory.path().display().to_string())
+        ),
+    })?;
     let activate = move |change: &policy_store::Change<'_>| {
         if keyless {
             let files = [("policy".to_owned(), change.content.to_owned())];
@@ -287,10 +296,13 @@ async fn open_policies(setup: &Setup, recorder: &Recorder) -> Result<Arc<PolicyS
         }
         let origin = PolicyOrigin { parent: change.parent, ..PolicyOrigin::default() };
         recorder.policy_loaded(change.version, change.content, &origin).map_err(|error| error.to_string())?;
-        recorder.policy_activated(change.version, &origin).map(drop).map_err(|error| error.to_string())
+        recorder.policy_activated(change.version, &origin).map_err(|error| error.to_string())?;
+        memory.as_ref().map_or(Ok(()), |memory| {
+            memory.remember(change.content).map_err(|error| format!("{}: {error}", memory.path().display()))
+        })
     };
-    let opened =
-        tokio::task::spawn_blocking(move || PolicyStore::open(&folder, allow_weaker, Box::new(activate))).await;
+    let opening = move || PolicyStore::open(&folder, allow_weaker, last.as_deref(), Box::new(activate));
+    let opened = tokio::task::spawn_blocking(opening).await;
     let cannot = |what: String| Failure {
         what: format!("the policy cannot be put in force:\n{what}"),
         fix: format!("correct the policy files in {}", setup.policies.path.display()),

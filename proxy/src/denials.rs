@@ -1,7 +1,8 @@
 //! Refused logins on the record: each one, as long as they are few; in sums, by network and minute, when they are many.
 //!
 //! Whoever is refused has proven nothing, and may come again ten thousand times a second. What strangers send is cut short,
-//! and neither they nor all of them together may take more of the journal than the quota below.
+//! and neither they nor all of them together may take more of the journal than the quotas below: so much in a minute, and
+//! nothing at all while the journal is half full. Then their sums wait until it is sealed.
 
 use crate::quiet::Quiet;
 use crate::seats::neighbourhood;
@@ -19,6 +20,8 @@ const EACH: u32 = 100;
 const NETWORK: u32 = 200;
 /// Refusals of everybody that are. With what is kept of each this is the quota: about a megabyte a minute.
 const ALL: u32 = 500;
+/// While more than one byte in so many of the journal's room waits to be sealed, refusals are only counted.
+const SHARE: u64 = 2;
 /// Networks of which sums are kept; the rest are summed up together.
 const MOST: usize = 500;
 /// Characters of a stranger's own words that are recorded.
@@ -87,6 +90,11 @@ fn bounded(mut denial: LoginDenied) -> LoginDenied {
     denial
 }
 
+/// Whether so much of the journal waits to be sealed that the rest is for those who were let in.
+fn crowded(unsealed: u64, room: u64) -> bool {
+    unsealed > room / SHARE
+}
+
 impl Denials {
     /// Records a refusal, or counts it.
     pub(crate) fn note(&self, recorder: &Recorder, denial: LoginDenied, client: SocketAddr) {
@@ -95,20 +103,26 @@ impl Denials {
             let (user, refusal) = (&denial.claimed_user, &denial.refusal);
             tracing::warn!(%client, %user, %refusal, more = kept, "login refused");
         });
-        let sums = self.over(Instant::now(), false);
-        sums.into_iter().for_each(|sum| put(recorder, &sum));
-        if let Some(denial) = self.count(denial, client.ip()) {
+        let health = recorder.health();
+        let crowded = crowded(health.unsealed_bytes, health.room_bytes);
+        if !crowded {
+            self.over(Instant::now(), false).into_iter().for_each(|sum| put(recorder, &sum));
+        }
+        if let Some(denial) = self.count(denial, client.ip(), crowded) {
             put(recorder, &denial);
         }
     }
 
     /// Records the sums of a window that is over, or, at the end, of the present one.
     pub(crate) fn flush(&self, recorder: &Recorder, closing: bool) {
-        self.over(Instant::now(), closing).into_iter().for_each(|sum| put(recorder, &sum));
+        let health = recorder.health();
+        if closing || !crowded(health.unsealed_bytes, health.room_bytes) {
+            self.over(Instant::now(), closing).into_iter().for_each(|sum| put(recorder, &sum));
+        }
     }
 
     /// Counts a refusal. It comes back if it is to be recorded by itself.
-    fn count(&self, denial: LoginDenied, client: IpAddr) -> Option<LoginDenied> {
+    fn count(&self, denial: LoginDenied, client: IpAddr, crowded: bool) -> Option<LoginDenied> {
         let mut window = self.window.lock();
         let window = &mut *window;
         window.begun.get_or_insert_with(Instant::now);
@@ -126,7 +140,7 @@ impl Denials {
             EACH
         };
         let sum = window.networks.entry(network).or_default();
-        if of_address < EACH && sum.recorded < NETWORK && all < ALL {
+        if !crowded && of_address < EACH && sum.recorded < NETWORK && all < ALL {
             sum.recorded += 1;
             window.all += 1;
             return Some(denial);
@@ -211,7 +225,7 @@ mod tests {
         let mut recorded = 0;
         for number in 0..4_312_u32 {
             let client = IpAddr::from([10, 1, 2, u8::try_from(number % 200).unwrap()]);
-            recorded += u32::from(denials.count(denial("x"), client).is_some());
+            recorded += u32::from(denials.count(denial("x"), client, false).is_some());
         }
         assert_eq!(recorded, NETWORK);
         assert!(denials.over(Instant::now(), false).is_empty(), "the window is not over");
@@ -227,7 +241,8 @@ mod tests {
         let denials = Denials::default();
         let mut recorded = 0;
         for number in 0..50_000_u32 {
-            recorded += u32::from(denials.count(denial("x"), IpAddr::from((number << 8).to_be_bytes())).is_some());
+            recorded +=
+                u32::from(denials.count(denial("x"), IpAddr::from((number << 8).to_be_bytes()), false).is_some());
         }
         assert_eq!(recorded, ALL);
         assert!(denials.window.lock().networks.len() <= MOST + 1);
@@ -237,6 +252,19 @@ mod tests {
             .filter_map(|sum| sum.refusal.split(' ').next()?.parse::<u64>().ok())
             .sum();
         assert_eq!(told, 50_000 - u64::from(ALL), "nobody is left out of the sums");
+    }
+
+    #[test]
+    fn a_journal_that_is_half_full_is_for_those_who_were_let_in() {
+        assert!(!crowded(512 << 20, 1 << 30) && crowded((512 << 20) + 1, 1 << 30) && crowded(1, 0));
+        let denials = Denials::default();
+        let client = IpAddr::from([10, 1, 2, 3]);
+        for _ in 0..50 {
+            assert!(denials.count(denial("x"), client, true).is_none());
+        }
+        assert!(denials.count(denial("x"), client, false).is_some(), "there is room again");
+        let sums = denials.over(Instant::now() + 5 * WINDOW, false);
+        assert_eq!(sums[0].refusal, "50 refusals of 10.1.2.0/24 in 300 s; the last: the token is not valid");
     }
 
     #[test]

@@ -108,7 +108,14 @@ impl Listener {
             let login = logins.clone().try_acquire_owned();
             let login = login.map_err(|_| full("logins at a time", "pending_logins"))?;
             let slot = self.proxy.slots.clone().try_acquire_owned();
-            let slot = slot.map_err(|_| full("sessions", "sessions"))?;
+            let slot = slot.map_err(|_| match self.proxy.limits.files {
+                None => full("sessions", "sessions"),
+                Some(files) => full("sessions", "sessions").hint(format!(
+                    "try again in a moment; it is the limit of {files} open files that leaves room for {} only, below what \
+                     [limits] sessions allows: whoever runs this proxy can raise it (LimitNOFILE, ulimit -Hn)",
+                    self.proxy.limits.sessions
+                )),
+            })?;
             Ok((Queued { _listener: login, _address: address }, slot))
         };
         match seat() {

@@ -11,6 +11,7 @@ use crate::{descriptors, exchange, policy_store, second_lock};
 use arc_swap::ArcSwapOption;
 use evidence::CannotRecord;
 use model::{Refusal, RefusalKind};
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,6 +22,10 @@ use wire::{Datasource, LockMode, Protocol};
 
 /// Between two readings of a datasource's catalog, when nothing asks for one sooner.
 const CATALOG_EVERY: Duration = Duration::from_secs(60);
+/// Between two looks at the issuers' keys, when all have theirs.
+const KEYS_EVERY: Duration = Duration::from_secs(60);
+/// And when some have none.
+const MISSING_KEYS_EVERY: Duration = Duration::from_secs(5);
 /// How long statements are still answered, by a refusal, once the audit store is lost.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// How long sessions that are cut may take to say so.
@@ -59,13 +64,14 @@ async fn run(config: &Path) -> Result<(), Failure> {
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
     }
-    if let Some(fit) = descriptors::sessions_that_fit(&setup, descriptors::raise()) {
+    let files = descriptors::raise();
+    if let Some(fit) = descriptors::sessions_that_fit(&setup, files) {
         tracing::warn!(
             sessions = fit,
             wanted = setup.limits.sessions,
             "the hard limit of open files leaves room for fewer sessions than [limits] sessions: raise it (LimitNOFILE, ulimit -Hn)"
         );
-        setup.limits.sessions = fit;
+        (setup.limits.sessions, setup.limits.files) = (fit, files);
     }
     let mut asked = signals::listen()?;
     let proxy = assembly::assemble(&setup).await?;
@@ -83,19 +89,7 @@ async fn run(config: &Path) -> Result<(), Failure> {
     for listener in &listeners {
         tasks.push(tokio::spawn(listener.clone().run(stopping.clone())));
     }
-    tokio::spawn({
-        let proxy = proxy.clone();
-        async move {
-            for (issuer, keys) in proxy.verifier.warm().await {
-                match keys {
-                    Ok(keys) => tracing::info!(%issuer, keys, "issuer's keys loaded"),
-                    Err(error) => {
-                        tracing::warn!(%issuer, %error, "issuer's keys cannot be loaded yet; logins will try again")
-                    }
-                }
-            }
-        }
-    });
+    tasks.push(tokio::spawn(keep_keys(proxy.clone(), stopping.clone())));
     tasks.extend(exchange::wiring::start(&setup, &proxy, stopping.clone()).await?);
     wait_for_the_end(config, &proxy, &listeners, &mut asked).await;
     wind_down(&proxy, setup.limits.shutdown_grace, &mut asked).await;
@@ -145,6 +139,30 @@ async fn keep_catalog(datasource: Arc<dyn Datasource>, mut stopping: watch::Rece
         }
         tokio::select! {
             () = tokio::time::sleep(CATALOG_EVERY) => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Loads the issuers' keys at the start and renews them, so that neither the first login nor readiness waits for somebody
+/// to log in: where readiness keeps clients away, nobody would. What changes is told, not every attempt.
+async fn keep_keys(proxy: Arc<Proxy>, mut stopping: watch::Receiver<bool>) {
+    let mut known = HashMap::new();
+    loop {
+        for (issuer, keys) in proxy.verifier.warm().await {
+            if known.insert(issuer.clone(), keys.is_ok()) == Some(keys.is_ok()) {
+                continue;
+            }
+            match keys {
+                Ok(keys) => tracing::info!(%issuer, keys, "issuer's keys loaded"),
+                Err(error) => {
+                    tracing::warn!(%issuer, %error, "issuer's keys cannot be loaded; it is asked again and again")
+                }
+            }
+        }
+        let every = if known.values().all(|loaded| *loaded) { KEYS_EVERY } else { MISSING_KEYS_EVERY };
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }
     }
@@ -275,11 +293,18 @@ async fn wind_down(proxy: &Arc<Proxy>, grace: Duration, asked: &mut mpsc::Receiv
 /// Seals what is journaled.
 async fn close(proxy: &Arc<Proxy>) -> Result<(), Failure> {
     let recorder = proxy.recorder.clone();
+    // Why no more was taken, if that is why it ends.
+    let failed = recorder.health().stopped;
     let closed = tokio::task::spawn_blocking(move || recorder.close()).await;
     match closed {
         Ok(Ok(report)) => {
             tracing::info!(segment = report.segment, leaves = report.tree_size, "sealed and closed");
-            Ok(())
+            failed.map_or(Ok(()), |error| {
+                Err(Failure {
+                    what: format!("the record failed: {error}"),
+                    fix: "what was recorded is sealed; see to the disk of the store, then start again".to_owned(),
+                })
+            })
         }
         Ok(Err(error)) if matches!(proxy.recorder.health().stopped, Some(CannotRecord::StoreLost(_))) => Err(Failure {
             what: format!("the last records could not be sealed: {error}"),

@@ -121,6 +121,7 @@ fn store(store: &StoreSetup) -> Block {
         ("segment.rows", json!(store.segment.rows)),
         ("segment.bytes", json!(show_size(store.segment.bytes))),
         ("segment.age", json!(show_duration(store.segment.age))),
+        ("clock_slack", json!(show_duration(store.clock_slack))),
     ]);
     if let Some(key) = &store.body_key {
         values.push(("body_key", json!(key.source.to_string())));

@@ -46,6 +46,7 @@ pub(crate) fn limits(root: &Section<'_>) -> Limits {
         message_bytes: section.size("message_bytes", 64 << 10..=1 << 30, 64 << 20),
         shutdown_grace: section.duration("shutdown_grace", Duration::ZERO..=3600 * SECOND, 10 * SECOND),
         threads: count("threads", 1..=1024, std::thread::available_parallelism().map_or(1, usize::from)),
+        files: None,
     };
     section.finish();
     limits

@@ -129,6 +129,8 @@ pub struct StoreSetup {
     pub durability: Durability,
     /// When a segment is sealed.
     pub segment: SegmentSetup,
+    /// A wall clock that is set by no more than this goes unmentioned; a larger step becomes a signed leaf of the log.
+    pub clock_slack: Duration,
 }
 
 /// `[policies]`
@@ -276,4 +278,6 @@ pub struct Limits {
     pub shutdown_grace: Duration,
     /// Threads that carry sessions. Default: one for each processor.
     pub threads: usize,
+    /// The hard limit of open files, where it left room for fewer sessions than are configured. Found out at start.
+    pub files: Option<u64>,
 }

@@ -63,6 +63,8 @@ pub(crate) fn store(root: &Section<'_>, around: &Surroundings<'_>) -> Option<Sto
     let segment = segment(&section);
     let create = section.flag("create").unwrap_or(false);
     let head = head(&section, around, place.as_ref());
+    let clock_slack =
+        section.duration("clock_slack", Duration::ZERO..=Duration::from_secs(300), Duration::from_secs(1));
     section.finish();
     Some(StoreSetup {
         place: place?,
@@ -75,6 +77,7 @@ pub(crate) fn store(root: &Section<'_>, around: &Surroundings<'_>) -> Option<Sto
         retention,
         durability,
         segment,
+        clock_slack,
     })
 }
 

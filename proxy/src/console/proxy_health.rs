@@ -91,7 +91,7 @@ impl HealthSource for ProxyHealth {
             ("journal short of room", record.is_short || record.refuses_sessions),
             ("sealing fails or lags", record.sealing_error.is_some() || lags),
             ("no identity provider can be asked", {
-                let lost = |issuer: &crate::identity::IssuerHealth| issuer.failure.is_some() && issuer.keys.is_none();
+                let lost = |issuer: &crate::identity::IssuerHealth| issuer.failure.is_some() && !issuer.usable;
                 !issuers.is_empty() && issuers.iter().all(lost)
             }),
             ("policy refused", proxy.policies.health().rejected.is_some()),

@@ -29,6 +29,8 @@ pub struct IssuerHealth {
     pub issuer: String,
     /// Keys in use and their age; `None` before the first fetch.
     pub keys: Option<(usize, Duration)>,
+    /// Whether tokens can be checked: there are keys, and they are not too old to be believed.
+    pub usable: bool,
     /// What went wrong at the last attempt, if it failed.
     pub failure: Option<String>,
 }
@@ -124,6 +126,7 @@ impl Verifier {
         let health = |issuer: &Issuer| IssuerHealth {
             issuer: issuer.setup.issuer.clone(),
             keys: issuer.cache.state(),
+            usable: issuer.cache.state().is_some_and(|(_, age)| age < issuer.setup.keys_keep),
             failure: issuer.cache.failure(),
         };
         self.issuers.iter().map(health).collect()

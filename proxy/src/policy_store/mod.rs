@@ -6,12 +6,14 @@
 //! rested for one look, because half of an edit may well be a valid policy that protects less.
 
 mod folder;
+mod memory;
 #[cfg(test)]
 mod tests;
 
 use arc_swap::ArcSwap;
 pub(crate) use folder::DELIBERATE;
 use folder::Digest;
+pub use memory::Memory;
 use model::PolicyVersion;
 use parking_lot::Mutex;
 use std::fmt;
@@ -23,6 +25,9 @@ use tokio::task::JoinHandle;
 
 /// How often the folder is looked at.
 pub const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// The digest of no folder's content: no folder that can be read holds nothing.
+const NO_FOLDER: Digest = [0; 32];
 
 /// What the store needs of a policy.
 pub trait Policy: Sized + Send + Sync + 'static {
@@ -114,26 +119,41 @@ pub struct Store<P> {
 impl<P: Policy> Store<P> {
     /// Reads the folder and puts its policy in force. Blocks on the disk.
     ///
+    /// `last` is the canonical text of the policy that was in force when the proxy ran before. It is in force again, and
+    /// health says so, where the folder lacks rules of it and nobody has said that this is meant.
+    ///
     /// # Errors
     /// Everything that is wrong with the files, or that the policy could not be recorded.
-    pub fn open(folder: &Path, allow_weaker: bool, activate: Box<Activate>) -> Result<Arc<Self>, Rejected> {
+    pub fn open(
+        folder: &Path,
+        allow_weaker: bool,
+        last: Option<&str>,
+        activate: Box<Activate>,
+    ) -> Result<Arc<Self>, Rejected> {
         let files = folder::read(folder).map_err(Rejected)?;
-        let policy = P::parse(&files).map_err(Rejected)?;
+        let found = P::parse(&files).map_err(Rejected)?;
+        let last = if allow_weaker { None } else { last.and_then(remembered::<P>) };
+        let (policy, in_force, rejected) = match last {
+            Some(last) => match unmeant(folder, &found, &last) {
+                Some(rejected) => (last, NO_FOLDER, Some(rejected)),
+                None => (found, folder::digest(&files), None),
+            },
+            None => (found, folder::digest(&files), None),
+        };
         let change = Change { version: policy.version(), content: policy.canonical(), parent: None };
         activate(&change).map_err(|cause| unrecorded(change.version, &cause))?;
         tracing::info!(version = %change.version, folder = %folder.display(), "policy in force");
+        if let Some(problems) = &rejected {
+            tracing::error!(folder = %folder.display(), in_force = %change.version, %problems, "the policy in the folder \
+                is refused; the one that was in force before this start stays so");
+        }
         Ok(Arc::new(Self {
             folder: folder.to_owned(),
             activate,
             allow_weaker,
             versions: watch::Sender::new(policy.version()),
             current: ArcSwap::from_pointee(policy),
-            watching: Mutex::new(Watching {
-                in_force: folder::digest(&files),
-                refused: None,
-                pending: None,
-                rejected: None,
-            }),
+            watching: Mutex::new(Watching { in_force, refused: None, pending: None, rejected }),
         }))
     }
 
@@ -205,10 +225,10 @@ impl<P: Policy> Store<P> {
         if version == parent {
             return self.at_rest(watching, content);
         }
-        let lost = if self.allow_weaker { Vec::new() } else { policy.lacks(&self.current.load()) };
-        if !lost.is_empty() && !folder::is_deliberate(&self.folder, &version.to_string()) {
+        let weaker = if self.allow_weaker { None } else { unmeant(&self.folder, &policy, &self.current.load()) };
+        if let Some(rejected) = weaker {
             // Not refused for good: somebody may say that it is meant.
-            return self.reject(watching, weaker(version, &lost));
+            return self.reject(watching, rejected);
         }
         let change = Change { version, content: policy.canonical(), parent: Some(parent) };
         if let Err(cause) = (self.activate)(&change) {
@@ -266,13 +286,32 @@ pub fn read<P: Policy>(folder: &Path) -> Result<P, Rejected> {
     P::parse(&files).map_err(Rejected)
 }
 
-/// A folder that is half copied is a policy too, and protects less.
-fn weaker(version: PolicyVersion, lost: &[String]) -> Rejected {
+/// The policy that was in force before this start. A text that an older version wrote and this one cannot read is no
+/// reason to stand still, but one to tell.
+fn remembered<P: Policy>(text: &str) -> Option<P> {
+    match P::parse(&[("policy".to_owned(), text.to_owned())]) {
+        Ok(policy) => Some(policy),
+        Err(problems) => {
+            let problems = Rejected(problems);
+            tracing::error!(%problems, "the policy that was in force before this start cannot be read any more; whether \
+                the folder lacks rules of it is not known");
+            None
+        }
+    }
+}
+
+/// Why a policy that protects less than `old` does not take over: a folder that is half copied is a policy too. `None` when
+/// it lacks nothing, or when somebody has said that it is meant.
+fn unmeant<P: Policy>(folder: &Path, policy: &P, old: &P) -> Option<Rejected> {
+    let (version, lost) = (policy.version(), policy.lacks(old));
+    if lost.is_empty() || folder::is_deliberate(folder, &version.to_string()) {
+        return None;
+    }
     let lost = lost.join(", ");
-    Rejected(vec![format!(
+    Some(Rejected(vec![format!(
         "policy {version} lacks what is in force ({lost}); if that is meant, put it in force with affidavit policy \
          activate, or set allow_weaker = true in [policies]"
-    )])
+    )]))
 }
 
 fn unrecorded(version: PolicyVersion, cause: &str) -> Rejected {

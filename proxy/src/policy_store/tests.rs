@@ -14,6 +14,11 @@ struct Plain(String);
 
 impl Policy for Plain {
     fn parse(files: &[(String, String)]) -> Result<Self, Vec<String>> {
+        if let [(name, canonical)] = files
+            && name == "policy"
+        {
+            return if canonical.contains('=') { Ok(Self(canonical.clone())) } else { Err(vec!["old".to_owned()]) };
+        }
         let broken = files.iter().filter(|(_, text)| text.contains("broken"));
         let problems: Vec<_> = broken.map(|(name, _)| format!("{name}:1: broken; mend it")).collect();
         if !problems.is_empty() {
@@ -40,6 +45,10 @@ impl Policy for Plain {
 type Seen = Arc<Mutex<Vec<(String, Option<PolicyVersion>)>>>;
 
 fn open(folder: &Path) -> (Result<Arc<Store<Plain>>, Rejected>, Seen, Arc<AtomicBool>) {
+    open_after(folder, None)
+}
+
+fn open_after(folder: &Path, last: Option<&str>) -> (Result<Arc<Store<Plain>>, Rejected>, Seen, Arc<AtomicBool>) {
     let (seen, full) = (Seen::default(), Arc::new(AtomicBool::new(false)));
     let (log, disk_full) = (Arc::clone(&seen), Arc::clone(&full));
     let activate = move |change: &Change<'_>| {
@@ -49,7 +58,7 @@ fn open(folder: &Path) -> (Result<Arc<Store<Plain>>, Rejected>, Seen, Arc<Atomic
         log.lock().push((change.content.to_owned(), change.parent));
         Ok(())
     };
-    (Store::open(folder, false, Box::new(activate)), seen, full)
+    (Store::open(folder, false, last, Box::new(activate)), seen, full)
 }
 
 fn write(folder: &Path, name: &str, text: &str) {
@@ -183,4 +192,40 @@ fn a_folder_that_lost_a_rule_takes_over_only_when_somebody_says_so() {
     write(folder.path(), ".activated", &format!("{half}\n"));
     assert_eq!(store.look(), Looked::Activated(half));
     assert_eq!(store.health().rejected, None);
+}
+
+#[test]
+fn a_folder_that_lost_a_rule_while_nothing_ran_does_not_take_over_either() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.toml", "one");
+    let last = "a.toml=old;b.toml=two;";
+    let (store, seen, _) = open_after(folder.path(), Some(last));
+    let store = store.unwrap();
+    assert_eq!(store.current().canonical(), last, "what was in force stays so");
+    assert_eq!(*seen.lock(), [(last.to_owned(), None)]);
+    let said = store.health().rejected.unwrap().to_string();
+    assert!(said.contains("lacks what is in force (b.toml=two)"), "{said}");
+    assert_eq!((store.look(), store.look()), (Looked::Settling, Looked::Rejected));
+    // The rest of the copy arrives.
+    write(folder.path(), "b.toml", "three");
+    assert_eq!(store.look(), Looked::Settling);
+    assert!(matches!(store.look(), Looked::Activated(_)));
+    assert_eq!((store.current().canonical(), store.health().rejected), ("a.toml=one;b.toml=three;", None));
+}
+
+#[test]
+fn a_start_takes_what_lacks_nothing_what_is_meant_and_what_cannot_be_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.toml", "one");
+    let in_force = |last: Option<&str>| {
+        let store = open_after(folder.path(), last).0.unwrap();
+        assert_eq!(store.health().rejected, None);
+        store.current().canonical().to_owned()
+    };
+    for last in [None, Some("a.toml=old;"), Some("a.toml=one;"), Some("in the words of an older version")] {
+        assert_eq!(in_force(last), "a.toml=one;", "{last:?}");
+    }
+    let version = Plain::parse(&[("a.toml".to_owned(), "one".to_owned())]).unwrap().version();
+    write(folder.path(), ".activated", &version.to_string());
+    assert_eq!(in_force(Some("a.toml=old;b.toml=two;")), "a.toml=one;");
 }

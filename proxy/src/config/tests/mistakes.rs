@@ -91,6 +91,11 @@ fn each_mistake_says_what_where_and_what_to_do() {
             "[store].retention: retention needs the keys of at least two different people",
         ),
         ("segment =", "durability = \"fast\"\nsegment =", "[store].durability: \"fast\" is not a durability"),
+        (
+            "segment =",
+            "clock_slack = \"1h\"\nsegment =",
+            "[store].clock_slack: is \"1h\", which is not between 0ms and 5m",
+        ),
         ("\"128MiB\"", "\"128 mib\"", "[store].segment.bytes: \"128 mib\" is not a size"),
         ("\"128MiB\"", "\"1B\"", "[store].segment.bytes: is \"1B\", which is not between 64KiB and 16GiB"),
         ("\"5m\"", "\"5 minutes\"", "[store].segment.age: \"5 minutes\" is not a duration"),

@@ -15,6 +15,7 @@ fn the_documented_configuration_means_what_it_says() {
     assert_eq!(setup.store.durability, Durability::Process);
     let segment = &setup.store.segment;
     assert_eq!((segment.rows, segment.bytes, segment.age), (1_000_000, 134_217_728, Duration::from_secs(300)));
+    assert_eq!(setup.store.clock_slack, Duration::from_secs(1));
     let issuer = &setup.issuers[0];
     assert_eq!(
         (issuer.issuer.as_str(), &issuer.audience[..]),

@@ -98,7 +98,7 @@ impl Bench {
             log.policy_loaded(change.version, change.content, &origin).map_err(|error| error.to_string())?;
             log.policy_activated(change.version, &origin).map(drop).map_err(|error| error.to_string())
         };
-        let policies = PolicyStore::open(&folder.path().join("policies"), false, Box::new(activate)).unwrap();
+        let policies = PolicyStore::open(&folder.path().join("policies"), false, None, Box::new(activate)).unwrap();
         let (client, client_side) = pair().await;
         let (upstream, upstream_side) = pair().await;
         let spec = DatasourceSpec {
