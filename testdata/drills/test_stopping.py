@@ -97,6 +97,33 @@ def test_a_policy_that_loses_rules_is_not_taken_up(fresh_proxy, through):
     assert proxy.stop() == 0
 
 
+def test_a_policy_that_lost_rules_while_nothing_ran_is_not_taken_up(fresh_proxy, through):
+    proxy = fresh_proxy()
+    before = through(proxy).one("SELECT ssn FROM patients WHERE id = 1")
+    assert proxy.stop() == 0
+    rules = proxy.policies / "hospital.toml"
+    whole = rules.read_text()
+    second = whole.index("[[", whole.index("[[mask]]") + 2)
+    rules.write_text(whole[second:])
+    proxy.start()
+    proxy.wait_for_log("the one that was in force before this start stays so")
+    assert through(proxy).one("SELECT ssn FROM patients WHERE id = 1") == before, "a start on a half-copied folder unmasks"
+    # Somebody says that it is meant.
+    half = proxy.home / "half"
+    half.mkdir()
+    (half / "hospital.toml").write_text(whole[second:])
+    rules.write_text(whole)
+    done = proxy.affidavit("policy", "activate", half, "--config", proxy.config)
+    assert done.returncode == 0, done.stderr
+    until(lambda: through(proxy).one("SELECT ssn FROM patients WHERE id = 1") != before, "what is meant is not taken up", 30)
+    assert proxy.stop() == 0
+    # And is no surprise at the next start.
+    proxy.start()
+    assert through(proxy).one("SELECT ssn FROM patients WHERE id = 1") != before
+    assert proxy.stop() == 0
+    verified(proxy, "--head", f"{proxy.store}.head")
+
+
 CLIENT = """
 import psycopg, sys
 conn = psycopg.connect(host="127.0.0.1", port=int(sys.argv[1]), user="agent", password=sys.argv[2], dbname="hospital", sslmode="disable")

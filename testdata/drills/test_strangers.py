@@ -114,6 +114,28 @@ def test_the_limit_is_told_in_the_protocol(fresh_proxy, mysql_fleet, through, ag
     assert proxy.stop() == 0
 
 
+def test_too_few_open_files_are_named_as_the_cause(fresh_proxy, through):
+    # 336 of them are for the process itself, its console, and logins under way at its six listeners.
+    proxy = fresh_proxy(start=False, extra={"lines": ["[limits]", "pending_logins = 8", "console_connections = 8"]})
+    run, proxy.bin = proxy.bin, proxy.home / "bin"
+    proxy.bin.mkdir()
+    (proxy.bin / "affidavit").write_text(f'#!/bin/sh\nulimit -n 346\nexec {run}/affidavit "$@"\n')
+    (proxy.bin / "affidavit").chmod(0o755)
+    (proxy.bin / "evidence").symlink_to(run / "evidence")
+    proxy.start()
+    place = through(proxy)
+    until(lambda: place.psql("SELECT 1").returncode == 0, "nobody is let in")
+    kept = []
+    with pytest.raises(psycopg.OperationalError) as refused:
+        for _ in range(20):
+            kept.append(psycopg.connect(host=HOST, port=place.port, user="a", password=place.password, dbname="hospital", sslmode="disable", connect_timeout=20))
+    said = str(refused.value)
+    assert "limit of 346 open files" in said and "LimitNOFILE" in said and 1 <= len(kept) <= 5, (said, len(kept))
+    [one.execute("SELECT 1") for one in kept]
+    [one.close() for one in kept]
+    assert proxy.stop() == 0
+
+
 def test_refused_logins_are_summed_up(fresh_proxy, through, long):
     proxy = fresh_proxy()
     place = through(proxy, token="not a token")
