@@ -12,15 +12,15 @@ demo: ## Real servers, an agent's masked report, its evidence, a tampered store.
 	@testdata/cargo build --profile demo --bins --locked -p affidavit -p affidavit-evidence
 	@AFFIDAVIT_BIN=target/demo testdata/demo $(if $(filter 1,$(ONCE)),--once)
 
-test: needs lint unit e2e console ## Everything that CI runs.
+test: needs lint unit e2e console compose-test ## Everything that CI runs.
 
 needs: # of all of it, before anything is built
-	@testdata/toolchain lint unit e2e console
+	@testdata/toolchain lint unit e2e console compose-test
 
 lint: ## Formatting, clippy, ruff and shellcheck, warnings denied.
 	@testdata/toolchain lint
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	testdata/cargo clippy --workspace --all-targets --locked -- -D warnings
 	@testdata/lint
 
 fmt: ## Format the Rust code.
@@ -31,9 +31,9 @@ unit: export EVIDENCE_ATTACKS = $(CURDIR)/target/attacks
 unit: ## The tests of the crates.
 	@testdata/toolchain unit
 	@if command -v cargo-nextest >/dev/null 2>&1; then \
-		set -x; cargo nextest run --workspace --locked; \
+		set -ex; testdata/cargo nextest run --no-run --workspace --locked; cargo nextest run --workspace --locked; \
 	else \
-		set -x; cargo test --workspace --locked; \
+		set -ex; testdata/cargo test --no-run --workspace --locked; cargo test --workspace --locked; \
 	fi
 
 quick: ## What needs no server: formatting and the tests inside the crates. Under a minute once the rest is compiled.

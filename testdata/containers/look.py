@@ -54,6 +54,8 @@ def main():
     for service in SERVICES:
         foreign = files[service] - {service, "ca.crt", "policies", "packages"}
         check(f"{service} sees its own secrets alone", not foreign, str(foreign))
+    ready = podman("exec", names["affidavit"], "/usr/bin/affidavit", "health", "--ready")
+    check("affidavit is ready for sessions", ready.returncode == 0 and ready.stdout == "ready\n", ready.stdout + ready.stderr)
     health = podman("exec", "--env", "AFFIDAVIT_CONSOLE=https://localhost:1", names["affidavit"], "/usr/bin/affidavit", "health")
     check("a probe that reaches nobody says so (exit code 3)", health.returncode == 3 and "cannot be asked" in health.stderr, f"{health.returncode} {health.stderr}")
     health = podman("exec", "--env", "AFFIDAVIT_CA=", names["affidavit"], "/usr/bin/affidavit", "health")

@@ -12,12 +12,16 @@ import time
 from pathlib import Path
 
 PROBE = """
-import ssl, sys, urllib.request
+import ssl, sys, urllib.request, urllib.error
 context = ssl.create_default_context()
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # as a kubelet's httpGet does
-urllib.request.urlopen(sys.argv[1], timeout=5, context=context).read()
+try:
+    print(urllib.request.urlopen(sys.argv[1], timeout=float(sys.argv[2]), context=context).read().decode())
+except urllib.error.HTTPError as error:
+    sys.exit(f"{error.code} {error.read().decode()}")
+except OSError as error:
+    sys.exit(str(error))
 """
-CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), timeout=5).close()"
 
 
 class Pod:
@@ -29,13 +33,15 @@ class Pod:
         (self.deployment,) = [thing for thing in objects if thing["kind"] == "Deployment"]
         self.spec = self.deployment["spec"]["template"]["spec"]
         (self.container,) = self.spec["containers"]
+        self.neighbours = []
         self.name = f"affidavit-pod-{self.deployment['metadata']['namespace']}-{self.home.name}"
 
-    def start(self, image):
-        """Run it, detached. The manifest's image is the one that was built."""
+    def start(self, image, here=()):
+        """Run it, detached, where the names `here` are this network. The manifest's image is the one that was built."""
         self.engine.podman("tag", image, self.container["image"])
         user, own = self.spec["securityContext"], self.container["securityContext"]
         line = ["run", "--detach", "--name", self.name, "--network=none", f"--user={user['runAsUser']}:{user['runAsGroup']}", f"--group-add={user['fsGroup']}"]
+        line += [f"--add-host={name}:127.0.0.1" for name in here]
         line += ["--read-only"] if own["readOnlyRootFilesystem"] else []
         line += ["--security-opt=no-new-privileges"] if own["allowPrivilegeEscalation"] is False else []
         line += [f"--cap-drop={name}" for name in own["capabilities"]["drop"]]
@@ -78,27 +84,28 @@ class Pod:
         draft.rename(folder / "..data")
         return folder
 
-    def inside(self, script, *args):
-        """Run a Python script in the pod's network; whether it ended well."""
-        pid = self.engine.podman("inspect", "--format={{.State.Pid}}", self.name).stdout.strip()
-        line = ["nsenter", f"--net=/proc/{pid}/ns/net", "python3", "-c", script, *args]
-        return pid != "0" and subprocess.run(line, capture_output=True, text=True).returncode == 0
-
     def probe(self, name):
-        """Ask a probe once."""
+        """Ask a probe once: whether it passes, and what was answered."""
         probe = self.container[name]
-        ports = {port["name"]: port["containerPort"] for port in self.container["ports"]}
-        if "httpGet" in probe:
-            get = probe["httpGet"]
-            return self.inside(PROBE, f"{get['scheme'].lower()}://127.0.0.1:{ports.get(get['port'], get['port'])}{get['path']}")
-        port = probe["tcpSocket"]["port"]
-        return self.inside(CONNECT, str(ports.get(port, port)))
+        get, ports = probe["httpGet"], {port["name"]: port["containerPort"] for port in self.container["ports"]}
+        url = f"{get['scheme'].lower()}://127.0.0.1:{ports.get(get['port'], get['port'])}{get['path']}"
+        pid = self.engine.podman("inspect", "--format={{.State.Pid}}", self.name).stdout.strip()
+        if pid == "0":
+            return False, "it does not run"
+        line = ["nsenter", f"--net=/proc/{pid}/ns/net", "python3", "-c", PROBE, url, str(probe.get("timeoutSeconds", 1))]
+        done = subprocess.run(line, capture_output=True, text=True)
+        return done.returncode == 0, (done.stdout + done.stderr).strip()
+
+    def neighbour(self, name, image, *args, options=()):
+        """Another container in the pod's network, for a service that the pod's configuration names."""
+        self.neighbours.append(f"{self.name}-{name}")
+        self.engine.podman("run", "--detach", "--name", self.neighbours[-1], f"--network=container:{self.name}", *options, image, *args)
 
     def started(self):
         """Ask the startup probe as often as it says."""
         probe = self.container["startupProbe"]
         for _ in range(probe["failureThreshold"]):
-            if self.probe("startupProbe"):
+            if self.probe("startupProbe")[0]:
                 return True
             time.sleep(probe["periodSeconds"])
         return False
@@ -114,8 +121,9 @@ class Pod:
         return int(self.engine.podman("inspect", "--format={{.State.ExitCode}}", self.name).stdout)
 
     def remove(self):
-        """Forget the container."""
-        self.engine.podman("rm", "--force", "--time", "0", self.name, check=False)
+        """Forget the containers."""
+        for name in (*self.neighbours, self.name):
+            self.engine.podman("rm", "--force", "--time", "0", "--volumes", name, check=False)
 
 
 def secret(**files):

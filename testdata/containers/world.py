@@ -51,7 +51,8 @@ class World:
         self.network = f"affidavit-{os.getpid()}"
 
     def prepare(self, playwright):
-        """The copy, the `docker`, the environment of the page's commands."""
+        """The copy, the `docker`, the environment of the page's commands; and nothing of a run that was killed."""
+        self.engine.wipe()
         for folder in (self.output, self.bin):
             folder.mkdir(parents=True, exist_ok=True)
         for name in SOURCES:
@@ -98,6 +99,7 @@ class World:
         """Run a script at the copy's root, in the namespace; its exit code. What it says of its progress is passed on."""
         subprocess.run(["ip", "netns", "add", self.network], check=True)
         subprocess.run(self.inside("ip", "link", "set", "lo", "up"), check=True)
+        self.children.append(subprocess.Popen(self.inside(sys.executable, "-m", "containers.steady"), env=self.environment, cwd="/"))
         for server in name_servers():
             subprocess.run(self.inside("ip", "address", "add", server, "dev", "lo"), capture_output=True)
             self.children.append(subprocess.Popen(self.inside(sys.executable, "-m", "containers.no_names", server), env=self.environment, cwd="/"))
@@ -129,13 +131,17 @@ class World:
 
     def left(self):
         """Containers and volumes that the page's `down` forgot."""
-        return self.engine.podman("ps", "-a", "--format={{.Names}}").stdout.split() + self.engine.podman("volume", "ls", "-q").stdout.split()
+        return (self.engine.containers() or []) + self.engine.podman("volume", "ls", "-q").stdout.split()
+
+    def tell(self):
+        """The last words of each container, for whoever has to find out what went wrong."""
+        for name in self.engine.containers() or []:
+            said = self.engine.podman("logs", "--tail=40", name, check=False)
+            print(f"--- {name}\n{said.stdout}{said.stderr}", flush=True)
 
     def clean(self):
         """Whatever happened: no container, no volume, no network, no process of ours."""
-        for line in (["rm", "--all", "--force", "--time", "0"], ["volume", "prune", "--force"], ["network", "prune", "--force"]):
-            there = self.inside() if Path("/run/netns", self.network).exists() else []
-            subprocess.run([*there, "podman", *line], env=self.engine.environment, capture_output=True, stdin=subprocess.DEVNULL)
+        self.engine.wipe(*(self.inside() if Path("/run/netns", self.network).exists() else []))
         for child in self.children:
             child.terminate()
             child.wait()

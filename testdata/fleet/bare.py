@@ -24,7 +24,7 @@ from .progress import minutes, say
 TRANSCRIPTS = ROOT / "target/bare"
 SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 TARGETS = {"demo": "make demo ONCE=1", "test": "make test"}
-NEEDED = {"demo": "demo", "test": "lint unit e2e console"}
+NEEDED = {"demo": "demo", "test": "lint unit e2e console compose-test"}
 BUILT = re.compile(r"cargo build: done in ([\d:]+), ([\d:]+) of CPU")
 
 

@@ -30,8 +30,11 @@ ENTER = r"""
 set -eu
 root=$1 rustup=$2 cargo=$3
 shift 3
+# A mount point of its own, as a machine's root is: whoever makes namespaces in it can.
+mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"
+[ ! -d "$root/sys/fs/cgroup" ] || mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
 mount -t tmpfs -o mode=755,nosuid tmpfs "$root/dev"
 for node in null:1:3 zero:1:5 full:1:7 random:1:8 urandom:1:9 tty:5:0; do
     old=$IFS; IFS=:; set -- $node "$@"; IFS=$old
@@ -151,6 +154,6 @@ def enter(root, home, *line):
     rustup = said("rustup", "show", "home").strip() or str(Path.home() / ".rustup")
     settings = [f"{name}={value}" for name, value in environment(home).items()]
     return [
-        "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--", "sh", "-c", ENTER, "bare",
+        "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--", "sh", "-c", ENTER, "bare",
         str(root), rustup, str(cargo_home()), "/usr/bin/env", "-i", *settings, *line,
     ]

@@ -23,7 +23,7 @@ HAPROXY, PGBOUNCER = "/usr/sbin/haproxy", "/usr/sbin/pgbouncer"
 POSTGRES = Path("/usr/lib/postgresql")
 # What podman starts when it runs a container with a network and names in it.
 PODMAN = (
-    ("podman", "--version"), ("runc", "--version"), ("conmon", "--version"), ("iptables", "--version"), ("ip", "-V"),
+    ("podman", "--version"), ("runc", "--version"), ("conmon", "--version"), ("iptables", "--version"), ("nft", "--version"), ("ip", "-V"),
     ("/usr/lib/podman/netavark", "--version"), ("/usr/lib/podman/aardvark-dns", "--version"),
 )
 POSTGRES_JDBC, MARIADB_JDBC = "/usr/share/java/postgresql.jar", "/usr/share/java/mariadb-java-client.jar"
@@ -121,7 +121,7 @@ NEEDS = {
     "unzip": Need(lambda: runs("unzip", "-v"), ("unzip",)),
     "podman": Need(
         lambda: all(runs(*line) for line in PODMAN),
-        ("podman", "runc", "conmon", "netavark", "aardvark-dns", "iptables", "iproute2"),
+        ("podman", "runc", "conmon", "netavark", "aardvark-dns", "iptables", "nftables", "iproute2"),
     ),
     "debootstrap": Need(lambda: runs("/usr/sbin/debootstrap", "--version"), ("debootstrap",)),
 }

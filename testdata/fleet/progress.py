@@ -114,7 +114,7 @@ def cargo(arguments):
 
 
 def _cargo_untended(arguments):
-    """Without a terminal: cargo's bar becomes a line every few seconds, its "Compiling" lines go, all else stays."""
+    """Without a terminal: cargo's bar becomes a line every few seconds, its "Compiling" and "Checking" lines go, all else stays."""
     environment = os.environ | {"CARGO_TERM_PROGRESS_WHEN": "always", "CARGO_TERM_PROGRESS_WIDTH": "200", "CARGO_TERM_COLOR": "never"}
     with ticking(f"cargo {arguments[0]}") as ticker:
         child = subprocess.Popen(["cargo", *arguments], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
@@ -125,7 +125,7 @@ def _cargo_untended(arguments):
                 bar = BAR.search(line)
                 if bar:
                     ticker.state = f"{bar[1]} {bar[2] or ''}".rstrip()
-                elif line.strip() and not re.match(r" +(Compiling|Downloaded|Downloading|Locking|Adding|Blocking|Updating|Finished) ", line):
+                elif line.strip() and not re.match(r" +(Compiling|Checking|Executable|Downloaded|Downloading|Locking|Adding|Blocking|Updating|Finished) ", line):
                     print(line, file=sys.stderr, flush=True)
         if pending.strip():
             print(pending.decode(errors="replace"), file=sys.stderr, flush=True)

@@ -23,8 +23,8 @@ def authority(directory):
     return cert
 
 
-def certificate(directory, name, *, owner=None, into=None):
-    """(certificate, key) of a server called `name` on localhost; the key is readable by `owner` (uid, gid) only."""
+def certificate(directory, name, *, names=("localhost",), owner=None, into=None):
+    """(certificate, key) of a server called `name` on localhost, or as `names` say; the key is readable by `owner` (uid, gid) only."""
     authority(directory)
     home = directory / "tls"
     cert, key, request, extra = (home / f"{name}.{ext}" for ext in ("crt", "key", "csr", "ext"))
@@ -35,7 +35,7 @@ def certificate(directory, name, *, owner=None, into=None):
             what=f"making a key for {name}",
         )
         extra.write_text(
-            "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n"
+            f"subjectAltName={','.join(f'DNS:{word}' for word in names)},IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n"
         )
         run(
             ["openssl", "x509", "-req", "-in", request, "-CA", home / "ca.crt", "-CAkey", home / "ca.key", "-CAcreateserial",
