@@ -1,9 +1,11 @@
-//! Rules that cannot all be meant: one name for two rules, one column pattern with two transforms.
+//! Rules that cannot all be meant: one name for two rules, and within one file one column pattern with two transforms.
+//!
+//! Of two files the one whose name comes first decides: a clinic's own `00-clinic.toml` takes back what a pack beside it says.
 
 use super::Rules;
 use crate::PolicyError;
 use crate::rule::Origin;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub(super) fn find(rules: &Rules, errors: &mut Vec<PolicyError>) {
     let masks = rules.masks.iter().map(|rule| (&rule.name, &rule.origin));
@@ -20,10 +22,11 @@ pub(super) fn find(rules: &Rules, errors: &mut Vec<PolicyError>) {
             });
         }
     }
-    let mut patterns: HashMap<String, usize> = HashMap::new();
+    let mut patterns: HashMap<(&str, String), usize> = HashMap::new();
     for (index, rule) in rules.masks.iter().enumerate() {
         for glob in &rule.columns {
-            let Some(first) = patterns.insert(glob.to_string(), index).and_then(|at| rules.masks.get(at)) else {
+            let key = (rule.origin.file.as_str(), glob.to_string());
+            let Some(first) = patterns.insert(key, index).and_then(|at| rules.masks.get(at)) else {
                 continue;
             };
             if first.spec != rule.spec {
@@ -40,4 +43,14 @@ pub(super) fn find(rules: &Rules, errors: &mut Vec<PolicyError>) {
             }
         }
     }
+}
+
+/// Takes out of each rule the patterns that a rule before it has too, and the rules that nothing is left of. No column is
+/// masked otherwise by it; the canonical text, which is one file, then says each pattern once.
+pub(super) fn settle(rules: &mut Rules) {
+    let mut decided = HashSet::new();
+    for rule in &mut rules.masks {
+        rule.columns.retain(|glob| decided.insert(glob.to_string()));
+    }
+    rules.masks.retain(|rule| !rule.columns.is_empty());
 }

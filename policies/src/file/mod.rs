@@ -45,6 +45,7 @@ pub(crate) fn parse(files: &[(String, String)]) -> Result<Rules, Vec<PolicyError
     }
     rules.masks.append(&mut detects);
     contradiction::find(&rules, &mut errors);
+    contradiction::settle(&mut rules);
     if errors.is_empty() { Ok(rules) } else { Err(errors) }
 }
 

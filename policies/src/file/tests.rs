@@ -155,6 +155,19 @@ fn values_that_mean_nothing() {
     says("mask = 3", "rules.toml:1: mask: this is not a list of rules; begin each rule with [[mask]]");
 }
 
+/// A clinic's own file stands before a pack and takes back what the pack says of the very same columns.
+#[test]
+fn of_two_files_the_first_decides() {
+    let own = "[[mask]]\nname = \"own\"\ncolumns = [\"*.*.t.c\"]\nwith = \"keep\"\n";
+    let pack = "[[mask]]\nname = \"pack\"\ncolumns = [\"*.*.t.c\", \"*.*.t.d\"]\nwith = \"redact\"\n";
+    let policy =
+        Policy::parse(&[("00-own.toml".to_owned(), own.to_owned()), ("pack.toml".to_owned(), pack.to_owned())]);
+    let policy = policy.unwrap();
+    let again = Policy::parse(&[("canonical".to_owned(), policy.canonical().to_owned())]).unwrap();
+    assert_eq!(policy.version(), again.version(), "the canonical text says each pattern once");
+    assert_eq!(policy.canonical().matches("*.*.t.c").count(), 1, "{}", policy.canonical());
+}
+
 #[test]
 fn contradictions() {
     says(
