@@ -46,6 +46,8 @@ pub enum Text {
     Exact {
         /// The SQL.
         sql: String,
+        /// What went to the database in its place, if another text did.
+        sent: Option<String>,
         /// Its parameters; `None` is NULL.
         params: Vec<Option<String>>,
     },
@@ -188,6 +190,7 @@ impl Reader {
         };
         Ok(found.first().map_or(Text::Missing, |(record, _)| Text::Exact {
             sql: record.str("sql_text").to_owned(),
+            sent: record.get("sent_sql").as_str().map(str::to_owned),
             params: if let Value::Strs(params) = record.get("params") { params.clone() } else { Vec::new() },
         }))
     }

@@ -194,7 +194,7 @@ impl Recorder {
         approval: Option<&str>,
     ) -> Result<Lsn, CannotRecord> {
         self.known(verdict.policy)?;
-        self.put(kind::FULL_INTENT, Urgency::Working, |out| record::intent(session, statement, verdict, approval, out))
+        self.put(kind::SENT_INTENT, Urgency::Working, |out| record::intent(session, statement, verdict, approval, out))
     }
 
     /// The columns of a result, before its rows. `plan` is what the record holds of each; when it is shorter (or empty), the

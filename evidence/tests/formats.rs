@@ -48,7 +48,7 @@ fn a_store_of_the_first_format_is_read_verified_and_continued() {
     let after = statements(&store);
     assert_eq!(after.len(), 11);
     let newest = after.last().unwrap();
-    assert_eq!((&newest["schema_version"], &newest["user_id"]), (&2.into(), &"agent-new".into()));
+    assert_eq!((&newest["schema_version"], &newest["user_id"]), (&3.into(), &"agent-new".into()));
     assert!(evidence(&["statements", "--csv"], &store).lines().count() >= 12);
 }
 

@@ -23,12 +23,15 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ZERO = "0" * 64
-# The newest version of the tables' columns that this program knows, and what it added behind those of the first.
-VERSION = 2
+# The newest version of the tables' columns that this program knows, and what each version added behind those before.
+VERSION = 3
 ADDED = {
-    "statements": ["user_id", "user_email", "issuer", "datasource", "kind", "refusal", "refusal_hint", "columns_used"],
-    "rows": ["shown", "user_id", "datasource"],
-    "approvals": ["requester_issuer", "requester_subject", "approver_issuer", "approver_subject"],
+    2: {
+        "statements": ["user_id", "user_email", "issuer", "datasource", "kind", "refusal", "refusal_hint", "columns_used"],
+        "rows": ["shown", "user_id", "datasource"],
+        "approvals": ["requester_issuer", "requester_subject", "approver_issuer", "approver_subject"],
+    },
+    3: {"statements": ["class", "role"], "statement_bodies": ["sent_sql"]},
 }
 # A social security number, or an e-mail address: nothing that a mask without a shape leaves behind.
 IDENTIFIER = re.compile(r"(?!000)[0-9]{3}-[0-9]{2}-[0-9]{4}|[A-Za-z0-9]@[A-Za-z0-9-]+\.[A-Za-z0-9.-]{2,}")
@@ -605,7 +608,8 @@ class Walk:
                 if record["schema_version"] > VERSION:
                     self.newer = True
                     skip(shape, f"{name} is of schema version {record['schema_version']}, newer than this program")
-                if (record["schema_version"] >= 2) != (ADDED[table][-1] in record if table in ADDED else record["schema_version"] >= 2):
+                added = {version: columns[table] for version, columns in ADDED.items() if table in columns}
+                if any((record["schema_version"] >= version) != (columns[-1] in record) for version, columns in added.items()):
                     fail(shape, name, "its columns are not those of its version")
                 before = record["lsn"]
                 if table == "rows":
@@ -614,8 +618,10 @@ class Walk:
                 if table == "statement_bodies":
                     key = (record["session_id"], record["statement_id"])
                     bodies[key] = sha(
-                        b"affidavit/body/v1\n", bytes.fromhex(record["salt"]), text(key[0]), struct.pack(">q", key[1]),
+                        b"affidavit/body/v3\n" if record["schema_version"] >= 3 else b"affidavit/body/v1\n",
+                        bytes.fromhex(record["salt"]), text(key[0]), struct.pack(">q", key[1]),
                         value(record["sql_text"]), value(record["params"]),
+                        value(record["sent_sql"]) if record["schema_version"] >= 3 else b"",
                     ).hex()
                     continue
                 self.in_range(record, segment, f"{name} lsn {record['lsn']}")
@@ -686,7 +692,7 @@ class Walk:
         part = parts.get(key)
         if part is None:
             part = parts[key] = {"hash": hashlib.sha256(), "rows": 0, "columns": None, "odd": set(), "owner": owner}
-            part["hash"].update(b"affidavit/rows/v%d\n" % version + text(key[0]) + struct.pack(">q", key[1]))
+            part["hash"].update(b"affidavit/rows/v%d\n" % min(version, 2) + text(key[0]) + struct.pack(">q", key[1]))
             if version >= 2:
                 part["hash"].update(value(owner[1]) + value(owner[2]))
         if part["owner"] != owner:

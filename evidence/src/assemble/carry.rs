@@ -8,8 +8,9 @@ use crate::table::Table;
 use model::{SessionId, StatementId};
 use std::collections::BTreeMap;
 
-const MAGIC: &[u8; 8] = b"AFFDVC02";
-/// What the first edition began with.
+const MAGIC: &[u8; 8] = b"AFFDVC03";
+/// What the editions before began with.
+const SECOND: &[u8; 8] = b"AFFDVC02";
 const FIRST: &[u8; 8] = b"AFFDVC01";
 
 /// Writes the state. Rows of running statements must have been committed ([`super::Assembler::end`]).
@@ -70,7 +71,8 @@ pub(crate) fn read_carry(bytes: &[u8]) -> Result<State, Undecodable> {
     let mut take = Take(bytes);
     let take = &mut take;
     let edition = match &take.array::<8>()? {
-        MAGIC => Edition::Second,
+        MAGIC => Edition::Third,
+        SECOND => Edition::Second,
         FIRST => Edition::First,
         _ => return Err(Undecodable("it is not a carry file of this version")),
     };

@@ -4,7 +4,7 @@ use super::state::{Owner, ResultState, Running};
 use super::{Assembler, At, Row, Sink, cells};
 use crate::error::StoreError;
 use crate::record::{Columns, Done, Intent, ResultColumn, RowsHead};
-use crate::table::{BodyCommit, RowsCommit, RowsOf, SCHEMA_VERSION, Table, Value};
+use crate::table::{Body, RowsCommit, RowsOf, SCHEMA_VERSION, Table, Value};
 use model::{Kind, SessionId};
 use std::collections::BTreeMap;
 
@@ -168,6 +168,8 @@ impl Assembler {
             refusal.into(),
             hint.into(),
             Value::strs(intent.used),
+            intent.class.into(),
+            intent.role.into(),
         ];
         self.session_record(Table::Statements, at, id, own, sink)
     }
@@ -220,13 +222,17 @@ impl Assembler {
             })
             .collect();
         let statement = i64::try_from(intent.statement.0).unwrap_or(i64::MAX);
-        let commit = BodyCommit::compute(&salt, &id.to_string(), statement, &sql, &params);
+        let sent = intent.sent_sql.as_deref().map(cells::text_or_hex);
+        let session = id.to_string();
+        let body = Body { session: &session, statement, sql: &sql, params: &params, sent: sent.as_deref() };
+        let commit = body.commit(SCHEMA_VERSION, &salt);
         let own = vec![
-            Value::Str(id.to_string()),
+            Value::Str(session),
             Value::Int(statement),
             Value::Str(sql),
             Value::Strs(params),
             Value::Str(hex::encode(salt)),
+            sent.into(),
         ];
         let record = self.plain(Table::StatementBodies, at, own);
         sink.record(record, at.ts)?;

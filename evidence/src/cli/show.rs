@@ -198,6 +198,14 @@ impl Whole {
             out.push_str(&format!(" {}", text("error_code")));
         }
         out.push_str(&format!("; {} rows\n", text("row_count")));
+        if !text("class").is_empty() {
+            let role = text("role");
+            let role = if role.is_empty() { String::new() } else { format!(", as role {}", clean(&role)) };
+            out.push_str(&format!("   class {}{role}\n", clean(&text("class"))));
+        }
+        if let Some(sent) = body.and_then(|body| body.get("sent_sql").as_str()) {
+            out.push_str(&format!("   sent: {}\n", block(sent, MORE)));
+        }
         if !text("approval_id").is_empty() {
             out.push_str(&format!("   approval {}\n", clean(&text("approval_id"))));
         }
@@ -250,6 +258,7 @@ impl Whole {
                     if let Some(body) = self.bodies.get(&number) {
                         fields.insert("sql_text".to_owned(), body.get("sql_text").json());
                         fields.insert("params".to_owned(), body.get("params").json());
+                        fields.insert("sent_sql".to_owned(), body.get("sent_sql").json());
                     }
                     fields.insert("rows".to_owned(), Json::Array(rows));
                 }

@@ -39,6 +39,9 @@ pub(crate) struct Which {
     /// Decision: allow, deny, hold, approved.
     #[arg(long, value_name = "WORD", value_parser = decision)]
     pub(crate) decision: Option<String>,
+    /// Where protected values were masked: untouched, wire, at-source; refused for those that did not run.
+    #[arg(long, value_name = "WORD", value_parser = class)]
+    pub(crate) class: Option<String>,
     /// How it ended: completed, failed, refused, cancelled, interrupted, not-executed, running.
     #[arg(long, value_name = "WORD", value_parser = status)]
     pub(crate) status: Option<String>,
@@ -134,9 +137,12 @@ impl Which {
             let ids = sessions::find(archive, &self.who, &when, None)?;
             query = query.with(Condition::In("session_id", ids.iter().map(|s| s.id().to_owned()).collect()));
         }
-        for (column, value) in
-            [("fingerprint", &self.fingerprint), ("decision", &self.decision), ("status", &self.status)]
-        {
+        for (column, value) in [
+            ("fingerprint", &self.fingerprint),
+            ("decision", &self.decision),
+            ("class", &self.class),
+            ("status", &self.status),
+        ] {
             if let Some(value) = value {
                 query = query.with(Condition::equals(column, value));
             }
@@ -177,7 +183,7 @@ impl Which {
     fn text_condition(&self, archive: &Archive, text: &str) -> Result<(Condition, bool), StoreError> {
         let bodies = Query::new(Table::StatementBodies)
             .between(self.when.from, self.when.to)
-            .with(Condition::contained(&["sql_text", "params"], text));
+            .with(Condition::contained(&["sql_text", "params", "sent_sql"], text));
         let mut closed = false;
         // Keys only: a short text is in many bodies, and all of them together need not fit into memory.
         let mut exact = BTreeSet::new();
@@ -201,6 +207,10 @@ impl Which {
 fn decision(text: &str) -> Result<String, String> {
     let also = [("allowed", "allow"), ("denied", "deny"), ("held", "hold"), ("approve", "approved")];
     near::word(text, &["allow", "deny", "hold", "approved"], &also)
+}
+
+fn class(text: &str) -> Result<String, String> {
+    near::word(text, &["untouched", "wire", "at-source", "refused"], &[("source", "at-source"), ("denied", "refused")])
 }
 
 fn status(text: &str) -> Result<String, String> {
@@ -268,7 +278,7 @@ pub(crate) fn json(
             }
         }
         if let Some(body) = bodies.get(&key(record)) {
-            for name in ["sql_text", "params"] {
+            for name in ["sql_text", "params", "sent_sql"] {
                 fields.insert(name.to_owned(), body.get(name).json());
             }
         }

@@ -31,6 +31,8 @@ pub(crate) mod kind {
     pub(crate) const SHOWN_COLUMNS: u8 = 12;
     /// [`INTENT`] of the second edition: the refusal and the columns used are there.
     pub(crate) const FULL_INTENT: u8 = 13;
+    /// [`INTENT`] of the third edition: the text that is sent, the class and the role are there.
+    pub(crate) const SENT_INTENT: u8 = 14;
 }
 
 /// How a record's fields are written. A journal that an older program left is still read.
@@ -38,6 +40,7 @@ pub(crate) mod kind {
 pub(crate) enum Edition {
     First,
     Second,
+    Third,
 }
 
 /// A record, read back.
@@ -69,6 +72,7 @@ pub(crate) fn decode(kind: u8, payload: &[u8]) -> Result<Record<'_>, Undecodable
         kind::LOGIN_DENIED => Record::Denied(Box::new(Denied::read(take)?)),
         kind::INTENT => Record::Intent(Box::new(Intent::read(take, Edition::First)?)),
         kind::FULL_INTENT => Record::Intent(Box::new(Intent::read(take, Edition::Second)?)),
+        kind::SENT_INTENT => Record::Intent(Box::new(Intent::read(take, Edition::Third)?)),
         kind::COLUMNS => Record::Columns(Columns::read(take, Edition::First)?),
         kind::SHOWN_COLUMNS => Record::Columns(Columns::read(take, Edition::Second)?),
         kind::ROWS => {

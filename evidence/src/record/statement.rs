@@ -28,6 +28,12 @@ pub(crate) struct Intent {
     pub(crate) refusal: Option<(String, Option<String>)>,
     /// Columns that decide which rows are returned, in which order and groups, as `schema.table.column`.
     pub(crate) used: Vec<String>,
+    /// The text that went to the upstream, where it is not the client's.
+    pub(crate) sent_sql: Option<Vec<u8>>,
+    /// Where protected values were masked, or `refused`.
+    pub(crate) class: Option<String>,
+    /// The role of the database under which it ran.
+    pub(crate) role: Option<String>,
 }
 
 pub(crate) fn intent(
@@ -70,6 +76,10 @@ pub(crate) fn intent(
     out.opt_str(refusal.map(|refusal| refusal.message.as_str()));
     out.opt_str(refusal.and_then(|refusal| refusal.hint.as_deref()));
     used(statement, out);
+    let differs = |sent: &&[u8]| *sent != &*statement.sql;
+    out.opt_bytes(statement.sent.as_deref().filter(differs));
+    out.opt_str(Some(if refusal.is_some() { "refused" } else { verdict.class.as_str() }));
+    out.opt_str(statement.role.map(model::Role::as_str));
 }
 
 /// The columns of conditions, joins, orderings and groupings, each once.
@@ -123,6 +133,10 @@ impl Intent {
             intent.refusal = message.map(|message| (message, hint));
             intent.used = take.list(Take::string)?;
         }
+        if edition >= Edition::Third {
+            intent.sent_sql = take.opt(|take| take.bytes().map(<[u8]>::to_vec))?;
+            (intent.class, intent.role) = (take.opt_string()?, take.opt_string()?);
+        }
         Ok(intent)
     }
 
@@ -144,6 +158,9 @@ impl Intent {
             approval: take.opt_string()?,
             refusal: None,
             used: Vec::new(),
+            sent_sql: None,
+            class: None,
+            role: None,
         })
     }
 
@@ -170,6 +187,9 @@ impl Intent {
         out.opt_str(self.refusal.as_ref().map(|refusal| refusal.0.as_str()));
         out.opt_str(self.refusal.as_ref().and_then(|refusal| refusal.1.as_deref()));
         out.strs(&self.used);
+        out.opt_bytes(self.sent_sql.as_deref());
+        out.opt_str(self.class.as_deref());
+        out.opt_str(self.role.as_deref());
     }
 }
 

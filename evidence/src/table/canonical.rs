@@ -16,6 +16,7 @@
 //! rows_commit := SHA-256("affidavit/rows-commit/v1\n" · rows_commit of the segments before (or 32 zeros) · part)
 //! body_commit := SHA-256("affidavit/body/v1\n" · 32 bytes salt · text(session_id) · i64(statement_id) ·
 //!                        value of sql_text, params)
+//! body_commit (v3) := the same after "affidavit/body/v3\n", and behind params the value of sent_sql
 //! ```
 //! A part covers the rows of one statement in one segment, in the order of its files; most statements have one part.
 
@@ -77,25 +78,29 @@ pub(crate) fn record_hash(record: &Record) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Commits to the SQL text and parameters of one statement.
-pub(crate) struct BodyCommit;
+/// The texts and parameters of one statement.
+pub(crate) struct Body<'a> {
+    pub(crate) session: &'a str,
+    pub(crate) statement: i64,
+    pub(crate) sql: &'a str,
+    pub(crate) params: &'a [Option<String>],
+    pub(crate) sent: Option<&'a str>,
+}
 
-impl BodyCommit {
-    pub(crate) fn compute(
-        salt: &[u8; 32],
-        session: &str,
-        statement: i64,
-        sql: &str,
-        params: &[Option<String>],
-    ) -> [u8; 32] {
+impl Body<'_> {
+    /// Commits to it, in the form of a version.
+    pub(crate) fn commit(&self, version: i64, salt: &[u8; 32]) -> [u8; 32] {
         let mut hash = Sha256::new();
-        hash.update(b"affidavit/body/v1\n");
+        hash.update(if version < 3 { b"affidavit/body/v1\n" } else { b"affidavit/body/v3\n" });
         hash.update(salt);
-        text(&mut hash, session);
-        hash.update(statement.to_be_bytes());
-        opt_text(&mut hash, Some(sql));
-        count(&mut hash, params.len());
-        params.iter().for_each(|param| opt_text(&mut hash, param.as_deref()));
+        text(&mut hash, self.session);
+        hash.update(self.statement.to_be_bytes());
+        opt_text(&mut hash, Some(self.sql));
+        count(&mut hash, self.params.len());
+        self.params.iter().for_each(|param| opt_text(&mut hash, param.as_deref()));
+        if version >= 3 {
+            opt_text(&mut hash, self.sent);
+        }
         hash.finalize().into()
     }
 }
@@ -226,7 +231,14 @@ mod tests {
         bytes.extend_from_slice(&[1, 0, 0, 0, 2, b'o', b'k']);
         bytes.extend_from_slice(&[1, 0, 0, 0, 2, 0, 1, 0, 0, 0, 1, b'x']);
         let expected: [u8; 32] = Sha256::digest(&bytes).into();
-        assert_eq!(BodyCommit::compute(&[9; 32], "s", 7, "ok", &[None, Some("x".into())]), expected);
+        let params = [None, Some("x".into())];
+        let body = Body { session: "s", statement: 7, sql: "ok", params: &params, sent: Some("y") };
+        assert_eq!(body.commit(2, &[9; 32]), expected);
+        let mut third = b"affidavit/body/v3\n".to_vec();
+        third.extend_from_slice(bytes.strip_prefix(b"affidavit/body/v1\n").unwrap());
+        third.extend_from_slice(&[1, 0, 0, 0, 1, b'y']);
+        let expected: [u8; 32] = Sha256::digest(&third).into();
+        assert_eq!(body.commit(3, &[9; 32]), expected);
     }
 
     #[test]

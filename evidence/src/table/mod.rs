@@ -7,7 +7,7 @@ mod rows;
 mod value;
 mod write;
 
-pub(crate) use canonical::{BodyCommit, RowsCommit, RowsOf, record_hash};
+pub(crate) use canonical::{Body, RowsCommit, RowsOf, record_hash};
 pub(crate) use read::Batches;
 pub(crate) use rows::{RowView, each_row};
 pub(crate) use value::{Record, Value, date, rfc3339};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// Version of the columns that are written. A version has the columns of the one before, in their order, and more behind
 /// them: so a reader of any version finds what it knows in files of all of them.
-pub(crate) const SCHEMA_VERSION: i64 = 2;
+pub(crate) const SCHEMA_VERSION: i64 = 3;
 
 /// Type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +212,7 @@ const SESSIONS: [Col; 26] = [
     col("token_id", Ty::Str),
 ];
 
-const STATEMENTS: [Col; 34] = [
+const STATEMENTS: [Col; 36] = [
     bloom("session_id"),
     col("statement_id", Ty::Int),
     col("session_seq", Ty::Int),
@@ -247,14 +247,17 @@ const STATEMENTS: [Col; 34] = [
     since(2, col("refusal", Ty::Str)),
     since(2, col("refusal_hint", Ty::Str)),
     since(2, col("columns_used", Ty::Strs)),
+    since(3, col("class", Ty::Str)),
+    since(3, col("role", Ty::Str)),
 ];
 
-const STATEMENT_BODIES: [Col; 5] = [
+const STATEMENT_BODIES: [Col; 6] = [
     bloom("session_id"),
     col("statement_id", Ty::Int),
     col("sql_text", Ty::Str),
     col("params", Ty::Strs),
     hash("salt"),
+    since(3, col("sent_sql", Ty::Str)),
 ];
 
 const ROWS: [Col; 10] = [

@@ -13,7 +13,7 @@ use crate::log::{Leaf, Segment, SegmentFile};
 use crate::seal::part_name;
 use crate::store::Layout;
 use crate::table::{
-    Batches, BodyCommit, Record, RowsCommit, RowsOf, SCHEMA_VERSION, Table, Value, date, each_row, record_hash,
+    Batches, Body, Record, RowsCommit, RowsOf, SCHEMA_VERSION, Table, Value, date, each_row, record_hash,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -308,8 +308,9 @@ fn take(record: Record, file: &str, facts: &mut Facts) {
             let statement = record.int("statement_id");
             let params = if let Value::Strs(params) = record.get("params") { params.as_slice() } else { &[] };
             let id = record.str("session_id");
-            let commit = BodyCommit::compute(&salt, id, statement, record.str("sql_text"), params);
-            facts.bodies.insert((session, statement), commit);
+            let (sql, sent) = (record.str("sql_text"), record.get("sent_sql").as_str());
+            let body = Body { session: id, statement, sql, params, sent };
+            facts.bodies.insert((session, statement), body.commit(record.version(), &salt));
         }
         Table::Rows => {}
         table => {

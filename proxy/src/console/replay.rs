@@ -47,10 +47,10 @@ impl Step {
 /// What the page's template gets.
 pub(crate) fn shown(step: Step, skip: u64) -> Value {
     let text = |name: &str| step.statement.get(name).and_then(Json::as_str).unwrap_or_default();
-    let (sql, params, exact) = match &step.text {
-        Text::Exact { sql, params } => (sql.clone(), params.clone(), "exact"),
-        Text::Closed => (text("sql_normalized").to_owned(), Vec::new(), "closed"),
-        Text::Missing => (text("sql_normalized").to_owned(), Vec::new(), "missing"),
+    let (sql, sent_sql, params, exact) = match &step.text {
+        Text::Exact { sql, sent, params } => (sql.clone(), sent.clone(), params.clone(), "exact"),
+        Text::Closed => (text("sql_normalized").to_owned(), None, Vec::new(), "closed"),
+        Text::Missing => (text("sql_normalized").to_owned(), None, Vec::new(), "missing"),
     };
     let opened = step.session.get("opened").and_then(Json::as_str).unwrap_or_default();
     let sent = text("sent");
@@ -69,7 +69,7 @@ pub(crate) fn shown(step: Step, skip: u64) -> Value {
         into_session => seconds(opened, sent),
         waited => step.since.as_deref().and_then(|since| seconds(since, sent)),
         took => seconds(sent, text("end")),
-        sql, params, exact, results,
+        sql, sent_sql, params, exact, results,
         first_row => skip.saturating_add(1),
         last_row => skip.saturating_add(count),
         rows_before => (skip > 0).then(|| skip.saturating_sub(MOST_ROWS)),
