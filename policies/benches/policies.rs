@@ -173,6 +173,7 @@ fn verdicts(criterion: &mut Criterion) {
         let policy = Policy::parse(&files).unwrap_or_else(|errors| panic!("{errors:?}"));
         for (table, facts) in [("protected table", &patients), ("other table", &wards)] {
             let question = Question {
+                small_areas: &[],
                 identity: &identity,
                 client_app: "psql",
                 datasource: "ehr",

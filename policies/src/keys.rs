@@ -68,8 +68,9 @@ impl Keys {
         self.year - 90
     }
 
-    /// Three digits each.
-    pub(crate) fn small_areas(&self) -> &[u16] {
+    /// The three-digit ZIP areas of few people, as numbers.
+    #[must_use]
+    pub fn small_areas(&self) -> &[u16] {
         &self.small_zip_areas
     }
 }

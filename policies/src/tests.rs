@@ -102,6 +102,7 @@ pub(crate) fn facts(parts: Vec<Part>) -> Facts {
 /// A question whose time is Wednesday 2025-01-01 00:00 UTC.
 pub(crate) fn question<'a>(identity: &'a Identity, facts: &'a Facts) -> Question<'a> {
     Question {
+        small_areas: &[36, 59],
         identity,
         client_app: "psql",
         datasource: "ehr",

@@ -78,7 +78,9 @@ fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
     })?;
     let facts = datasource.analyse(&arguments.sql);
     let schema = Columns(datasource.as_ref());
+    let keys = assembly::keys(&setup)?;
     let mut question = Question {
+        small_areas: keys.small_areas(),
         identity: &identity,
         client_app: &arguments.client,
         datasource: &arguments.datasource,
@@ -99,7 +101,8 @@ fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
     let mut said = describe(&identity, &datasource, &facts, &verdict, &rulings, access.err());
     if let Value::Object(said) = &mut said {
         said.insert("estimated_rows".to_owned(), json!(question.estimated_rows));
-        said.insert("class".to_owned(), json!(verdict.class.as_str()));
+        let refused = matches!(verdict.decision, Decision::Deny(_));
+        said.insert("class".to_owned(), json!(if refused { "refused" } else { verdict.class.as_str() }));
         if let Some(substitution) = verdict.class.substitution() {
             said.insert("because".to_owned(), json!(substitution.because));
             said.insert("masked_columns".to_owned(), json!(substitution.columns()));
@@ -291,6 +294,16 @@ fn plain(value: &Value) -> String {
     let _ = writeln!(out, "access    {}", text(&value["access"]));
     let _ = writeln!(out, "policy    {}", text(&value["policy_version"]));
     let _ = writeln!(out, "messages  {}", text(&value["messages"]));
+    let _ = writeln!(out, "class     {}", text(&value["class"]));
+    if !value["because"].is_null() {
+        let _ = writeln!(out, "because   {}", text(&value["because"]));
+        let _ = writeln!(out, "masked    {}", list(&value["masked_columns"]));
+    }
+    for (key, name) in [("sent", "sent"), ("cannot_be_sent", "not sent"), ("role", "role")] {
+        if !value[key].is_null() {
+            let _ = writeln!(out, "{name:<9} {}", text(&value[key]));
+        }
+    }
     if !value["unparsed"].is_null() {
         let _ = writeln!(out, "unparsed  {}", text(&value["unparsed"]));
     }

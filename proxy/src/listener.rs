@@ -178,14 +178,15 @@ impl Listener {
             self.proxy.sessions.end(id, revoked);
         }
         let activity = Arc::new(AtomicU64::new(0));
-        let judge = Judge::new(&self.proxy.policies, &info, established.datasource.clone());
+        // What years are those of people over 89 moves with the calendar, and a proxy runs for years.
+        let keys = Arc::new(self.proxy.keys.as_ref().clone().at(clock::now()));
+        let judge = Judge::new(&self.proxy.policies, &info, established.datasource.clone(), keys.clone());
         let limits = (info.protocol.clone(), info.datasource.clone());
         let limits = self.proxy.patience.get(&limits).copied().unwrap_or_default();
         let mut draining = self.proxy.draining.subscribe();
         let parts = Parts {
             judge,
-            // What years are those of people over 89 moves with the calendar, and a proxy runs for years.
-            keys: Arc::new(self.proxy.keys.as_ref().clone().at(clock::now())),
+            keys,
             recording,
             holds: self.proxy.approvals.holds(&info),
             stop: stop(
@@ -202,6 +203,7 @@ impl Listener {
             }),
             patience: Patience::new(limits.statement, limits.transaction),
             activity,
+            allowance: self.proxy.allowance.clone(),
         };
         let (ended, unfinished) = Relay::new(established, parts).run().await;
         if unfinished {

@@ -366,7 +366,7 @@ impl<'s, 'a> Names<'s, 'a> {
 fn fits(compared: Compared, hidden: &Hidden<'_>) -> bool {
     let numeric = is_numeric(&hidden.column.type_name);
     match compared {
-        Compared::Untyped | Compared::Parameter => true,
+        Compared::Untyped | Compared::Parameter | Compared::Elements(_) => true,
         Compared::Text => !numeric,
         Compared::Number => numeric,
         Compared::OtherLiteral => false,

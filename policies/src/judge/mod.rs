@@ -15,7 +15,7 @@ use crate::glob::Names;
 use crate::rule::Guard;
 use class::Fate;
 use model::{
-    ApprovalNeed, Class, Decision, Facts, Identity, OutputPlan, Part, Placement, Refusal, RefusalKind, Role,
+    ApprovalNeed, Class, Decision, Facts, Identity, MaskSpec, OutputPlan, Part, Placement, Refusal, RefusalKind, Role,
     SourceMask, Substitution, TableRef, Timestamp, Verdict,
 };
 pub use predicates::PredicateRuling;
@@ -47,6 +47,8 @@ pub struct Question<'a> {
     pub schema: &'a dyn Schema,
     /// The time, for rules with hours and days.
     pub now: Timestamp,
+    /// The three-digit ZIP areas of few people, for masks that are computed by the server ([`crate::Keys::small_areas`]).
+    pub small_areas: &'a [u16],
     /// The planner's estimate of rows, where [`Policy::wants_estimate`] asked for one. `None` counts as too many.
     pub estimated_rows: Option<u64>,
 }
@@ -80,7 +82,7 @@ impl Policy {
             Some(Objection::HoldPredicate(rule)) => self.hold_predicate(rule),
         };
         let outputs: Vec<OutputPlan> = judged().map(|(scene, fate)| planned(scene, fate)).collect();
-        let class = class_of(&fates, &outputs, guard_messages);
+        let class = class_of(&fates, &outputs, guard_messages, question.small_areas);
         let role = self.role(question.identity, &class, judged());
         let recorded = self.recorded(question, &scenes, &outputs);
         Verdict { decision, rule, policy: self.version(), outputs, recorded, guard_messages, class, role }
@@ -244,7 +246,7 @@ fn planned(scene: &Scene<'_>, fate: &Fate) -> OutputPlan {
 }
 
 /// The class of a text: that of the part which asks for most.
-fn class_of(fates: &[Fate], outputs: &[OutputPlan], guard_messages: bool) -> Class {
+fn class_of(fates: &[Fate], outputs: &[OutputPlan], guard_messages: bool, small_areas: &[u16]) -> Class {
     let masked = |fate: &Fate| match fate {
         Fate::AtSource(masks, _) => masks.clone(),
         _ => Vec::<SourceMask>::new(),
@@ -254,7 +256,13 @@ fn class_of(fates: &[Fate], outputs: &[OutputPlan], guard_messages: bool) -> Cla
         _ => None,
     });
     match because {
-        Some(because) => Class::AtSource(Arc::new(Substitution { parts: fates.iter().map(masked).collect(), because })),
+        Some(because) => {
+            let parts: Vec<Vec<SourceMask>> = fates.iter().map(masked).collect();
+            let mut masks = parts.iter().flatten().flat_map(|source| &source.columns);
+            let areas =
+                if masks.any(|(_, mask)| *mask == Some(MaskSpec::Zip3)) { small_areas.to_vec() } else { Vec::new() };
+            Class::AtSource(Arc::new(Substitution { parts, because, small_areas: areas }))
+        }
         None if guard_messages || outputs.iter().any(|plan| *plan != OutputPlan::Untouched) => Class::Wire,
         None => Class::Untouched,
     }

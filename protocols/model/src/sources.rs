@@ -68,6 +68,9 @@ pub enum Compared {
     OtherLiteral,
     /// A parameter.
     Parameter,
+    /// Each element of an array that is the parameter of this number (`= ANY($1)`), of which there are as many as whoever
+    /// binds it likes.
+    Elements(u32),
 }
 
 /// What is done with a column where it is named. Everything but [`UseContext::Other`] is a form of the wire grammar.

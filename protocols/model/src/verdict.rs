@@ -180,6 +180,8 @@ pub struct Substitution {
     pub parts: Vec<Vec<SourceMask>>,
     /// The construct because of which the masks are applied at the source, for people.
     pub because: String,
+    /// The three-digit ZIP areas that [`MaskSpec::Zip3`] does not show; empty where it is not among the masks.
+    pub small_areas: Vec<u16>,
 }
 
 impl Substitution {
@@ -196,7 +198,7 @@ impl Substitution {
     /// Whether two substitutions put the same in the same places.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
-        self.parts == other.parts
+        self.parts == other.parts && self.small_areas == other.small_areas
     }
 }
 

@@ -17,7 +17,7 @@ use crate::own_query::run;
 use crate::procedure::{Analyse, Procedures};
 use crate::survey::{self, Asker};
 use async_trait::async_trait;
-use model::{Facts, Refusal, Statement, TableRef, Verb};
+use model::{Facts, Refusal, Statement, Substitution, TableRef, Verb};
 use sql::{Analyser, Catalog, Dialect, Settings};
 use std::collections::HashSet;
 use std::io;
@@ -214,6 +214,13 @@ impl MysqlDatasource {
         self.saw(greeting);
         told.version == greeting.version && told.capabilities == greeting.capabilities
     }
+
+    /// Whether the upstream is MariaDB, and a session's settings before it changes any.
+    fn settings_at_rest(&self) -> (bool, Settings) {
+        let seen = *lock(&self.shared.seen);
+        let search_path = self.shared.spec.database.iter().cloned().collect();
+        (seen.mariadb, Settings { server_version: seen.version, search_path, ..Settings::default() })
+    }
 }
 
 /// The upstream did not let us in.
@@ -269,13 +276,19 @@ impl Datasource for MysqlDatasource {
     }
 
     fn analyse(&self, sql: &str) -> Arc<Facts> {
-        let seen = *lock(&self.shared.seen);
-        let settings = Settings {
-            server_version: seen.version,
-            search_path: self.shared.spec.database.iter().cloned().collect(),
-            ..Settings::default()
-        };
-        self.facts(sql.as_bytes(), seen.mariadb, &settings)
+        let (mariadb, settings) = self.settings_at_rest();
+        self.facts(sql.as_bytes(), mariadb, &settings)
+    }
+
+    fn substitute(&self, sql: &str, facts: &Facts, substitution: &Substitution) -> Result<String, String> {
+        let (mariadb, mut settings) = self.settings_at_rest();
+        if self.lock_mode() != LockMode::Off {
+            settings.mask_views = Some(LockNames::of(&self.shared.spec.user).views.into());
+        }
+        let dialect = if mariadb { Dialect::MariaDb } else { Dialect::Mysql };
+        let catalog = self.catalog();
+        let put = sql::substitute(dialect, sql.as_bytes(), facts, substitution, &catalog, &settings)?;
+        Ok(String::from_utf8_lossy(&put.text).into_owned())
     }
 
     fn columns(&self, table: &TableRef) -> Option<Vec<String>> {

@@ -18,6 +18,13 @@ pub(crate) const UNKNOWN_STATEMENT: Code = Code(1243, *b"HY000");
 /// A handshake that cannot be read (`ER_HANDSHAKE_ERROR`).
 pub(crate) const BAD_HANDSHAKE: Code = Code(1043, *b"08S01");
 
+/// A syntax error (`ER_PARSE_ERROR`).
+const SYNTAX: u16 = 1064;
+/// What the server quotes of a text that it cannot read, at most.
+const LONGEST_QUOTED: usize = 80;
+/// Less than this may stand anywhere.
+const SHORTEST_QUOTED: usize = 4;
+
 /// A table that does not exist (`ER_NO_SUCH_TABLE`).
 pub(crate) const NO_SUCH_TABLE: Code = Code(1146, *b"42S02");
 
@@ -140,6 +147,34 @@ fn runs_routines(facts: &Facts) -> bool {
         || facts.parts.iter().any(|part| part.verb == Verb::Call || part.calls.iter().any(|call| !call.pure))
 }
 
+/// The message of a syntax error in the terms of the client's text, where another was sent in its place: the server quotes
+/// what was sent, from where it stopped reading. What of the quotation is the client's own stays; a quotation that begins in
+/// what was put in is left out, with its line. `None` where nothing is to change.
+pub(crate) fn in_client_terms(error: &ErrorPacket<'_>, own: &[u8]) -> Option<Vec<u8>> {
+    const NEAR: &[u8] = b" near '";
+    const BEHIND: &[u8] = b"' at line ";
+    if error.code != SYNTAX {
+        return None;
+    }
+    let find = |text: &[u8], what: &[u8]| text.windows(what.len()).position(|window| window == what);
+    let begin = find(error.message, NEAR)?;
+    let (before, quoted) = (error.message.get(..begin)?, error.message.get(begin + NEAR.len()..)?);
+    let end = (0..quoted.len()).rev().find(|at| quoted.get(*at..).is_some_and(|rest| rest.starts_with(BEHIND)))?;
+    let quoted = quoted.get(..end)?;
+    if find(own, quoted).is_some() {
+        return None;
+    }
+    // The longest beginning that is the client's.
+    let shared = (SHORTEST_QUOTED..=quoted.len()).rev().find_map(|length| find(own, quoted.get(..length)?));
+    let Some(at) = shared else { return Some([before, b" (near a relation that masks stand in for)"].concat()) };
+    let (before_it, rest) = own.split_at_checked(at)?;
+    let rest = rest.get(..rest.len().min(LONGEST_QUOTED))?;
+    // Not within a character.
+    let cut = (0..=rest.len()).rev().find(|at| own.get(before_it.len() + at).is_none_or(|byte| byte & 0xC0 != 0x80))?;
+    let line = before_it.iter().filter(|byte| **byte == b'\n').count() + 1;
+    Some([before, NEAR, rest.get(..cut)?, BEHIND, line.to_string().as_bytes()].concat())
+}
+
 /// The text that stands in for one that may quote data.
 pub(crate) fn template(code: u16) -> &'static str {
     match code {
@@ -178,6 +213,21 @@ mod tests {
         for code in [1054, 1146, 1205, 1213, 1048, 1452] {
             assert!(!may_quote_data(code, None), "{code}");
         }
+    }
+
+    #[test]
+    fn a_syntax_error_quotes_the_clients_text() {
+        let own = b"SELECT upper(ssn)\nFROM patients p WHEER id = 3";
+        let of = |near: &str, line: u32| {
+            let message = format!("You have an error near '{near}' at line {line}");
+            let error = ErrorPacket { code: 1064, state: *b"42000", message: message.as_bytes() };
+            in_client_terms(&error, own).map(|text| String::from_utf8(text).unwrap())
+        };
+        assert_eq!(of("WHEER id = 3", 2), None, "it is the client's own");
+        let expected = "You have an error near 'FROM patients p WHEER id = 3' at line 2";
+        assert_eq!(of("FROM (SELECT '***' AS ssn FROM t.patients) p WHEER id = 3", 2).as_deref(), Some(expected));
+        let inside = of("(SELECT '***' AS ssn", 2).unwrap();
+        assert!(!inside.contains("***"), "{inside}");
     }
 
     #[test]

@@ -18,9 +18,15 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::{Mutex, watch};
 use wire::{
-    Datasource, DatasourceSpec, LockMode, LockNames, LockPlan, LockReport, LockState, NamedRelation, Sample,
-    SampleOrder, Survey, trace_view,
+    Datasource, DatasourceSpec, LockMode, LockNames, LockPlan, LockReport, LockState, NamedRelation, OptionKind,
+    OptionSpec, Sample, SampleOrder, Survey, trace_view,
 };
+
+const MASKED_NOTICE: &str = "masked_notice";
+
+/// What this protocol adds to `[[datasources]]`.
+pub(crate) const KEYS: &[OptionSpec] =
+    &[LockMode::OPTION, OptionSpec { key: MASKED_NOTICE, kind: OptionKind::Flag }];
 
 /// The message that ends a session of our own.
 const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];
@@ -147,6 +153,11 @@ impl Source {
         &self.spec
     }
 
+    /// Whether clients are told when what they get was computed over masks.
+    pub(crate) fn tells_of_masks(&self) -> bool {
+        self.spec.options.flag(MASKED_NOTICE)
+    }
+
     /// The analyser that all sessions share.
     pub(crate) fn analyser(&self) -> &Analyser {
         &self.analyser
@@ -236,10 +247,9 @@ impl Datasource for PostgresDatasource {
             settings.mask_views = Some(LockNames::of(&self.0.spec.user).views.into());
         }
         let snapshot = self.0.snapshot.load();
-        let analyser = &self.0.analyser;
-        let (_, substituted) =
-            analyser.substitute(sql.as_bytes(), &snapshot.catalog, &settings, facts, substitution)?;
-        Ok(substituted.text)
+        let dialect = Dialect::Postgres;
+        let put = sql::substitute(dialect, sql.as_bytes(), facts, substitution, &snapshot.catalog, &settings)?;
+        Ok(String::from_utf8_lossy(&put.text).into_owned())
     }
 
     fn columns(&self, table: &TableRef) -> Option<Vec<String>> {

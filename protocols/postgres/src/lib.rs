@@ -32,9 +32,7 @@ mod values;
 
 use async_trait::async_trait;
 use std::sync::Arc;
-use wire::{
-    Datasource, DatasourceSpec, Desk, LockMode, Login, LoginError, OptionSpec, Protocol, Secret, SpecError, Transport,
-};
+use wire::{Datasource, DatasourceSpec, Desk, Login, LoginError, OptionSpec, Protocol, Secret, SpecError, Transport};
 
 /// The PostgreSQL protocol.
 #[derive(Debug, Default)]
@@ -67,7 +65,7 @@ impl Protocol for Postgres {
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        &[LockMode::OPTION]
+        datasource::KEYS
     }
 
     fn datasource(&self, spec: DatasourceSpec) -> Result<Arc<dyn Datasource>, SpecError> {

@@ -7,8 +7,9 @@
 //! all names. A name that is not known leaves FETCH and EXECUTE with an unknown result, as the analysis says.
 
 use crate::lexer::{Token, tokens};
+use crate::state::SentAs;
 use bytes::Bytes;
-use model::{Facts, Part, StatementId, Substitution, Verb};
+use model::{Facts, Part, StatementId, Verb};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ pub(crate) struct Behind {
     /// What it did when it was declared or prepared.
     pub(crate) facts: Arc<Facts>,
     /// The masks that were put into its text.
-    pub(crate) sent_as: Option<Arc<Substitution>>,
+    pub(crate) sent_as: Option<SentAs>,
 }
 
 /// The names of a session.

@@ -10,6 +10,7 @@ use crate::session::Session;
 use bytes::Bytes;
 use model::{Column, Facts, Phase, Role, StatementId, Substitution};
 use parking_lot::Mutex;
+use sql::Origins;
 use std::sync::Arc;
 
 /// Operations that may be unanswered at once.
@@ -110,8 +111,19 @@ pub(crate) struct Learnt {
     pub(crate) meant: Option<(Arc<Facts>, Vec<String>)>,
     /// Its names may mean other relations to the server than they do now: under the same path it does not look again.
     pub(crate) unsettled: bool,
-    /// The masks that were put into the text that the upstream has.
-    pub(crate) sent_as: Option<Arc<Substitution>>,
+    /// What was sent in place of its text, where that is not the client's.
+    pub(crate) sent_as: Option<SentAs>,
+}
+
+/// What was sent in place of a text.
+#[derive(Clone, Debug)]
+pub(crate) struct SentAs {
+    /// The masks that were put into it.
+    pub(crate) masks: Arc<Substitution>,
+    /// The text that the upstream has.
+    pub(crate) text: Bytes,
+    /// Where its pieces stand in the client's.
+    pub(crate) origins: Arc<Origins>,
 }
 
 /// A prepared statement.
@@ -180,8 +192,8 @@ pub(crate) struct Live {
     pub(crate) makes: Option<(Made, u64)>,
     /// The prepared statement (client's name) that it deallocates.
     pub(crate) drops: Option<Vec<u8>>,
-    /// The masks that were put into its text.
-    pub(crate) sent_as: Option<Arc<Substitution>>,
+    /// What was sent in place of its text, where that is not the client's.
+    pub(crate) sent_as: Option<SentAs>,
     /// Tag of the last part that ended.
     pub(crate) tag: String,
     /// It is a FunctionCall.

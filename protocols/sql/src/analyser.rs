@@ -1,13 +1,12 @@
 //! The entry: analyses a text, or finds that a text of the same shape was analysed before.
 
-use crate::Substituted;
 use crate::apart::apart;
 use crate::bounds::{self, Effort, LARGE_TEXT, LONGEST_TEXT};
 use crate::condense::condensed;
 use crate::lift::{self, Keep, Lexis, Lifted};
 use crate::memory::Memory;
 use crate::{Catalog, Dialect, Settings};
-use model::{ColumnRef, Facts, Kin, Lineage, Opaque, Outputs, Part, Substitution, Verb};
+use model::{ColumnRef, Facts, Kin, Lineage, Opaque, Outputs, Part, Verb};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -72,40 +71,6 @@ impl Analyser {
         facts
     }
 
-    /// The text with masked projections in the place of relations, as `substitution` asks for the statements of `facts`,
-    /// which are those of this text or of one of the same shape.
-    ///
-    /// # Errors
-    /// Why it cannot be done, in words that follow "Affidavit could not put masks into this statement:".
-    pub fn substitute(
-        &self,
-        sql: &[u8],
-        catalog: &Catalog,
-        settings: &Settings,
-        facts: &Facts,
-        substitution: &Substitution,
-    ) -> Result<(Vec<u8>, Substituted), String> {
-        let lifted = lift::lift(sql, Lexis::new(self.dialect, settings), Keep::Decisive);
-        let text = self.readable(sql, &lifted, settings)?;
-        let work = || match self.dialect {
-            Dialect::Postgres => crate::postgres::substitute(&text, catalog, settings, facts, substitution),
-            Dialect::Mysql | Dialect::MariaDb => Err("masking at the source is not there for it yet".to_owned()),
-        };
-        let caught = || {
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
-                .unwrap_or_else(|_| Err("the parser failed on this text: rewrite it".to_owned()))
-        };
-        let substituted = bounds::deep(self.dialect, lifted.nesting, caught)
-            .unwrap_or_else(|| Err("no thread could be had to read a text of this depth: try again".to_owned()))?;
-        // A text that is not UTF-8 was read byte by byte; what was put in is ASCII.
-        let bytes = if std::str::from_utf8(sql).is_ok() {
-            substituted.text.clone().into_bytes()
-        } else {
-            substituted.text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
-        };
-        Ok((bytes, substituted))
-    }
-
     /// What takes more than a moment is begun again, apart from the worker's other sessions.
     fn fresh_in_turn(&self, job: &Job<'_>) -> Option<Facts> {
         match self.fresh(job, Effort::Quick) {
@@ -118,7 +83,7 @@ impl Analyser {
     fn fresh(&self, job: &Job<'_>, effort: Effort) -> Option<Facts> {
         let Job { sql, lifted, catalog, settings } = job;
         let normalized = crate::normalized(self.dialect, sql, settings);
-        let text = match self.readable(sql, lifted, settings) {
+        let text = match readable(self.dialect, sql, lifted, settings) {
             Ok(text) => text,
             Err(why) => return Some(unparsed(why, normalized, catalog)),
         };
@@ -143,32 +108,6 @@ impl Analyser {
         })
     }
 
-    /// The text as the parser may have it, or why not.
-    fn readable(&self, sql: &[u8], lifted: &Lifted, settings: &Settings) -> Result<String, String> {
-        if let Some(why) = lifted.refused {
-            return Err(why.to_owned());
-        }
-        // Without a backslash a string means the same either way.
-        if self.dialect == Dialect::Postgres && !settings.standard_conforming_strings && sql.contains(&b'\\') {
-            return Err("standard_conforming_strings is off or not known here, and the text has a backslash: set it to on first".to_owned());
-        }
-        if let Some(why) = bounds::exceeded(self.dialect, lifted) {
-            return Err(why);
-        }
-        if lifted.statements > 1 && !settings.multi_statements {
-            return Err("several statements in one text are not enabled: send them one by one".to_owned());
-        }
-        let short = (!lifted.blanks.is_empty()).then(|| condensed(sql, &lifted.blanks));
-        let sql = short.as_deref().unwrap_or(sql);
-        match std::str::from_utf8(sql) {
-            Ok(text) if text.is_ascii() || settings.ascii_safe_encoding => Ok(text.to_owned()),
-            Ok(_) => Err("the client's character set hides where characters end: use UTF-8".to_owned()),
-            // Every byte below 0x80 is itself, so only the spelling of names and literals is lost.
-            Err(_) if settings.ascii_safe_encoding => Ok(sql.iter().map(|byte| char::from(*byte)).collect()),
-            Err(_) => Err("the text is not UTF-8 and the client's character set hides where characters end".to_owned()),
-        }
-    }
-
     fn parse(&self, text: &str, catalog: &Catalog, settings: &Settings) -> Result<Parsed, String> {
         let work = || match self.dialect {
             Dialect::Postgres => crate::postgres::analyse(text, catalog, settings),
@@ -177,6 +116,35 @@ impl Analyser {
         // The parsers are other people's: a panic of theirs is a text that is not understood.
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err("the parser failed on this text: rewrite it".to_owned()))
+    }
+}
+
+/// The text as the parser may have it, or why not.
+pub(crate) fn readable(dialect: Dialect, sql: &[u8], lifted: &Lifted, settings: &Settings) -> Result<String, String> {
+    if let Some(why) = lifted.refused {
+        return Err(why.to_owned());
+    }
+    // Without a backslash a string means the same either way.
+    if dialect == Dialect::Postgres && !settings.standard_conforming_strings && sql.contains(&b'\\') {
+        return Err(
+            "standard_conforming_strings is off or not known here, and the text has a backslash: set it to on first"
+                .to_owned(),
+        );
+    }
+    if let Some(why) = bounds::exceeded(dialect, lifted) {
+        return Err(why);
+    }
+    if lifted.statements > 1 && !settings.multi_statements {
+        return Err("several statements in one text are not enabled: send them one by one".to_owned());
+    }
+    let short = (!lifted.blanks.is_empty()).then(|| condensed(sql, &lifted.blanks));
+    let sql = short.as_deref().unwrap_or(sql);
+    match std::str::from_utf8(sql) {
+        Ok(text) if text.is_ascii() || settings.ascii_safe_encoding => Ok(text.to_owned()),
+        Ok(_) => Err("the client's character set hides where characters end: use UTF-8".to_owned()),
+        // Every byte below 0x80 is itself, so only the spelling of names and literals is lost.
+        Err(_) if settings.ascii_safe_encoding => Ok(sql.iter().map(|byte| char::from(*byte)).collect()),
+        Err(_) => Err("the text is not UTF-8 and the client's character set hides where characters end".to_owned()),
     }
 }
 

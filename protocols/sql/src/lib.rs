@@ -31,10 +31,9 @@ pub use bounds::LONGEST_TEXT;
 pub use catalog::{Catalog, CatalogColumn, Relation, RelationKind, Routine, Volatility};
 pub use mask_views::{MaskView, mask_views, relations};
 pub use mysql::canonical_statements;
-pub use postgres::Substituted;
 pub use session::Session;
 pub use settings::{Dialect, Settings, SqlMode};
-pub use substitute::{ComparedParameter, compared_parameters, substitute};
+pub use substitute::{ComparedParameter, Origins, Substituted, compared_parameters, substitute};
 
 /// What a text does to a name that a PostgreSQL session keeps, the name in the server's own form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +62,9 @@ pub fn session_name(sql: &[u8]) -> Option<SessionName> {
 
 /// The name under which a statement that changes accounts, their passwords or rights says so among the settings it changes.
 pub const ACCOUNTS: &str = "accounts";
+
+/// The name under which a statement that ends, cancels or looks into sessions which may be another one's says so.
+pub const OTHER_SESSIONS: &str = "other sessions";
 
 /// The text with its literals replaced by `?`, and white space and comments folded. The scanner alone says so, up to where
 /// it refuses the text.

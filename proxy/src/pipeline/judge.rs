@@ -6,10 +6,10 @@ use super::written_back::Shown;
 use crate::clock;
 use crate::proxy::PolicyStore;
 use model::{
-    ColumnRef, Decision, Facts, Identity, MaskSpec, OutputPlan, Phase, Refusal, SessionInfo, Statement, TableRef,
-    Timestamp, Verdict,
+    Class, ColumnRef, Decision, Facts, Identity, MaskSpec, OutputPlan, Phase, Refusal, SessionInfo, Statement,
+    TableRef, Timestamp, Verdict,
 };
-use policies::{Names, Policy, Question};
+use policies::{Keys, Names, Policy, Question};
 use std::collections::HashMap;
 use std::sync::Arc;
 use wire::Datasource;
@@ -76,6 +76,7 @@ pub(crate) struct Judge {
     client_app: String,
     datasource: Arc<dyn Datasource>,
     names: Names,
+    keys: Arc<Keys>,
     /// By the address of the facts, which every statement of one shape shares, and whether it runs or is only prepared.
     memory: HashMap<(usize, bool), Memory>,
     /// The policy that the memory is of.
@@ -100,13 +101,19 @@ pub(crate) fn names(datasource: &dyn Datasource) -> Names {
 
 impl Judge {
     /// For one session.
-    pub(crate) fn new(policies: &Arc<PolicyStore>, session: &SessionInfo, datasource: Arc<dyn Datasource>) -> Self {
+    pub(crate) fn new(
+        policies: &Arc<PolicyStore>,
+        session: &SessionInfo,
+        datasource: Arc<dyn Datasource>,
+        keys: Arc<Keys>,
+    ) -> Self {
         Self {
             policies: policies.clone(),
             identity: session.identity.clone(),
             client_app: session.client_app.clone(),
             names: names(datasource.as_ref()),
             datasource,
+            keys,
             memory: HashMap::new(),
             policy: policies.current(),
             refreshed: 0,
@@ -124,7 +131,9 @@ impl Judge {
         }
         let datasource = &self.datasource.spec().name;
         let mask_of = |column: &ColumnRef| self.policy.mask_of(&self.identity, datasource, column, self.names);
-        Opinion::Ready(match shown.refusal(&judged.statement, mask_of) {
+        let wire = judged.verdict.class == Class::Wire;
+        let too_many = || if wire { super::elements::too_many(&judged.statement, self) } else { None };
+        Opinion::Ready(match shown.refusal(&judged.statement, mask_of).or_else(too_many) {
             None => judged,
             Some(refusal) => {
                 let verdict = Verdict { decision: Decision::Deny(refusal), ..Verdict::clone(&judged.verdict) };
@@ -155,6 +164,7 @@ impl Judge {
             };
         }
         let question = Question {
+            small_areas: self.keys.small_areas(),
             identity: &self.identity,
             client_app: &self.client_app,
             datasource: &self.datasource.spec().name,
@@ -191,7 +201,7 @@ impl Judge {
             outputs: statement.facts.parts.iter().map(|_| OutputPlan::RedactAll("refused".to_owned())).collect(),
             recorded: Vec::new(),
             guard_messages: true,
-            class: model::Class::Wire,
+            class: Class::Wire,
             role: model::Role::Wire,
         };
         Judged { statement, verdict: Arc::new(verdict), estimated_rows: None }.refuse(refusal)

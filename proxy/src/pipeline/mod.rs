@@ -10,6 +10,7 @@
 //! not compile.
 
 mod approve;
+mod elements;
 mod execute;
 mod judge;
 mod mask;

@@ -17,6 +17,7 @@ mod value;
 
 pub use calendar::{Date, DateTime};
 pub use decimal::Decimal;
+pub use nested::array_elements;
 pub use rebuild::{Element, rebuild_binary_array, rebuild_text_array};
 pub use value::{Unencodable, Value};
 

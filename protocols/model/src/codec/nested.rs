@@ -49,6 +49,28 @@ pub(super) fn array_header(cell: &[u8]) -> Option<ArrayHeader<'_>> {
     })
 }
 
+/// How many elements the parameter has that is sent for an array, as text or in binary; `None` if it is no array.
+#[must_use]
+pub fn array_elements(cell: &[u8], binary: bool) -> Option<usize> {
+    if binary {
+        return array_header(cell).map(|header| header.count);
+    }
+    let text = std::str::from_utf8(cell).ok()?.trim_start();
+    let (mut elements, mut quoted, mut escaped, mut empty) = (1_usize, false, false, true);
+    for c in text.strip_prefix('[').map_or(text, |bounds| bounds.split_once('=').map_or("", |(_, rest)| rest)).chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            ',' if !quoted => elements = elements.saturating_add(1),
+            '{' | '}' | ' ' if !quoted => continue,
+            _ => {}
+        }
+        empty = false;
+    }
+    text.starts_with(['{', '[']).then_some(if empty { 0 } else { elements })
+}
+
 pub(super) fn render_array(element: &Kind, cell: &[u8], depth: u8, out: &mut String) -> Option<()> {
     if depth >= MAX_DEPTH {
         return None;
@@ -217,6 +239,24 @@ mod tests {
     }
 
     const INT4: Kind = Kind::Int { bytes: 4, signed: true };
+
+    #[test]
+    fn elements_are_counted() {
+        for (text, count) in [
+            ("{}", Some(0)),
+            ("{a}", Some(1)),
+            ("{a,b}", Some(2)),
+            ("{\"a,b\",c}", Some(2)),
+            ("{\"a\\\",b\",c}", Some(2)),
+            ("{{a,b},{c,d}}", Some(4)),
+            ("[0:1]={a,b}", Some(2)),
+            (" {a, b}", Some(2)),
+            ("{\"\"}", Some(1)),
+            ("x", None),
+        ] {
+            assert_eq!(array_elements(text.as_bytes(), false), count, "{text}");
+        }
+    }
 
     #[test]
     fn arrays_as_postgres_15_sends_them() {

@@ -111,12 +111,12 @@ impl MysqlConversation {
             return Ok(known.sent.clone());
         }
         let catalog = own.map_or(&*catalog, |(own, _)| own);
-        let sent = sql::substitute(dialect, text, facts, substitution, catalog, settings).map_err(|why| {
+        let put = sql::substitute(dialect, text, facts, substitution, catalog, settings).map_err(|why| {
             let message =
                 format!("the statement cannot be computed over masked values ({}): {why}", substitution.because);
             Refusal::new(RefusalKind::NotSupported, message)
         })?;
-        let sent = Bytes::from(sent);
+        let sent = Bytes::from(put.text);
         if shared && text.len() + sent.len() <= LONGEST_REMEMBERED {
             self.substituted.recent.truncate(REMEMBERED - 1);
             self.substituted.recent.push_front(Rewritten {

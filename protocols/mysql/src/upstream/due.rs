@@ -43,6 +43,8 @@ pub(super) struct Run {
     /// The EOF after the columns has said that another result follows. MySQL's EOF after the rows of OUT parameters
     /// forgets to.
     pub(super) more_announced: bool,
+    /// Its text, where another was sent in its place.
+    pub(super) own_text: Option<Bytes>,
     /// Its text, where it may ask for a file of the client.
     pub(super) asks_for_file: Option<Bytes>,
     /// The file that it got.
@@ -111,6 +113,7 @@ impl Due {
             result: 0,
             expect: Expect::Result,
             more_announced: false,
+            own_text: statement.sent.is_some().then(|| statement.sql.clone()),
             asks_for_file: fills.then(|| statement.sql.clone()),
             received: None,
             unwanted: false,
@@ -180,6 +183,15 @@ impl Due {
                     || part.verb == Verb::Call && !part.opaque.is_empty()
                     || part.tables.iter().any(|table| table.access == Access::Define)
             })
+    }
+
+    /// The client's text, where another was sent in its place.
+    pub(super) fn own_text(&self) -> Option<Bytes> {
+        match &self.kind {
+            Kind::Run(run) => run.own_text.clone(),
+            Kind::Prepare(preparing) => preparing.sent.is_some().then(|| preparing.sql.clone()),
+            _ => None,
+        }
     }
 
     /// The statement that it answers.

@@ -112,7 +112,17 @@ impl MysqlConversation {
         let message = errors::describe(&error, facts);
         let outcome =
             Outcome { status: Status::Failed, tag: self.tag(), affected: None, error_code: Some(message.code.clone()) };
-        let wire = self.pass(input, packet.extent.bytes, packet.extent.next_sequence());
+        let own = self.due.front().and_then(Due::own_text);
+        let wire = match own.and_then(|own| errors::in_client_terms(&error, &own)) {
+            None => self.pass(input, packet.extent.bytes, packet.extent.next_sequence()),
+            Some(text) => {
+                self.expected = packet.extent.next_sequence();
+                let (mut payload, mut wire) = (Vec::new(), Vec::new());
+                ErrorPacket { message: &text, ..error }.encode(&mut payload);
+                packet::put(&mut wire, packet.extent.sequence.wrapping_add(self.shift), &payload);
+                Cow::Owned(wire)
+            }
+        };
         self.answered();
         let item = Answer::Done { statement, outcome, message: Some(message), last: true, wire };
         Ok(Step::Got { consumed: packet.extent.bytes, item })

@@ -7,10 +7,10 @@
 use crate::conversation::PostgresConversation;
 use crate::message::extended::{put_query, put_typed_parse};
 use crate::objects;
-use crate::state::Proposed;
+use crate::state::{Proposed, SentAs};
 use bytes::Bytes;
 use model::{Class, Phase, Refusal, RefusalKind, Statement, Substitution};
-use sql::Settings;
+use sql::{Dialect, Settings};
 use std::sync::Arc;
 
 impl PostgresConversation {
@@ -31,25 +31,28 @@ impl PostgresConversation {
         if statement.phase == Phase::Execute {
             let prepared = self.proposal.as_ref().and_then(|proposal| proposal.live.prepared.clone());
             let sent = prepared.and_then(|prepared| prepared.learnt.lock().sent_as.clone());
-            return same(wanted, sent.as_ref());
+            same(wanted, sent.as_ref())?;
+            statement.sent = sent.map(|sent| sent.text);
+            return Ok(());
         }
         let Some(wanted) = wanted else { return Ok(()) };
         let facts = statement.facts.clone();
         let views = self.roles.as_ref().and_then(|_| self.source.views_in_force());
         let text = self
-            .read_under(&statement.sql, None, |analyser, catalog, settings| {
+            .read_under(&statement.sql, None, |_, catalog, settings| {
                 let settings = Settings { mask_views: views, ..settings.clone() };
-                analyser.substitute(&statement.sql, catalog, &settings, &facts, wanted)
+                sql::substitute(Dialect::Postgres, &statement.sql, &facts, wanted, catalog, &settings)
             })
             .map_err(|why| unplaced(&why, wanted))?;
-        let (bytes, _) = text;
+        let bytes = Bytes::from(text.text);
+        let sent = SentAs { masks: wanted.clone(), text: bytes.clone(), origins: Arc::new(text.origins) };
         let mut wire = Vec::new();
         let written = match self.proposal.as_mut().filter(|proposal| proposal.live.id == statement.id) {
             Some(proposal) => {
-                proposal.live.sent_as = Some(wanted.clone());
+                proposal.live.sent_as = Some(sent.clone());
                 match &proposal.kind {
                     Proposed::Parse { prepared, .. } => {
-                        prepared.learnt.lock().sent_as = Some(wanted.clone());
+                        prepared.learnt.lock().sent_as = Some(sent);
                         put_typed_parse(&prepared.server_name, &bytes, &prepared.declared, &mut wire)
                     }
                     Proposed::Query | Proposed::Bind { .. } => put_query(&bytes, &mut wire),
@@ -58,16 +61,16 @@ impl PostgresConversation {
             None => return Err(unplaced("it is not the one that was proposed", wanted)),
         };
         written.map_err(|_| unplaced("its text becomes too long for a message", wanted))?;
-        statement.sent = Some(Bytes::from(bytes));
+        statement.sent = Some(bytes);
         statement.wire = Bytes::from(wire);
         Ok(())
     }
 }
 
-fn same(wanted: Option<&Arc<Substitution>>, sent: Option<&Arc<Substitution>>) -> Result<(), Refusal> {
+fn same(wanted: Option<&Arc<Substitution>>, sent: Option<&SentAs>) -> Result<(), Refusal> {
     let fits = match (wanted, sent) {
         (None, None) => true,
-        (Some(wanted), Some(sent)) => Arc::ptr_eq(wanted, sent) || wanted.is_same_as(sent),
+        (Some(wanted), Some(sent)) => Arc::ptr_eq(wanted, &sent.masks) || wanted.is_same_as(&sent.masks),
         _ => false,
     };
     if fits {

@@ -6,6 +6,7 @@ use super::unexpected;
 use crate::client::shaped_as;
 use crate::conversation::PostgresConversation;
 use crate::copy::CopyOut;
+use crate::errors::put_notice;
 use crate::message::Frame;
 use crate::message::copy::copy_response;
 use crate::message::session::command_complete;
@@ -57,9 +58,16 @@ impl PostgresConversation {
         let parts = if live.facts.unparsed.is_some() { usize::MAX } else { live.facts.parts.len().max(1) };
         let last = executed || usize::try_from(live.result).is_ok_and(|result| result.saturating_add(1) == parts);
         let outcome = model::Outcome { affected, ..outcome(Status::Completed, tag) };
+        let mut wire = Cow::Borrowed(frame.wire);
         if last {
             let live = self.take(id);
             self.end_effects(tag, live.as_ref());
+            if let Some(notice) = live.and_then(|live| self.masked_notice(&live)) {
+                let mut both = Vec::new();
+                put_notice(&notice, &mut both)?;
+                both.extend_from_slice(frame.wire);
+                wire = Cow::Owned(both);
+            }
         } else {
             tag.clone_into(&mut live.tag);
             live.result = live.result.saturating_add(1);
@@ -70,7 +78,17 @@ impl PostgresConversation {
             self.ops.pop_front();
         }
         self.copying_in = false;
-        Ok(Consumed(Answer::Done { statement: id, outcome, message: None, last, wire: Cow::Borrowed(frame.wire) }))
+        Ok(Consumed(Answer::Done { statement: id, outcome, message: None, last, wire }))
+    }
+
+    /// What a client is told that gets what was computed over masks, where the datasource wants that.
+    fn masked_notice(&self, live: &Live) -> Option<String> {
+        if !self.source.tells_of_masks() {
+            return None;
+        }
+        let of_prepared = || live.prepared.as_ref().and_then(|own| own.learnt.lock().sent_as.clone());
+        let sent = live.sent_as.clone().or_else(of_prepared)?;
+        Some(format!("computed over masked values: {}", sent.masks.columns().join(", ")))
     }
 
     /// What a finished command did to names.

@@ -6,25 +6,41 @@ use crate::conversation::PostgresConversation;
 use crate::errors::{Reply, server_message};
 use crate::message::Frame;
 use crate::message::fields::{Fields, put_fields};
-use crate::state::Op;
+use crate::state::{Live, Op};
 use model::{ServerMessage, Severity, StatementId, Status};
 use std::borrow::Cow;
 use wire::{Answer, Violation};
 
+/// Tag and length.
+const HEADER: usize = 5;
+
+/// What becomes of the place in the text that a message points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The text is the client's own.
+    AsItIs,
+    /// The character, from 1.
+    At(usize),
+    /// It has none in the client's text that is known.
+    Unknown,
+}
+
 impl PostgresConversation {
     pub(super) fn notice_response<'a>(&mut self, frame: Frame<'a>) -> Result<Answer<'a>, Violation> {
         let message = server_message(b'N', &Fields::decode(frame.body)?);
+        let place = self.place(&Fields::decode(frame.body)?);
         if matches!(self.front(), Some(Op::Refresh | Op::Role { .. })) {
             // Of our own question, as a session that logs its statements to itself gets it.
             return Ok(Answer::Absorb);
         }
         let statement = self.front().and_then(Op::statement).filter(|id| self.find(*id).is_some());
-        Ok(Answer::Message { statement, message, wire: self.with_client_names(frame)? })
+        Ok(Answer::Message { statement, message, wire: self.in_client_terms(frame, place)? })
     }
 
     pub(super) fn error_response<'a>(&mut self, frame: Frame<'a>) -> Result<Outcome<'a>, Violation> {
         let message = server_message(b'E', &Fields::decode(frame.body)?);
-        let wire = self.with_client_names(frame)?;
+        let place = self.place(&Fields::decode(frame.body)?);
+        let wire = self.in_client_terms(frame, place)?;
         if message.severity == Severity::Fatal {
             // The session ends. Nothing stands in for this: it must be told as it is.
             return Ok(Consumed(self.fatal(message, wire)));
@@ -112,6 +128,39 @@ impl PostgresConversation {
             Some(id) if self.take(id).is_some() => failure(id, message, wire),
             _ => Answer::Message { statement: None, message, wire },
         }
+    }
+
+    /// What becomes of the place in the text that an error or notice points at.
+    fn place(&mut self, fields: &Fields<'_>) -> Place {
+        let Some(position) = fields.text(b'P').parse::<usize>().ok().and_then(|position| position.checked_sub(1))
+        else {
+            return Place::AsItIs;
+        };
+        let live = self.front().and_then(Op::statement).and_then(|id| self.live.iter().find(|live| live.id == id));
+        let of_prepared = |live: &Live| live.prepared.as_ref().and_then(|own| own.learnt.lock().sent_as.clone());
+        let Some(sent) = live.and_then(|live| live.sent_as.clone().or_else(|| of_prepared(live))) else {
+            return Place::AsItIs;
+        };
+        sent.origins.original(position).map_or(Place::Unknown, |position| Place::At(position.saturating_add(1)))
+    }
+
+    /// The frame with our names of statements and portals replaced by the client's, and the place that it points at by that in
+    /// the client's text.
+    fn in_client_terms<'a>(&self, frame: Frame<'a>, place: Place) -> Result<Cow<'a, [u8]>, Violation> {
+        let named = self.with_client_names(frame)?;
+        if place == Place::AsItIs {
+            return Ok(named);
+        }
+        let fields = Fields::decode(named.get(HEADER..).unwrap_or_default())?;
+        let at = match place {
+            Place::At(position) => position.to_string(),
+            Place::AsItIs | Place::Unknown => String::new(),
+        };
+        let placed =
+            fields.0.iter().map(|(code, value)| if *code == b'P' { (*code, at.as_bytes()) } else { (*code, *value) });
+        let mut wire = Vec::new();
+        put_fields(frame.tag, placed.filter(|(code, value)| *code != b'P' || !value.is_empty()), &mut wire)?;
+        Ok(Cow::Owned(wire))
     }
 
     /// The frame with our names of statements and portals replaced by the client's.

@@ -17,6 +17,7 @@ const UUID: &str = "00000000-0000-4000-8000-000000000000";
 pub(super) fn projection(
     table: &TableRef,
     mask: &SourceMask,
+    small_areas: &[u16],
     catalog: &Catalog,
     named: impl Fn(&str) -> bool,
     views: Option<&str>,
@@ -26,6 +27,8 @@ pub(super) fn projection(
     let computed = |(name, mask): &(String, Option<MaskSpec>)| {
         mask.as_ref().zip(known(name)).is_some_and(|(mask, column)| computes(column, mask))
     };
+    // The views do not know which areas are small, and what is read beside them must not need the value.
+    let areas = if views.is_some() { None } else { Some(small_areas) };
     let through = views.filter(|_| mask.columns.iter().any(computed)).map(|schema| view(schema, table, false));
     let mut text = String::from("(SELECT ");
     let mut first = true;
@@ -45,7 +48,7 @@ pub(super) fn projection(
                 let column = known.ok_or_else(|| format!("the type of {table}.{name} is not known"))?;
                 let masked = match through {
                     Some(_) if computes(column, mask) => quoted(&view_column(name, mask)),
-                    _ => masked(column, mask),
+                    _ => masked(column, mask, areas),
                 };
                 write!(text, "{masked} AS {own}")
             }
@@ -94,7 +97,7 @@ pub(crate) fn mask_views(schema: &str, guarded: &Guarded, catalog: &Catalog) -> 
             let column = column.ok_or_else(|| format!("the type of {table}.{name} is not known"))?;
             if computes(column, mask) {
                 any = true;
-                shown.push(format!("{} AS {}", masked(column, mask), quoted(&view_column(name, mask))));
+                shown.push(format!("{} AS {}", masked(column, mask, None), quoted(&view_column(name, mask))));
             }
         }
     }
@@ -181,13 +184,16 @@ fn family(type_name: &str) -> Family<'_> {
 }
 
 /// The expression that stands for a protected column.
-fn masked(column: &CatalogColumn, mask: &MaskSpec) -> String {
+fn masked(column: &CatalogColumn, mask: &MaskSpec, small_areas: Option<&[u16]>) -> String {
     let family = family(&column.type_name);
     match mask {
         MaskSpec::Partial { keep } => partial(column, family, *keep).unwrap_or_else(|| constant(column, family)),
         MaskSpec::Year => year(column, family).unwrap_or_else(|| constant(column, family)),
         MaskSpec::Null if column.nullable => null(column, family),
-        // A key never enters SQL, detectors are no SQL, and the list of small areas is not told here.
+        MaskSpec::Zip3 => {
+            small_areas.and_then(|areas| zip3(column, family, areas)).unwrap_or_else(|| constant(column, family))
+        }
+        // A key never enters SQL, and detectors are no SQL.
         _ => constant(column, family),
     }
 }
@@ -280,6 +286,34 @@ fn partial(column: &CatalogColumn, family: Family<'_>, keep: u32) -> Option<Stri
     }
 }
 
+/// The first three digits of a ZIP code, 000 for areas of few people; what is none is redacted. A number has lost its leading
+/// zeros.
+fn zip3(column: &CatalogColumn, family: Family<'_>, small_areas: &[u16]) -> Option<String> {
+    let own = quoted(&column.name);
+    let listed = |areas: Vec<String>| if areas.is_empty() { "NULL".to_owned() } else { areas.join(", ") };
+    match family {
+        Family::Text(_) => {
+            let first = format!("LEFT(TRIM({own}), 3)");
+            let areas = listed(small_areas.iter().map(|area| format!("'{area:03}'")).collect());
+            let value = format!(
+                "CASE WHEN {own} IS NULL THEN NULL WHEN TRIM({own}) NOT REGEXP '^([0-9]{{5}}(-.{{0,4}})?|[0-9]{{9}}-?)$' THEN '{TEXT}' \
+                 WHEN {first} IN ({areas}) THEN '000' ELSE {first} END"
+            );
+            Some(text(column, &value))
+        }
+        Family::Whole { .. } => {
+            let areas = listed(small_areas.iter().map(u16::to_string).collect());
+            let of = |unit: u32| format!("IF(({own} DIV {unit}) IN ({areas}), 0, ({own} DIV {unit}) * {unit})");
+            Some(format!(
+                "CASE WHEN {own} IS NULL THEN NULL WHEN {own} < 0 OR {own} > 999999999 THEN 0 WHEN {own} <= 99999 THEN {} ELSE {} END",
+                of(100),
+                of(1_000_000)
+            ))
+        }
+        _ => None,
+    }
+}
+
 /// The first of January of the year, everybody of 90 years or more in one.
 fn year(column: &CatalogColumn, family: Family<'_>) -> Option<String> {
     let own = quoted(&column.name);
@@ -322,22 +356,22 @@ mod tests {
             ("datetime(6)", "CAST('0001-01-01 00:00:00' AS DATETIME(6))"),
             ("geometry", "NULL"),
         ] {
-            assert_eq!(masked(&column(type_name, false, Some("latin1_bin")), &MaskSpec::Redact), expected);
+            assert_eq!(masked(&column(type_name, false, Some("latin1_bin")), &MaskSpec::Redact, Some(&[36])), expected);
         }
-        assert_eq!(masked(&column("date", true, None), &MaskSpec::Redact), "CAST(NULL AS DATE)");
-        assert_eq!(masked(&column("date", false, None), &MaskSpec::Null), "CAST('0001-01-01' AS DATE)");
-        assert_eq!(masked(&column("text", true, None), &MaskSpec::Null), "CAST(NULL AS CHAR)");
+        assert_eq!(masked(&column("date", true, None), &MaskSpec::Redact, Some(&[36])), "CAST(NULL AS DATE)");
+        assert_eq!(masked(&column("date", false, None), &MaskSpec::Null, Some(&[36])), "CAST('0001-01-01' AS DATE)");
+        assert_eq!(masked(&column("text", true, None), &MaskSpec::Null, Some(&[36])), "CAST(NULL AS CHAR)");
     }
 
     #[test]
     fn what_needs_the_value_names_it_in_quotes() {
         assert_eq!(
-            masked(&column("date", true, None), &MaskSpec::Year),
+            masked(&column("date", true, None), &MaskSpec::Year, Some(&[36])),
             "MAKEDATE(GREATEST(YEAR(`c```), YEAR(UTC_DATE()) - 90), 1)"
         );
-        let partial = masked(&column("varchar(12)", true, None), &MaskSpec::Partial { keep: 4 });
+        let partial = masked(&column("varchar(12)", true, None), &MaskSpec::Partial { keep: 4 }, Some(&[36]));
         assert!(partial.contains("RIGHT(`c```, 4)"));
-        let hash = masked(&column("varchar(12)", true, None), &MaskSpec::Hash);
+        let hash = masked(&column("varchar(12)", true, None), &MaskSpec::Hash, Some(&[36]));
         assert_eq!(hash, "CAST('***' AS CHAR(12))");
     }
 }

@@ -8,6 +8,7 @@ use super::item_names::alias;
 use super::projection::{projection, quoted};
 use super::source::Source;
 use super::walk::{Named, Walked, walk};
+use crate::substitute::Edit;
 use crate::{Catalog, ComparedParameter, Dialect, Settings};
 use model::{Part, SourceMask, Substitution};
 use std::ops::Range;
@@ -26,7 +27,7 @@ pub(crate) fn substitute(
     substitution: &Substitution,
     catalog: &Catalog,
     settings: &Settings,
-) -> Result<Vec<u8>, String> {
+) -> Result<(Vec<u8>, Vec<Edit>), String> {
     let statements = gate::statements(sql, dialect, settings)?;
     if statements.len() != parts.len() || parts.len() != substitution.parts.len() {
         return Err("the text has another number of statements than were judged".to_owned());
@@ -41,6 +42,7 @@ pub(crate) fn substitute(
         let (parsed, source) = gate::parse(&read)?;
         let walked = walk(&parsed, &source, settings.case_sensitive_names)?
             .ok_or_else(|| "a statement of this kind cannot be computed over masks".to_owned())?;
+        let masks = (masks.as_slice(), substitution.small_areas.as_slice());
         replace(sql, &walked, &source, part, masks, (catalog, settings.mask_views.as_deref()), &mut splices)?;
     }
     // What ends where something else begins comes first.
@@ -53,7 +55,7 @@ pub(crate) fn substitute(
             return Err("two places in the text overlap".to_owned());
         }
         text.extend_from_slice(sql.get(done..splice.bytes.start).ok_or("a place in the text is none")?);
-        put.push(text.len()..text.len() + splice.instead.len());
+        put.push((splice.bytes.clone(), text.len()..text.len() + splice.instead.len()));
         text.extend_from_slice(splice.instead.as_bytes());
         done = splice.bytes.end;
     }
@@ -67,16 +69,17 @@ pub(crate) fn substitute(
             verify(statement, masks, &put, settings)?;
         }
     }
-    Ok(text)
+    Ok((text, put))
 }
 
 /// Whether a statement with its masks names what it named before, and masked relations only within what was put in.
-fn verify(statement: &Source, masks: &[SourceMask], put: &[Range<usize>], settings: &Settings) -> Result<(), String> {
+fn verify(statement: &Source, masks: &[SourceMask], put: &[Edit], settings: &Settings) -> Result<(), String> {
     let otherwise = || "with its masks the statement reads otherwise: rewrite it".to_owned();
     let read = super::statements::readable(statement).ok_or_else(otherwise)?;
     let (parsed, source) = gate::parse(&read)?;
     let walked = walk(&parsed, &source, settings.case_sensitive_names)?.ok_or_else(otherwise)?;
-    let within = |bytes: &Range<usize>| put.iter().any(|range| range.start <= bytes.start && bytes.end <= range.end);
+    let within =
+        |bytes: &Range<usize>| put.iter().any(|(_, range)| range.start <= bytes.start && bytes.end <= range.end);
     let fits =
         |(named, mask): (&Named, &SourceMask)| named.bytes.as_ref().is_some_and(within) != mask.columns.is_empty();
     let same = walked.sources.len() == masks.len() && walked.sources.iter().zip(masks).all(fits);
@@ -88,7 +91,7 @@ fn replace(
     walked: &Walked,
     source: &Source,
     part: &Part,
-    masks: &[SourceMask],
+    (masks, small_areas): (&[SourceMask], &[u16]),
     (catalog, views): (&Catalog, Option<&str>),
     splices: &mut Vec<Splice>,
 ) -> Result<(), String> {
@@ -105,7 +108,7 @@ fn replace(
             continue;
         }
         let bytes = named.bytes.clone().ok_or_else(|| format!("{} has no place in the text", used.table))?;
-        let own = projection(&used.table, mask, catalog, names, views)?;
+        let own = projection(&used.table, mask, small_areas, catalog, names, views)?;
         let alias = if named.aliased { String::new() } else { format!(" AS {}", quoted(&named.alias)) };
         let (bytes, before) = table_statement(sql, bytes);
         splices.push(Splice { bytes, instead: format!("{before}{own}{alias}") });

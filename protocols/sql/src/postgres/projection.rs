@@ -16,6 +16,7 @@ pub(super) fn projection(
     only: bool,
     sample: &str,
     views: Option<&str>,
+    small_areas: &[u16],
 ) -> Result<String, String> {
     let table = &source.table;
     let masked = mask.columns.iter().map(|(name, mask)| (name.as_str(), mask.as_ref()));
@@ -25,6 +26,8 @@ pub(super) fn projection(
     let computed = |(column, (_, mask)): (&SourceColumn, (&str, Option<&MaskSpec>))| {
         mask.is_some_and(|mask| computes(mask, column))
     };
+    // The views do not know which areas are small, and what is read beside them must not need the value.
+    let areas = if views.is_some() { None } else { Some(small_areas) };
     let through = views.filter(|_| source.columns.iter().zip(masked.clone()).any(computed));
     let from = through.map_or_else(|| table.clone(), |schema| view(schema, table, only));
     let mut text = String::from("(SELECT ");
@@ -37,7 +40,7 @@ pub(super) fn projection(
             Some(mask) => {
                 let masked = match through {
                     Some(_) if computes(mask, column) => named(&view_column(&column.name, mask)),
-                    _ => masked_as(mask, column, &own),
+                    _ => masked_as(mask, column, &own, areas),
                 };
                 write!(text, "{separator}{masked} AS {}", quoted(&column.name))
             }
@@ -65,7 +68,7 @@ pub(crate) fn mask_views(schema: &str, guarded: &Guarded) -> Vec<MaskView> {
         }
         for mask in own.masks.iter().filter(|mask| computes(mask, &own.column)) {
             any = true;
-            let masked = masked_as(mask, &own.column, &name);
+            let masked = masked_as(mask, &own.column, &name, None);
             shown.push(format!("{masked} AS {}", quoted(&view_column(&own.column.name, mask))));
         }
     }
@@ -108,7 +111,7 @@ pub(super) fn quoted(name: &str) -> String {
     text
 }
 
-fn masked_as(mask: &MaskSpec, column: &SourceColumn, own: &str) -> String {
+fn masked_as(mask: &MaskSpec, column: &SourceColumn, own: &str, small_areas: Option<&[u16]>) -> String {
     let family = Family::of(&column.type_name);
     let declared = declared(&column.type_name);
     let expression = match (mask, &family) {
@@ -117,7 +120,12 @@ fn masked_as(mask: &MaskSpec, column: &SourceColumn, own: &str) -> String {
         (MaskSpec::Year, Family::Timestamp) => year(own, "make_timestamp(", ", 1, 1, 0, 0, 0)"),
         (MaskSpec::Year, Family::TimestampTz) => year(own, "make_timestamptz(", ", 1, 1, 0, 0, 0)"),
         (MaskSpec::Partial { keep }, Family::Text) => partial(own, *keep),
-        // ZIP codes too: which areas are small is configuration, and the configuration does not reach SQL.
+        (MaskSpec::Zip3, Family::Text) => {
+            small_areas.map_or_else(|| family.constant(column).to_owned(), |areas| zip3(own, areas))
+        }
+        (MaskSpec::Zip3, Family::Number) if matches!(column.type_name.as_str(), "integer" | "bigint") => {
+            small_areas.map_or_else(|| family.constant(column).to_owned(), |areas| zip3_of_number(own, areas))
+        }
         _ => family.constant(column).to_owned(),
     };
     format!("CAST({expression} AS {declared})")
@@ -131,6 +139,35 @@ fn year(own: &str, make: &str, rest: &str) -> String {
         "CASE WHEN {own} IS NULL THEN NULL WHEN NOT pg_catalog.isfinite({own}) THEN {own} \
          WHEN {year} OPERATOR(pg_catalog.<=) {oldest} THEN pg_catalog.{make}{oldest}{rest} \
          ELSE pg_catalog.{make}{year}{rest} END"
+    )
+}
+
+/// The first three digits of a ZIP code, 000 for areas of few people; what is none is redacted.
+fn zip3(own: &str, small_areas: &[u16]) -> String {
+    let text = format!("pg_catalog.btrim(CAST({own} AS pg_catalog.text))");
+    let first = format!("pg_catalog.\"left\"({text}, 3)");
+    let areas: Vec<String> = small_areas.iter().map(|area| format!("'{area:03}'")).collect();
+    format!(
+        "CASE WHEN {own} IS NULL THEN NULL WHEN {text} OPERATOR(pg_catalog.!~) '^([0-9]{{5}}(-.{{0,4}})?|[0-9]{{9}}-?)$' THEN '***' \
+         WHEN {first} OPERATOR(pg_catalog.=) ANY (CAST(ARRAY[{}] AS pg_catalog.text[])) THEN '000' ELSE {first} END",
+        areas.join(", ")
+    )
+}
+
+/// The same of a ZIP code stored as a number, its leading zeros lost.
+fn zip3_of_number(own: &str, small_areas: &[u16]) -> String {
+    let areas: Vec<String> = small_areas.iter().map(u16::to_string).collect();
+    let areas = format!("ANY (CAST(ARRAY[{}] AS pg_catalog.int8[]))", areas.join(", "));
+    let own = format!("CAST({own} AS pg_catalog.int8)");
+    let of = |unit: u32| {
+        let area = format!("({own} OPERATOR(pg_catalog./) {unit})");
+        format!("CASE WHEN {area} OPERATOR(pg_catalog.=) {areas} THEN 0 ELSE {area} OPERATOR(pg_catalog.*) {unit} END")
+    };
+    format!(
+        "CASE WHEN {own} IS NULL THEN NULL WHEN {own} OPERATOR(pg_catalog.<) 0 OR {own} OPERATOR(pg_catalog.>) 999999999 THEN 0 \
+         WHEN {own} OPERATOR(pg_catalog.<=) 99999 THEN {} ELSE {} END",
+        of(100),
+        of(1_000_000)
     )
 }
 

@@ -10,14 +10,8 @@ use model::{Facts, SourceUse, Substitution};
 use pg_query::protobuf::{ScanToken, Token};
 use std::ops::Range;
 
-/// A text with projections in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Substituted {
-    /// The text that is to be sent.
-    pub text: String,
-    /// What was put where: the bytes of the original, and the bytes that stand for them.
-    pub edits: Vec<(Range<usize>, Range<usize>)>,
-}
+/// A text with projections in it, and what was put where.
+type Applied = (String, Vec<crate::substitute::Edit>);
 
 struct Edit {
     range: Range<usize>,
@@ -30,7 +24,7 @@ pub(crate) fn substitute(
     settings: &Settings,
     facts: &Facts,
     substitution: &Substitution,
-) -> Result<Substituted, String> {
+) -> Result<Applied, String> {
     let statements = super::read(text, catalog, settings)?;
     let tokens = tokens(text)?;
     if statements.len() != substitution.parts.len() || statements.len() != facts.parts.len() {
@@ -47,7 +41,8 @@ pub(crate) fn substitute(
             if mask.columns.is_empty() {
                 continue;
             }
-            edits.push(replacement(text, &tokens, source, place, mask, settings.mask_views.as_deref())?);
+            let with = (settings.mask_views.as_deref(), substitution.small_areas.as_slice());
+            edits.push(replacement(text, &tokens, source, place, mask, with)?);
             if place.sampled {
                 edits.extend(sample(text, &tokens, place)?.map(|(range, _)| Edit { range, text: String::new() }));
             }
@@ -59,9 +54,9 @@ pub(crate) fn substitute(
             edits.push(unqualified(&tokens, name)?);
         }
     }
-    let substituted = apply(text, edits)?;
-    verify(&substituted, catalog, settings, facts, substitution)?;
-    Ok(substituted)
+    let applied = apply(text, edits)?;
+    verify(&applied, catalog, settings, facts, substitution)?;
+    Ok(applied)
 }
 
 fn tokens(text: &str) -> Result<Vec<ScanToken>, String> {
@@ -108,7 +103,7 @@ fn replacement(
     source: &SourceUse,
     place: &Place,
     mask: &model::SourceMask,
-    views: Option<&str>,
+    (views, small_areas): (Option<&str>, &[u16]),
 ) -> Result<Edit, String> {
     let name = find(tokens, place.at)?;
     let (mut first, mut last) = (name, end_of_name(tokens, name));
@@ -132,7 +127,7 @@ fn replacement(
     }
     let (Some(first), Some(last)) = (tokens.get(first), tokens.get(last)) else { return Err(LOST.to_owned()) };
     let sampling = if place.sampled { sample(text, tokens, place)?.map(|(_, text)| text) } else { None };
-    let projection = projection(source, mask, place.only, &sampling.unwrap_or_default(), views)?;
+    let projection = projection(source, mask, place.only, &sampling.unwrap_or_default(), views, small_areas)?;
     let head = if table { "SELECT * FROM " } else { "" };
     let alias = if place.aliased { String::new() } else { format!(" AS {}", quoted(&source.alias)) };
     Ok(Edit { range: start(first)..end(last), text: format!("{head}{projection}{alias}") })
@@ -190,7 +185,7 @@ fn unqualified(tokens: &[ScanToken], name: &Qualified) -> Result<Edit, String> {
     Ok(Edit { range: start(first)..start(kept), text: String::new() })
 }
 
-fn apply(text: &str, mut edits: Vec<Edit>) -> Result<Substituted, String> {
+fn apply(text: &str, mut edits: Vec<Edit>) -> Result<Applied, String> {
     edits.sort_by_key(|edit| edit.range.start);
     let mut out = String::with_capacity(text.len() * 2);
     let mut done = Vec::with_capacity(edits.len());
@@ -203,18 +198,18 @@ fn apply(text: &str, mut edits: Vec<Edit>) -> Result<Substituted, String> {
         at = edit.range.end;
     }
     out.push_str(text.get(at..).ok_or(LOST)?);
-    Ok(Substituted { text: out, edits: done })
+    Ok((out, done))
 }
 
 /// Reads the text that is to be sent.
 fn verify(
-    substituted: &Substituted,
+    (text, edits): &Applied,
     catalog: &Catalog,
     settings: &Settings,
     facts: &Facts,
     substitution: &Substitution,
 ) -> Result<(), String> {
-    let statements = super::read(&substituted.text, catalog, settings)?;
+    let statements = super::read(text, catalog, settings)?;
     let differs = || Err("the text that would be sent names other relations than were judged".to_owned());
     if statements.len() != facts.parts.len() {
         return differs();
@@ -224,7 +219,7 @@ fn verify(
         let view = |only| settings.mask_views.as_deref().map(|schema| crate::mask_views::view(schema, old, only));
         new == old || [false, true].into_iter().any(|only| view(only).as_ref() == Some(new))
     };
-    let inserted = |at: usize| substituted.edits.iter().any(|(_, range)| range.contains(&at));
+    let inserted = |at: usize| edits.iter().any(|(_, range)| range.contains(&at));
     for (((finished, located), part), masks) in statements.iter().zip(&facts.parts).zip(&substitution.parts) {
         let sources = &finished.part.sources;
         let same = sources.len() == part.sources.len()

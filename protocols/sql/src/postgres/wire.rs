@@ -273,7 +273,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// `column = constant`, `column IN (constants)`, `column = column`; false where it is none of them.
+    /// `column = constant`, `column IN (constants)`, `column = ANY (array)`, `column = column`; false where it is none of them.
     fn equality(&mut self, test: &Branch) -> bool {
         let known = ["kind", "name", "lexpr", "rexpr", "location", "rexpr_list_start", "rexpr_list_end"];
         let plain = test.fields().all(|(field, _)| known.contains(&field));
@@ -288,15 +288,10 @@ impl Walk<'_, '_> {
                 _ => return false,
             };
             let constants: Option<Vec<Compared>> = items.iter().map(constant).collect();
-            let (Some(column), Some(constants)) = (plain_column(left), constants) else { return false };
-            if constants.is_empty() || constants.len() > LONGEST_LIST {
-                return false;
-            }
-            for compared in constants {
-                self.use_again(column, UseContext::Equals(compared));
-            }
-            let _ = self.column(column);
-            return true;
+            return self.one_of(left, constants);
+        }
+        if kind == i64::from(AExprKind::AexprOpAny as i32) {
+            return self.one_of(left, elements(right));
         }
         if kind != i64::from(AExprKind::AexprOp as i32) {
             return false;
@@ -313,6 +308,19 @@ impl Walk<'_, '_> {
             }
             _ => return false,
         }
+        true
+    }
+
+    /// A column that is compared with each of some constants.
+    fn one_of(&mut self, column: &Tree, constants: Option<Vec<Compared>>) -> bool {
+        let (Some(column), Some(constants)) = (plain_column(column), constants) else { return false };
+        if constants.is_empty() || constants.len() > LONGEST_LIST {
+            return false;
+        }
+        for compared in constants {
+            self.use_again(column, UseContext::Equals(compared));
+        }
+        let _ = self.column(column);
         true
     }
 
@@ -404,6 +412,28 @@ fn plain_branch(column: &Branch) -> Option<&Branch> {
     column.names("fields").filter(|names| !names.is_empty()).map(|_| column)
 }
 
+/// The elements of an array of constants, or those of a parameter, which are counted when it is bound. A literal for a whole
+/// array is none of them: texts that differ in literals share what is known of them.
+fn elements(tree: &Tree) -> Option<Vec<Compared>> {
+    let branch = tree.branch()?;
+    match branch.kind {
+        "ParamRef" => Some(vec![Compared::Elements(u32::try_from(branch.number("number")).ok()?)]),
+        "AArrayExpr" => branch.list("elements").iter().map(constant).collect(),
+        "TypeCast" => {
+            let name = branch.branch("type_name")?;
+            let plain = !name.is_set("typmods") && name.list("array_bounds").len() == 1 && is_exact(name)?;
+            plain.then(|| branch.get("arg").and_then(elements)).flatten()
+        }
+        _ => None,
+    }
+}
+
+/// Whether a type is one whose values equal nothing but themselves.
+fn is_exact(name: &Branch) -> Option<bool> {
+    let exact = ["text", "varchar", "bpchar", "date", "uuid", "timestamp", "timestamptz", "int2", "int4", "int8"];
+    Some(name.names("names")?.last().is_some_and(|name| exact.contains(name)))
+}
+
 /// A literal, a parameter, or a cast of one; what it compares as.
 fn constant(tree: &Tree) -> Option<Compared> {
     let branch = tree.branch()?;
@@ -417,12 +447,7 @@ fn constant(tree: &Tree) -> Option<Compared> {
         "TypeCast" => {
             let known = ["arg", "type_name", "location"];
             let name = branch.branch("type_name")?;
-            let exact =
-                ["text", "varchar", "bpchar", "date", "uuid", "timestamp", "timestamptz", "int2", "int4", "int8"];
-            let names = name.names("names")?;
-            let plain = !name.is_set("typmods")
-                && !name.is_set("array_bounds")
-                && names.last().is_some_and(|name| exact.contains(name));
+            let plain = !name.is_set("typmods") && !name.is_set("array_bounds") && is_exact(name)?;
             let inner = branch.get("arg").and_then(constant)?;
             (plain && branch.fields().all(|(field, _)| known.contains(&field))).then_some(match inner {
                 Compared::Untyped | Compared::Parameter => inner,

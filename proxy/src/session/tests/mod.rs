@@ -3,7 +3,7 @@
 
 mod lines;
 
-use super::{Parts, Recording, Relay};
+use super::{Allowance, Parts, Recording, Relay};
 use crate::pipeline::Judge;
 use crate::proxy::{NoApprovals, PolicyStore};
 use async_trait::async_trait;
@@ -116,9 +116,10 @@ impl Bench {
         info.identity.groups = vec![group.to_owned()];
         recorder.session_opened(&info, policies.current().version()).unwrap();
         let (stop, stopped) = oneshot::channel();
+        let keys = Arc::new(Keys::new(&[7; 32], "test"));
         let parts = Parts {
-            judge: Judge::new(&policies, &info, datasource.clone()),
-            keys: Arc::new(Keys::new(&[7; 32], "test")),
+            judge: Judge::new(&policies, &info, datasource.clone(), keys.clone()),
+            keys,
             recording: Recording::new(recorder.clone(), info.id),
             holds: Arc::new(NoApprovals),
             stop: Box::pin(async move {
@@ -127,6 +128,7 @@ impl Bench {
                     Err(_) => std::future::pending().await,
                 }
             }),
+            allowance: Allowance { message: 64 << 20, together: 64 << 20, taken: Arc::default() },
             drain: Box::pin(std::future::pending()),
             patience: super::Patience::new(None, None),
             activity: Arc::new(AtomicU64::new(0)),
