@@ -7,7 +7,7 @@ use crate::identity::{Access, SystemClock, Verifier};
 use crate::pipeline;
 use crate::policy_store;
 use crate::proxy::{NoApprovals, PolicyStore, Proxy};
-use crate::session::Sessions;
+use crate::session::{Allowance, Sessions};
 use crate::workers::Workers;
 use evidence::{PolicyOrigin, Recorder, SigningKeySource, StoreConfig};
 use model::PolicyVersion;
@@ -164,6 +164,11 @@ pub(crate) async fn assemble(setup: &Setup) -> Result<Arc<Proxy>, Failure> {
         sessions,
         datasources,
         limits: setup.limits.clone(),
+        allowance: Allowance {
+            message: usize::try_from(setup.limits.message_bytes).unwrap_or(usize::MAX),
+            together: usize::try_from(setup.limits.unfinished_bytes).unwrap_or(usize::MAX),
+            taken: Arc::default(),
+        },
         slots: Arc::new(Semaphore::new(setup.limits.sessions)),
         seats: crate::seats::Seats::default(),
         denials: crate::denials::Denials::default(),

@@ -7,7 +7,7 @@ use crate::identity::{Access, Verifier};
 use crate::pipeline::{Judged, Ruling};
 use crate::policy_store;
 use crate::seats::Seats;
-use crate::session::{Held, Holding, Holds, Sessions};
+use crate::session::{Allowance, Held, Holding, Holds, Sessions};
 use crate::workers::Workers;
 use evidence::Recorder;
 use model::{AuthMethod, Refusal, RefusalKind, SessionInfo};
@@ -31,6 +31,8 @@ pub(crate) struct Proxy {
     /// By protocol and name.
     pub(crate) datasources: HashMap<(String, String), Arc<dyn Datasource>>,
     pub(crate) limits: Limits,
+    /// What clients may begin to send and not end.
+    pub(crate) allowance: Allowance,
     pub(crate) slots: Arc<Semaphore>,
     /// What connections have in common, counted.
     pub(crate) seats: Seats,

@@ -31,8 +31,8 @@ fn masked(sql: &str) -> Result<String, String> {
         });
         masks.collect()
     });
-    let substitution = Substitution { parts: parts.collect(), because: "a test".to_owned() };
-    let text = substitute(Dialect::Mysql, sql.as_bytes(), &facts, &substitution, &mysql(), &mysql_settings())?;
+    let substitution = Substitution { parts: parts.collect(), because: "a test".to_owned(), small_areas: vec![36, 59] };
+    let text = substitute(Dialect::Mysql, sql.as_bytes(), &facts, &substitution, &mysql(), &mysql_settings())?.text;
     Ok(String::from_utf8(text).unwrap())
 }
 
@@ -143,7 +143,7 @@ fn masks_of_every_type_are_read_back() {
     for mask in [MaskSpec::Redact, MaskSpec::Null, MaskSpec::Year, MaskSpec::Partial { keep: 4 }, MaskSpec::Hash] {
         let columns = facts.parts[0].sources[0].columns.iter().map(|column| (column.name.clone(), Some(mask.clone())));
         let masks = vec![vec![SourceMask { columns: columns.collect() }]];
-        let substitution = Substitution { parts: masks, because: "a test".to_owned() };
+        let substitution = Substitution { parts: masks, because: "a test".to_owned(), small_areas: vec![36, 59] };
         let text = substitute(Dialect::MariaDb, sql, &facts, &substitution, &catalog, &mysql_settings());
         assert!(text.is_ok(), "{mask:?}: {text:?}");
     }
@@ -174,9 +174,13 @@ fn rows_do_not_come_in_the_order_of_a_masked_column() {
     let facts = Analyser::new(Dialect::Mysql).analyse(sql, &catalog, &mysql_settings());
     let masks = [("id", None), ("zip", None), ("ssn", Some(MaskSpec::Redact))];
     let columns = masks.into_iter().map(|(name, mask)| (name.to_owned(), mask)).collect();
-    let substitution = Substitution { parts: vec![vec![SourceMask { columns }]], because: "a test".to_owned() };
+    let substitution = Substitution {
+        parts: vec![vec![SourceMask { columns }]],
+        because: "a test".to_owned(),
+        small_areas: vec![36, 59],
+    };
     let text = substitute(Dialect::Mysql, sql, &facts, &substitution, &catalog, &mysql_settings()).unwrap();
-    let text = String::from_utf8(text).unwrap();
+    let text = String::from_utf8(text.text).unwrap();
     assert!(text.ends_with("FROM `t`.`patients` IGNORE INDEX (`kssn`, `zs`)) p"), "{text}");
 }
 

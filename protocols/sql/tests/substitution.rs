@@ -4,7 +4,7 @@
 
 mod hospital;
 
-use affidavit_sql::{Analyser, Dialect};
+use affidavit_sql::{Dialect, substitute};
 use hospital::{pg, postgres, postgres_settings};
 use model::{Facts, MaskSpec, Placement, SourceMask, SourceUse, Substitution, UseContext};
 
@@ -27,17 +27,15 @@ fn masks(facts: &Facts, of: &str, with: &MaskSpec) -> Substitution {
         SourceMask { columns: if any { columns.collect() } else { Vec::new() } }
     };
     let parts = facts.parts.iter().map(|part| part.sources.iter().map(mask).collect()).collect();
-    Substitution { parts, because: "a test".to_owned() }
+    Substitution { parts, because: "a test".to_owned(), small_areas: vec![36, 59] }
 }
 
 fn substituted(sql: &str) -> Result<String, String> {
     let facts = pg(sql);
     assert_eq!(facts.unparsed, None, "{sql}");
     let masks = masks(&facts, "ssn", &MaskSpec::Redact);
-    let analyser = Analyser::new(Dialect::Postgres);
-    let (bytes, text) = analyser.substitute(sql.as_bytes(), &postgres(), &postgres_settings(), &facts, &masks)?;
-    assert_eq!(bytes, text.text.as_bytes());
-    Ok(text.text.replace(PATIENTS, "<P>"))
+    let put = substitute(Dialect::Postgres, sql.as_bytes(), &facts, &masks, &postgres(), &postgres_settings())?;
+    Ok(String::from_utf8(put.text).unwrap().replace(PATIENTS, "<P>"))
 }
 
 #[test]
@@ -98,9 +96,9 @@ fn projections_of_every_transform_are_sql() {
         let sql = format!("SELECT max({column}) FROM patients");
         let facts = pg(&sql);
         let masks = masks(&facts, column, &mask);
-        let analyser = Analyser::new(Dialect::Postgres);
-        let (_, text) = analyser.substitute(sql.as_bytes(), &postgres(), &postgres_settings(), &facts, &masks).unwrap();
-        assert!(text.text.contains(&format!(") AS \"{column}\"")), "{}", text.text);
+        let put = substitute(Dialect::Postgres, sql.as_bytes(), &facts, &masks, &postgres(), &postgres_settings());
+        let text = String::from_utf8(put.unwrap().text).unwrap();
+        assert!(text.contains(&format!(") AS \"{column}\"")), "{text}");
     }
 }
 
@@ -127,6 +125,11 @@ fn the_wire_grammar_is_a_positive_list() {
         ("SELECT id FROM patients WHERE ssn = '1' AND id > 3", &["Equals(Untyped)"]),
         ("SELECT id FROM patients WHERE $1 = ssn", &["Equals(Parameter)"]),
         ("SELECT id FROM patients WHERE ssn IN ('1', $1::text)", &["Equals(Untyped)", "Equals(Parameter)"]),
+        ("SELECT id FROM patients WHERE ssn = ANY($2)", &["Equals(Elements(2))"]),
+        ("SELECT id FROM patients WHERE ssn = ANY($1::text[])", &["Equals(Elements(1))"]),
+        ("SELECT id FROM patients WHERE ssn = ANY(ARRAY['1', $1])", &["Equals(Untyped)", "Equals(Parameter)"]),
+        ("SELECT id FROM patients WHERE ssn = ANY('{1,2}')", &["condition: a condition"]),
+        ("SELECT id FROM patients WHERE ssn <> ALL($1)", &["condition: a condition"]),
         ("SELECT id FROM patients WHERE ssn = '1' OR id = 3", &["condition: a condition"]),
         ("SELECT id FROM patients a JOIN patients b USING (ssn)", &["join"]),
         ("SELECT ssn, count(*) FROM patients GROUP BY ssn", &["Output", "Group"]),
@@ -166,11 +169,27 @@ fn what_reaches_beyond_the_text_is_named() {
         "SELECT query_to_xml('SELECT ssn FROM patients', true, false, '')",
         "SELECT * FROM nowhere",
         "DO $$BEGIN END$$",
+        // Words that spell a relation where no relation was looked for.
+        "ALTER TABLE orders RENAME TO patients",
+        "CREATE PUBLICATION p FOR TABLES IN SCHEMA patients",
+        "CREATE TYPE patients AS ENUM ('a')",
     ] {
         let facts = pg(sql);
         assert!(!facts.parts[0].uses.as_ref().unwrap().beyond.is_empty(), "{sql}");
     }
-    for sql in ["SELECT now() - dob FROM patients", "SELECT json_build_object('id', id) FROM patients", "SELECT 1"] {
+    for sql in [
+        "SELECT now() - dob FROM patients",
+        "SELECT json_build_object('id', id) FROM patients",
+        "SELECT 1",
+        "SELECT patients.id AS patients FROM orders patients WHERE 'patients' = E'patients'",
+        "WITH patients AS (SELECT 1 AS patients) SELECT patients.patients FROM patients",
+        "SET search_path = patients, \"patients\"",
+        "SELECT extract(year FROM now()), U&\"\\0070atients\".id FROM patients",
+        "COMMENT ON TABLE orders IS 'patients'",
+        "ALTER TABLE orders RENAME COLUMN item TO patients",
+        "SELECT count(*) OVER patients FROM orders WINDOW patients AS (ORDER BY id)",
+        "CREATE TEMP TABLE t (patients int, CONSTRAINT patients UNIQUE (patients))",
+    ] {
         let facts = pg(sql);
         assert_eq!(facts.parts[0].uses.as_ref().unwrap().beyond, Vec::<String>::new(), "{sql}");
     }
@@ -227,8 +246,8 @@ fn under_the_second_lock_computed_masks_come_from_a_view() {
     let put = |sql: &str, mask: &MaskSpec| {
         let facts = pg(sql);
         let masks = masks(&facts, "dob", mask);
-        let analyser = Analyser::new(Dialect::Postgres);
-        analyser.substitute(sql.as_bytes(), &postgres(), &settings, &facts, &masks).map(|(_, text)| text.text)
+        let put = substitute(Dialect::Postgres, sql.as_bytes(), &facts, &masks, &postgres(), &settings);
+        put.map(|put| String::from_utf8(put.text).unwrap())
     };
     let text = put("SELECT max(dob) FROM patients p", &MaskSpec::Year).unwrap();
     assert!(text.ends_with("FROM \"app_masks\".\"public.patients\") p"), "{text}");

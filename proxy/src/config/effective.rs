@@ -96,6 +96,7 @@ pub(crate) fn blocks(setup: &Setup) -> Vec<Block> {
             ("login_timeout", json!(show_duration(limits.login_timeout))),
             ("idle_timeout", json!(show_duration(limits.idle_timeout))),
             ("message_bytes", json!(show_size(limits.message_bytes))),
+            ("unfinished_bytes", json!(show_size(limits.unfinished_bytes))),
             ("shutdown_grace", json!(show_duration(limits.shutdown_grace))),
             ("threads", json!(limits.threads)),
         ],

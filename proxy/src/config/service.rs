@@ -44,6 +44,7 @@ pub(crate) fn limits(root: &Section<'_>) -> Limits {
         login_timeout: section.duration("login_timeout", SECOND..=600 * SECOND, 30 * SECOND),
         idle_timeout: section.duration("idle_timeout", SECOND..=30 * DAY, 8 * 3600 * SECOND),
         message_bytes: section.size("message_bytes", 64 << 10..=1 << 30, 64 << 20),
+        unfinished_bytes: section.size("unfinished_bytes", 1 << 20..=1 << 40, 512 << 20),
         shutdown_grace: section.duration("shutdown_grace", Duration::ZERO..=3600 * SECOND, 10 * SECOND),
         threads: count("threads", 1..=1024, std::thread::available_parallelism().map_or(1, usize::from)),
         files: None,

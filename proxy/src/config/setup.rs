@@ -274,6 +274,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Bytes in one message of a client, and in one row that is masked. Default 64 MiB.
     pub message_bytes: u64,
+    /// Bytes of messages that are not complete, of all clients together. Default 512 MiB.
+    pub unfinished_bytes: u64,
     /// How long sessions may finish after the order to stop. Default 10 s.
     pub shutdown_grace: Duration,
     /// Threads that carry sessions. Default: one for each processor.

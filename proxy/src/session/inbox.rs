@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 use wire::Transport;
@@ -16,6 +18,29 @@ thread_local! {
     static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// What clients may make the proxy keep of messages that are not complete: each message by itself, and those of all sessions
+/// together, so that many who begin and never end cannot fill the memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Allowance {
+    /// Bytes of one message.
+    pub(crate) message: usize,
+    /// Bytes of all together, beyond what every session has for itself.
+    pub(crate) together: usize,
+    /// How many of them are taken.
+    pub(crate) taken: Arc<AtomicUsize>,
+}
+
+impl Allowance {
+    fn take(&self, bytes: usize) -> bool {
+        let more = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= self.together);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.taken.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 /// Bytes read and not yet understood.
 #[derive(Default)]
 pub(super) struct Inbox {
@@ -26,6 +51,10 @@ pub(super) struct Inbox {
     /// What the next frame was said to need; grown towards only as bytes really arrive.
     wanted: usize,
     closed: bool,
+    /// What of a client is kept is bounded.
+    allowance: Option<Allowance>,
+    /// Bytes of the allowance that it has taken.
+    taken: usize,
 }
 
 /// What a read gave.
@@ -34,13 +63,15 @@ pub(super) enum Filled {
     More,
     /// The peer has closed its side.
     Closed,
+    /// Nothing was read, because there is no room for it within this limit.
+    NoRoom(&'static str),
 }
 
 impl Inbox {
     /// Starts with bytes that the login read too far.
-    pub(super) fn with(residue: Vec<u8>) -> Self {
+    pub(super) fn with(residue: Vec<u8>, allowance: Option<Allowance>) -> Self {
         let end = residue.len();
-        Self { buffer: residue, start: 0, end, wanted: 0, closed: false }
+        Self { buffer: residue, start: 0, end, wanted: 0, closed: false, allowance, taken: 0 }
     }
 
     /// The unread bytes.
@@ -69,7 +100,9 @@ impl Inbox {
         if self.closed {
             return Poll::Pending;
         }
-        self.make_room();
+        if let Err(limit) = self.make_room() {
+            return Poll::Ready(Ok(Filled::NoRoom(limit)));
+        }
         let mut space = ReadBuf::new(self.buffer.get_mut(self.end..).unwrap_or_default());
         let read = Pin::new(transport).poll_read(cx, &mut space);
         let count = space.filled().len();
@@ -87,7 +120,7 @@ impl Inbox {
 
     /// Sees to it that there is room for a read. A large frame's buffer doubles as the frame arrives, so that a peer
     /// pays in bytes for the memory it claims.
-    fn make_room(&mut self) {
+    fn make_room(&mut self) -> Result<(), &'static str> {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
@@ -104,7 +137,33 @@ impl Inbox {
         }
         if self.buffer.len().saturating_sub(self.end) < CHUNK / 2 {
             let grown = self.end.saturating_add(self.wanted.min(self.end).max(CHUNK));
+            self.allowed(grown)?;
             self.buffer.resize(grown, 0);
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// Takes what a buffer of this size needs of the allowance. The first pieces are every session's own.
+    fn allowed(&mut self, size: usize) -> Result<(), &'static str> {
+        let Some(allowance) = &self.allowance else { return Ok(()) };
+        if self.unread().len().saturating_add(self.wanted) > allowance.message {
+            return Err("message_bytes");
+        }
+        let more = size.saturating_sub(4 * CHUNK).saturating_sub(self.taken);
+        if more > 0 && !allowance.take(more) {
+            return Err("unfinished_bytes");
+        }
+        self.taken = self.taken.saturating_add(more);
+        Ok(())
+    }
+
+    /// Gives back what of the allowance is not needed any more.
+    fn settle(&mut self) {
+        let needed = self.buffer.len().saturating_sub(4 * CHUNK);
+        if let Some(allowance) = self.allowance.as_ref().filter(|_| needed < self.taken) {
+            allowance.give_back(self.taken.saturating_sub(needed));
+            self.taken = needed;
         }
     }
 
@@ -121,5 +180,44 @@ impl Inbox {
                 }
             });
         }
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.buffer = Vec::new();
+        self.settle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(inbox: &mut Inbox, bytes: usize) -> Result<(), &'static str> {
+        while inbox.end < bytes {
+            inbox.want(bytes - inbox.end);
+            inbox.make_room()?;
+            inbox.end = inbox.buffer.len().min(bytes);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_unfinished_is_bounded_for_one_and_for_all() {
+        let allowance = Allowance { message: 4 << 20, together: 5 << 20, taken: Arc::default() };
+        let inbox = || Inbox::with(Vec::new(), Some(allowance.clone()));
+        assert_eq!(filled(&mut inbox(), 5 << 20), Err("message_bytes"));
+        assert_eq!(allowance.taken.load(Ordering::Relaxed), 0, "what is gone takes nothing");
+        let mut first = inbox();
+        filled(&mut first, 3 << 20).unwrap();
+        assert_eq!(filled(&mut inbox(), 3 << 20), Err("unfinished_bytes"));
+        first.consume(3 << 20);
+        first.make_room().unwrap();
+        assert_eq!(allowance.taken.load(Ordering::Relaxed), 0, "what is understood takes nothing");
+        filled(&mut inbox(), 3 << 20).unwrap();
+        let mut small: Vec<Inbox> = (0..100).map(|_| inbox()).collect();
+        let _large = filled(&mut first, 4 << 20);
+        assert!(small.iter_mut().all(|own| filled(own, 100_000).is_ok()), "small messages are everybody's");
     }
 }

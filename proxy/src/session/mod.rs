@@ -10,6 +10,7 @@ mod relay;
 
 pub(crate) use ended::Ended;
 pub(crate) use held::{Held, Holding, Holds};
+pub(crate) use inbox::Allowance;
 pub(crate) use live::Sessions;
 pub(crate) use patience::Patience;
 pub(crate) use recording::Recording;

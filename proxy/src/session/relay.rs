@@ -4,7 +4,7 @@
 //! Backpressure needs no queue: the client is not read while the upstream has bytes to take, and the other way round.
 
 use super::ended::{Ended, Side};
-use super::inbox::{Filled, Inbox};
+use super::inbox::{Allowance, Filled, Inbox};
 use super::patience::{Doing, Patience};
 use super::{Holding, Holds, Recording};
 use crate::pipeline::{
@@ -92,6 +92,14 @@ pub(crate) struct Parts {
     pub(crate) patience: Patience,
     /// Counts up as bytes move, for whoever watches for idleness.
     pub(crate) activity: Arc<AtomicU64>,
+    /// What it may keep of messages that are not complete.
+    pub(crate) allowance: Allowance,
+}
+
+/// A message that is too large, or one more than there is memory for.
+fn no_room(limit: &str) -> Ended {
+    let text = format!("the message is larger than there is room for ([limits] {limit})");
+    Ended::Closed(Refusal::new(RefusalKind::LimitReached, text).hint("send it in smaller pieces, or later"))
 }
 
 fn stopping() -> Refusal {
@@ -108,8 +116,8 @@ impl Relay {
             upstream: established.upstream,
             conversation: established.conversation,
             datasource: established.datasource,
-            from_client: Inbox::with(established.client_residue),
-            from_upstream: Inbox::with(established.upstream_residue),
+            from_client: Inbox::with(established.client_residue, Some(parts.allowance)),
+            from_upstream: Inbox::with(established.upstream_residue, None),
             to_client,
             to_upstream: UpstreamSink::default(),
             running: Running::default(),
@@ -342,6 +350,7 @@ impl Relay {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(Filled::More)) => Ok(true),
             Poll::Ready(Ok(Filled::Closed)) => Err(Ended::ClientGone(None)),
+            Poll::Ready(Ok(Filled::NoRoom(limit))) => Err(no_room(limit)),
             Poll::Ready(Err(error)) => Err(Ended::ClientGone(Some(error))),
         }
     }
@@ -359,6 +368,7 @@ impl Relay {
                 moved = true;
             }
             Poll::Ready(Ok(Filled::Closed)) => return Err(Ended::ClientGone(None)),
+            Poll::Ready(Ok(Filled::NoRoom(limit))) => return Err(no_room(limit)),
             Poll::Ready(Err(error)) => return Err(Ended::ClientGone(Some(error))),
         }
         Ok(moved)
@@ -495,6 +505,7 @@ impl Relay {
                 moved = true;
             }
             Poll::Ready(Ok(Filled::Closed)) => return Err(Ended::UpstreamGone(None)),
+            Poll::Ready(Ok(Filled::NoRoom(limit))) => return Err(no_room(limit)),
             Poll::Ready(Err(error)) => return Err(Ended::UpstreamGone(Some(error))),
         }
         Ok(moved)

@@ -103,6 +103,9 @@ impl PostgresConversation {
                 .hint("use the names that your own statements and portals were given");
             return Request::Refused(Box::new(statement), refusal);
         }
+        if let Some(refusal) = not_relayable(&statement.facts) {
+            return Request::Refused(Box::new(statement), refusal);
+        }
         Request::Statement(Box::new(statement))
     }
 
@@ -371,4 +374,17 @@ fn shaped(prepared: &Prepared, shape: &Shape, formats: &Formats) -> Shape {
     let columns: Arc<[Column]> = base.iter().enumerate().map(reformat).collect();
     learnt.shaped = Some((formats.clone(), columns.clone()));
     Shape::Columns(columns)
+}
+
+/// What a text must not hold although a policy may allow it: accounts, and other people's sessions.
+fn not_relayable(facts: &Facts) -> Option<Refusal> {
+    let sets = |name: &str| facts.parts.iter().flat_map(|part| &part.settings).any(|change| change.name == name);
+    if sets(sql::ACCOUNTS) {
+        let what = "roles, their passwords, settings and belongings are not changed through Affidavit, whose own is among them";
+        return Some(Refusal::new(RefusalKind::Denied, what).hint("have an administrator do it on the server itself"));
+    }
+    sets(sql::OTHER_SESSIONS).then(|| {
+        let what = "sessions share an account here, so only one's own can be ended or interrupted";
+        Refusal::new(RefusalKind::Denied, what).hint("cancel a statement as your driver does, or use pg_backend_pid()")
+    })
 }

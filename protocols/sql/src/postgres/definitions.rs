@@ -99,10 +99,6 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
         | NodeEnum::CompositeTypeStmt(_)
         | NodeEnum::CreateEnumStmt(_)
         | NodeEnum::AlterEnumStmt(_)
-        | NodeEnum::CreateRoleStmt(_)
-        | NodeEnum::AlterRoleStmt(_)
-        | NodeEnum::DropRoleStmt(_)
-        | NodeEnum::GrantRoleStmt(_)
         | NodeEnum::AlterDefaultPrivilegesStmt(_)
         | NodeEnum::CreatedbStmt(_)
         | NodeEnum::DropdbStmt(_) => {
@@ -122,6 +118,14 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
                 }
             }
         }
+        // Accounts, their passwords, settings, memberships and belongings: the proxy's own account is among them.
+        NodeEnum::CreateRoleStmt(_)
+        | NodeEnum::AlterRoleStmt(_)
+        | NodeEnum::AlterRoleSetStmt(_)
+        | NodeEnum::DropRoleStmt(_)
+        | NodeEnum::GrantRoleStmt(_)
+        | NodeEnum::DropOwnedStmt(_)
+        | NodeEnum::ReassignOwnedStmt(_) => tracer.draft.setting(crate::ACCOUNTS, None),
         NodeEnum::GrantStmt(grant) => {
             for object in &grant.objects {
                 if let Some(NodeEnum::RangeVar(table)) = &object.node {

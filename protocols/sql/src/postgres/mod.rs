@@ -6,6 +6,7 @@ mod expressions;
 mod kinds;
 mod moves;
 mod names;
+mod net;
 mod own_names;
 mod projection;
 mod queries;
@@ -37,6 +38,8 @@ pub(crate) fn analyse(text: &str, catalog: &Catalog, settings: &Settings) -> Res
 struct Located {
     places: Vec<walk::Place>,
     qualified: Vec<walk::Qualified>,
+    /// The names that spell relations, where the statement's own text was walked over.
+    spelt: Option<net::Spelt>,
 }
 
 /// Every statement of a text.
@@ -54,7 +57,7 @@ fn read(text: &str, catalog: &Catalog, settings: &Settings) -> Result<Vec<(Finis
             // What runs is the query behind the name, which stands elsewhere in the text: it is judged by its lineage.
             Some(ended) => {
                 let finished = tracer.draft.finish(ended.verb, ended.outputs, ended.filtered, ended.limited);
-                (finished, Located { places: Vec::new(), qualified: Vec::new() })
+                (finished, Located { places: Vec::new(), qualified: Vec::new(), spelt: None })
             }
             None => finish(&statement, tracer),
         };
@@ -62,6 +65,20 @@ fn read(text: &str, catalog: &Catalog, settings: &Settings) -> Result<Vec<(Finis
         path = sequence.note(moves::moved(&statement, &finished.part)).or(path);
         names.note(statement, &finished.part, &along);
         read.push((finished, located));
+    }
+    // A text that runs what stands elsewhere (EXECUTE, FETCH) is not all in its tree.
+    let walked: Option<Vec<&net::Spelt>> = read.iter().map(|(_, located)| located.spelt.as_ref()).collect();
+    if let Some(walked) = walked {
+        let mut accounted = net::Spelt::new();
+        for (name, count) in walked.into_iter().flatten() {
+            *accounted.entry(name.clone()).or_default() += count;
+        }
+        if let Some(name) = net::missed(text, catalog, &accounted)? {
+            let what = format!("the name {name}, which stands where no relation was looked for");
+            for uses in read.iter_mut().filter_map(|(finished, _)| finished.part.uses.as_mut()) {
+                uses.beyond.push(what.clone());
+            }
+        }
     }
     Ok(read)
 }
@@ -89,13 +106,16 @@ fn finish(statement: &pg_query::Node, mut tracer: Tracer<'_>) -> (Finished, Loca
         let table = source.table.clone();
         finished.part.tables.push(model::TableUse { table, access, reach: model::Reach::Direct });
     }
+    if walked.other_sessions {
+        let name = crate::OTHER_SESSIONS.to_owned();
+        finished.part.settings.push(model::SettingChange { name, value: None });
+    }
     finished.part.sources = walked.sources;
     finished.part.uses = Some(uses);
-    (finished, Located { places: walked.places, qualified: walked.qualified })
+    (finished, Located { places: walked.places, qualified: walked.qualified, spelt: Some(walked.spelt) })
 }
 
 pub(crate) use projection::mask_views;
-pub use substitute::Substituted;
 pub(crate) use substitute::substitute;
 
 /// The query of a view's definition.

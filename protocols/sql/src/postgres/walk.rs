@@ -4,6 +4,7 @@
 //! known by name: its columns are uses of [`UseContext::Other`], its relations cannot be replaced. At the end the nodes
 //! that were visited are counted against those that the parser's tree holds.
 
+use super::net::Spelt;
 use super::tree::{Branch, Counts, Tree};
 use crate::ir::Name;
 use crate::lineage::{Found, Tracer};
@@ -64,6 +65,7 @@ pub(super) struct Walk<'w, 'c> {
     pub(super) joins: u32,
     /// The row proposed for insertion has the name `excluded`.
     pub(super) excluded: bool,
+    other_sessions: bool,
 }
 
 /// What a walk found.
@@ -72,6 +74,10 @@ pub(super) struct Walked {
     pub(super) sources: Vec<SourceUse>,
     pub(super) places: Vec<Place>,
     pub(super) qualified: Vec<Qualified>,
+    /// The names that spell relations and stand where names are known.
+    pub(super) spelt: Spelt,
+    /// It reaches for sessions that may be another one's.
+    pub(super) other_sessions: bool,
 }
 
 /// Walks one statement.
@@ -87,9 +93,12 @@ pub(super) fn walk(statement: &pg_query::Node, tracer: &Tracer<'_>) -> Walked {
         visited: Counts::default(),
         joins: 0,
         excluded: false,
+        other_sessions: false,
     };
+    let mut spelt = Spelt::new();
     match super::tree::read(statement) {
         Ok((tree, counts)) => {
+            super::net::accounted(&tree, tracer.catalog, &mut spelt);
             if let Some(branch) = tree.branch() {
                 walk.statement(branch);
             }
@@ -100,7 +109,14 @@ pub(super) fn walk(statement: &pg_query::Node, tracer: &Tracer<'_>) -> Walked {
         Err(why) => walk.beyond(why),
     }
     walk.whole_rows();
-    Walked { uses: walk.found, sources: walk.sources, places: walk.places, qualified: walk.qualified }
+    Walked {
+        uses: walk.found,
+        sources: walk.sources,
+        places: walk.places,
+        qualified: walk.qualified,
+        spelt,
+        other_sessions: walk.other_sessions,
+    }
 }
 
 impl Walk<'_, '_> {
@@ -311,6 +327,7 @@ impl Walk<'_, '_> {
         let name = names.next().unwrap_or_default().to_owned();
         let name = Name { name, schema: names.next().map(str::to_owned) };
         self.routine(&name);
+        self.other_sessions |= reaches_sessions(&name.name) && !is_own_session(call);
         let known = ["funcname", "args", "agg_distinct", "funcformat", "location"];
         let only_argument = match call.list("args") {
             [argument] => argument.branch().filter(|branch| branch.kind == "ColumnRef"),
@@ -345,6 +362,23 @@ impl Walk<'_, '_> {
     pub(super) fn visit(&mut self, branch: &Branch) {
         self.visited.add(branch.kind);
     }
+}
+
+/// Routines that end, interrupt or look into a session by its number.
+fn reaches_sessions(name: &str) -> bool {
+    matches!(name, "pg_terminate_backend" | "pg_cancel_backend" | "pg_log_backend_memory_contexts")
+}
+
+/// Whether the session that a call names is the caller's: nothing else than `pg_backend_pid()` is.
+fn is_own_session(call: &Branch) -> bool {
+    let own = |argument: &Tree| {
+        argument.branch().is_some_and(|inner| {
+            let names = inner.names("funcname").unwrap_or_default();
+            let built_in = matches!(names.as_slice(), ["pg_backend_pid"] | ["pg_catalog", "pg_backend_pid"]);
+            inner.kind == "FuncCall" && built_in && !inner.is_set("args")
+        })
+    };
+    call.list("args").first().is_some_and(own)
 }
 
 /// The name of the construct that a column stands in, where it says more than what it is known by so far.
