@@ -160,3 +160,7 @@ CREATE VIEW pv AS SELECT id, ssn AS zip FROM patients;
 CREATE FUNCTION getp(integer) RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT ssn FROM public.patients WHERE id = $1';
 CREATE SEQUENCE s;
 CREATE TABLE uq (v varchar(30) UNIQUE);
+
+-- Something unprotected beside the protected tables, in their schema.
+CREATE TABLE mine (id integer PRIMARY KEY, a text, n integer);
+INSERT INTO mine SELECT i, 'a' || i, i FROM generate_series(1, 20) i;

@@ -31,7 +31,7 @@ def servers():
 class Ground:
     """Both twins of one engine behind one proxy."""
 
-    def __init__(self, engine, fleet, mint, home, rules=None):
+    def __init__(self, engine, fleet, mint, home, rules=None, tokens=True):
         self.engine, self.server = engine, SERVERS[engine]
         self.entry, self.mint = fleet["servers"][self.server], mint
         self.proxy = Proxy(home, fleet, [self.server], rules=rules or [HERE / "twin.toml"])
@@ -41,12 +41,12 @@ class Ground:
         self.names = []
         self.canaries = [Canaries(PATIENTS, variant) for variant in (0, 1)]
         self.databases = ("hospital", "hospital_twin")
-        tokens = {}
-        for door in self.doors():
-            tokens |= tokens_of(door)
+        known = {}
+        for door in self.doors() if tokens else ():
+            known |= tokens_of(door)
         for database in self.databases:
             oids = oids_of(self.admin(OIDS, database)) if engine == "postgres" else {}
-            self.names.append(Names(tokens, oids))
+            self.names.append(Names(known, oids))
 
     def doors(self):
         """Into either twin, as an analyst: sees what an agent sees, and no rule denies schema changes."""
