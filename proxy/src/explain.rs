@@ -103,6 +103,9 @@ fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
         said.insert("estimated_rows".to_owned(), json!(question.estimated_rows));
         let refused = matches!(verdict.decision, Decision::Deny(_));
         said.insert("class".to_owned(), json!(if refused { "refused" } else { verdict.class.as_str() }));
+        if !refused && wire::LockMode::of(&datasource.spec().options) != wire::LockMode::Off {
+            said.insert("role".to_owned(), json!(verdict.role.as_str()));
+        }
         if let Some(substitution) = verdict.class.substitution() {
             said.insert("because".to_owned(), json!(substitution.because));
             said.insert("masked_columns".to_owned(), json!(substitution.columns()));

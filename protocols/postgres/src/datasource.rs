@@ -25,8 +25,7 @@ use wire::{
 const MASKED_NOTICE: &str = "masked_notice";
 
 /// What this protocol adds to `[[datasources]]`.
-pub(crate) const KEYS: &[OptionSpec] =
-    &[LockMode::OPTION, OptionSpec { key: MASKED_NOTICE, kind: OptionKind::Flag }];
+pub(crate) const KEYS: &[OptionSpec] = &[LockMode::OPTION, OptionSpec { key: MASKED_NOTICE, kind: OptionKind::Flag }];
 
 /// The message that ends a session of our own.
 const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];

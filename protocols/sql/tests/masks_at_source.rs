@@ -360,10 +360,14 @@ fn under_the_second_lock_computed_masks_come_from_a_view() {
     let put = |mask: MaskSpec| {
         let of = |column: &SourceColumn| (column.name.clone(), (column.name == "dob").then(|| mask.clone()));
         let columns = source.columns.iter().map(of).collect();
-        let substitution = Substitution { parts: vec![vec![SourceMask { columns }]], because: "a test".to_owned() };
+        let substitution = Substitution {
+            parts: vec![vec![SourceMask { columns }]],
+            because: "a test".to_owned(),
+            small_areas: vec![36],
+        };
         let settings = affidavit_sql::Settings { mask_views: Some("app_masks".into()), ..mysql_settings() };
         let text = substitute(Dialect::Mysql, sql.as_bytes(), &facts, &substitution, &mysql(), &settings).unwrap();
-        String::from_utf8(text).unwrap()
+        String::from_utf8(text.text).unwrap()
     };
     let text = put(MaskSpec::Year);
     assert!(text.contains("`dob:year` AS `dob`") && text.ends_with("FROM `app_masks`.`t.patients`) p"), "{text}");
