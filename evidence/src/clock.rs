@@ -116,7 +116,10 @@ mod tests {
             let copy = tempfile::tempdir().unwrap();
             crate::support::copy_store(path, copy.path());
             drop(recorder);
-            std::fs::remove_dir_all(path).unwrap();
+            // Its threads may still be at it.
+            while std::fs::remove_dir_all(path).is_err() {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
             crate::support::copy_store(copy.path(), path);
         }
         let (recorder, _) = open(config(path));

@@ -128,6 +128,8 @@ pub struct StoreConfig {
     pub clock_slack: Duration,
     /// How long the log may stay without a new leaf: a heartbeat is added when nothing else was.
     pub heartbeat: Duration,
+    /// How often it is signed where the journal stands, while it grows: what no power loss and no hand takes away unnoticed.
+    pub heads: Duration,
     /// How long an epoch key signs before the next one is introduced.
     pub epoch: Duration,
     /// Encrypts `statement_bodies` at rest (uniform Parquet encryption, AES-GCM): 16 or 32 bytes.
@@ -151,6 +153,7 @@ impl StoreConfig {
             journal: JournalLimits::default(),
             clock_slack: Duration::from_secs(1),
             heartbeat: Duration::from_secs(600),
+            heads: Duration::from_secs(1),
             epoch: Duration::from_secs(3600),
             body_key: None,
             retention: None,

@@ -1,7 +1,7 @@
 //! Group commit for [`crate::Durability::Strict`]: one thread syncs for everyone who waits.
 
 use crate::error::CannotRecord;
-use crate::journal::Journal;
+use crate::journal::{Journal, Who};
 use crate::recorder::Inner;
 use parking_lot::{Condvar, Mutex};
 use std::sync::{Arc, Weak};
@@ -71,7 +71,7 @@ fn sync_once(inner: &Weak<Inner>) -> bool {
             return true;
         }
     }
-    let point = inner.journal.sync_point();
+    let point = inner.journal.sync_point(Who::Sessions);
     let result = point.sync();
     if let Err(error) = &result {
         tracing::error!(%error, "syncing the journal failed; no more records are taken");
@@ -80,7 +80,7 @@ fn sync_once(inner: &Weak<Inner>) -> bool {
     let mut waiting = durable.waiting.lock();
     match result {
         Ok(()) => {
-            waiting.synced = waiting.synced.max(point.lsn);
+            waiting.synced = waiting.synced.max(point.mark.lsn);
             let synced = waiting.synced;
             let (ready, later) = std::mem::take(&mut waiting.wakers).into_iter().partition(|(lsn, _)| *lsn <= synced);
             waiting.wakers = later;

@@ -88,15 +88,6 @@ pub enum StoreError {
         /// What was known.
         known: String,
     },
-    /// The journal has a hole: valid frames follow damaged ones. Opening it would hide a loss.
-    #[error(
-        "the journal is damaged at {place}, and valid records follow: this is not a torn tail. Keep a copy of the \
-         store, find out what changed the file, and do not delete anything"
-    )]
-    Hole {
-        /// File and offset.
-        place: String,
-    },
     /// A file of the store does not say what it should.
     #[error("{place}: {what}")]
     Damaged {

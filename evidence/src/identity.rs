@@ -7,6 +7,7 @@
 //! place is refused.
 
 use crate::error::{At, StoreError};
+use crate::journal::head::machine;
 use crate::sign::parse_checkpoint;
 use crate::store::{About, Layout, write_durably};
 use parking_lot::Mutex;
@@ -98,10 +99,10 @@ impl Identity {
     }
 
     /// What there is now, to be remembered outside of the store.
-    pub(crate) fn known(&self, segment: u64, sealed: u64, journaled: u64) -> KnownHead {
+    pub(crate) fn known(&self, segment: u64, sealed: u64, journaled: u64, head: Option<String>) -> KnownHead {
         let checkpoint = self.head.lock().clone();
         let (origin, writer) = (self.about.origin.clone(), self.about.writer.clone());
-        KnownHead { origin, writer, segment, sealed, journaled, checkpoint }
+        KnownHead { origin, writer, segment, sealed, journaled, checkpoint, head, machine: machine() }
     }
 
     fn at_root(&self, error: &std::io::Error) -> String {
@@ -144,6 +145,12 @@ pub(crate) struct KnownHead {
     pub(crate) journaled: u64,
     /// The log's signed head; empty before the first.
     pub(crate) checkpoint: String,
+    /// The newest signed head of the journal.
+    #[serde(default)]
+    pub(crate) head: Option<String>,
+    /// The run of the machine in which this was noted.
+    #[serde(default)]
+    pub(crate) machine: String,
 }
 
 impl KnownHead {

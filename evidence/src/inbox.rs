@@ -99,7 +99,12 @@ fn digest(bytes: &[u8]) -> String {
 pub(crate) fn damaged(layout: &Layout) -> Vec<PathBuf> {
     let requests = crate::seal::list(&layout.inbox()).unwrap_or_default();
     let requests = requests.into_iter().filter(|path| path.extension().is_some_and(|e| e == "request"));
-    requests.filter(|path| std::fs::read(path).is_ok_and(|bytes| !is_whole(path, &bytes))).collect()
+    // One that is gone by now was taken.
+    let bad = |path: &PathBuf| match crate::store::read_small(path) {
+        Ok(bytes) => !is_whole(path, &bytes),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    };
+    requests.filter(bad).collect()
 }
 
 fn is_whole(path: &Path, bytes: &[u8]) -> bool {

@@ -6,19 +6,20 @@ use crate::config::StoreConfig;
 use crate::error::{At, CannotRecord, StoreError};
 use crate::identity::{Identity, KnownHead};
 use crate::inbox::{self, Request};
-use crate::journal::scan::{self, Found};
-use crate::journal::{Journal, Urgency, now};
+use crate::journal::head::{HeadWriter, machine};
+use crate::journal::recover::{self, Found};
+use crate::journal::{Journal, Urgency, Who, now};
 use crate::log::{HoldStep, Leaf, Manifest};
+use crate::opening::{describe, lock, lost, may_open};
 use crate::record::{self, kind};
 use crate::recorder::{Inner, Recovery, SealReport};
 use crate::retention::{Action, Ledger, Order, remove};
-use crate::seal::Sealer;
+use crate::seal::{Held, Sealer};
 use crate::sign::{LogSigner, VerifierKey};
 use crate::signal::Signal;
 use crate::store::{About, Layout};
 use crate::tenders::{free_bytes, is_loss, lose};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -36,6 +37,7 @@ pub(crate) struct OpenedStore {
     pub(crate) signal: Arc<Signal>,
     pub(crate) lock: File,
     pub(crate) identity: Arc<Identity>,
+    pub(crate) heads: Arc<HeadWriter>,
     pub(crate) found: Found,
 }
 
@@ -45,8 +47,7 @@ pub(crate) struct Keeper {
     layout: Layout,
     sealer: Sealer,
     about: About,
-    identity: Arc<Identity>,
-    signal: Arc<Signal>,
+    held: Held,
     boot: [u8; 16],
     oldest: Option<Instant>,
     /// By how much the wall clock was ahead of the record's time when it was noted last.
@@ -68,44 +69,31 @@ impl Keeper {
         if let Some(known) = &known {
             sealer.continues(known).map_err(|what| lost(&config, known, what))?;
         }
-        let mut found = scan::recover(&layout.journal(), sealer.sealed())?;
+        let proofs = sealer.proofs(known.as_ref().and_then(|known| known.head.as_deref()));
+        let mut found = recover::recover(&layout.journal(), &proofs)?;
         if let Some(known) = known.filter(|known| known.journaled > found.last_lsn) {
-            found.missing =
-                Some(format!("records {} to {} were taken and are not there", found.last_lsn + 1, known.journaled));
+            let what = format!("records {} to {} were taken and are not there", found.last_lsn + 1, known.journaled);
+            // What the kernel had taken goes with the machine's power, not with a process.
+            let same = !known.machine.is_empty() && known.machine == machine();
+            let place = if same { &mut found.wrong } else { &mut found.missing };
+            place.get_or_insert(what);
         }
         let identity = Arc::new(Identity::of(&layout, &lock, &about)?);
         let signal = Arc::new(Signal::default());
-        sealer.hold_to(Arc::clone(&identity), Arc::clone(&signal));
+        let heads = Arc::new(HeadWriter::new(&layout));
+        let held = Held { identity: Arc::clone(&identity), signal: Arc::clone(&signal), heads: Arc::clone(&heads) };
+        sealer.hold_to(held.clone());
         let waker = Arc::clone(&signal);
-        let journal = Journal::start(
-            &layout.journal(),
-            config.journal.clone(),
-            boot,
-            found.last_lsn + 1,
-            found.last_number + 1,
-            Box::new(move || waker.rotated()),
-        )?;
+        let journal =
+            Journal::start(&layout.journal(), config.journal.clone(), boot, &found, Box::new(move || waker.rotated()))?;
         journal.set_free(free_bytes(&layout)?);
-        let held = Arc::clone(&identity);
-        let told = Arc::clone(&signal);
-        let keeper = Self {
-            config,
-            layout,
-            sealer,
-            about,
-            identity: held,
-            signal: told,
-            boot,
-            oldest: None,
-            ahead: 0,
-            reopen: false,
-        };
+        let keeper = Self { config, layout, sealer, about, held, boot, oldest: None, ahead: 0, reopen: false };
         keeper.remember(&journal).map_err(|error| {
             StoreError::Config(format!(
                 "{error}. The log's head is remembered outside of the store; [store] head names where"
             ))
         })?;
-        Ok(OpenedStore { keeper, journal, signal, lock, identity, found })
+        Ok(OpenedStore { keeper, journal, signal, lock, identity, heads, found })
     }
 
     /// Notes the new start, closes what a crash left open and seals it: the same road as in normal running.
@@ -114,7 +102,7 @@ impl Keeper {
         record::boot(self.boot, &mut buffer);
         journal.append(kind::BOOT, Urgency::Closing, &[&buffer])?;
         let mut recovery = Recovery { records: found.records, cut: found.cut.clone(), ..Recovery::default() };
-        let open = self.sealer.open_sessions(found.last_lsn)?;
+        let open = self.sealer.open_sessions(&found.unsealed)?;
         for (session, statements) in open {
             buffer.clear();
             record::closed(session, "interrupted: the proxy stopped without closing it", &mut buffer);
@@ -122,18 +110,31 @@ impl Keeper {
             recovery.sessions += 1;
             recovery.statements += statements;
         }
-        recovery.missing.clone_from(&found.missing);
-        let notes: Vec<String> = found.cut.into_iter().chain(found.missing).collect();
-        notes.iter().for_each(|note| self.sealer.note_recovery(note));
+        recovery.missing = found.missing.clone().or_else(|| found.wrong.clone());
+        recovery.lost.clone_from(&found.lost);
+        recovery.unproven = found.unproven;
+        let notes = found.notes();
+        notes.into_iter().for_each(|note| self.sealer.note_recovery(note));
+        let worth = found.records > 0 || recovery.sessions > 0 || self.sealer.has_notes() || !found.lost.is_empty();
         self.set_back()?;
-        if found.records > 0 || recovery.sessions > 0 || !notes.is_empty() {
+        if worth {
             let report = self.seal(journal)?;
             recovery.segment = Some(report.segment);
         }
+        let end = journal.sync_point(Who::Leaves);
+        end.sync().at(&self.layout.journal(), "syncing the journal")?;
+        self.sealer.start(&end.mark).inspect_err(|_| self.reopen = true)?;
         // The files of earlier starts hold nothing that is not sealed, unless nothing was worth a segment.
         if self.sealer.sealed() >= found.last_lsn {
+            let tampered = found.is_tampered();
             for path in found.files {
-                std::fs::remove_file(&path).at(&path, "removing a sealed journal file")?;
+                // What somebody changed is kept for whoever looks into it.
+                let done = if tampered {
+                    std::fs::rename(&path, path.with_extension("kept"))
+                } else {
+                    std::fs::remove_file(&path)
+                };
+                done.at(&path, "removing a sealed journal file")?;
             }
         }
         Ok(recovery)
@@ -142,9 +143,9 @@ impl Keeper {
     fn seal(&mut self, journal: &Journal) -> Result<SealReport, StoreError> {
         let bytes = journal.bytes.load(Ordering::Relaxed);
         let rows = journal.rows.load(Ordering::Relaxed);
-        let until = journal.backlog().last_lsn;
         self.reopen()?;
-        let report = self.sealer.seal(until).inspect_err(|_| self.reopen = true)?;
+        let unsealed = journal.unsealed(self.sealer.sealed());
+        let report = self.sealer.seal(&unsealed).inspect_err(|_| self.reopen = true)?;
         if let Err(error) = self.remember(journal) {
             tracing::warn!(%error, "the head of the log cannot be remembered outside of the store");
         }
@@ -158,10 +159,10 @@ impl Keeper {
     /// After a failure half-way what is on the disk decides how to go on, if it is still the store that was opened.
     fn reopen(&mut self) -> Result<(), StoreError> {
         if self.reopen {
-            self.identity.check().map_err(CannotRecord::StoreLost)?;
+            self.held.identity.check().map_err(CannotRecord::StoreLost)?;
             let open = || Sealer::open(&self.config, &self.layout, &self.about, self.boot);
-            self.sealer = self.identity.while_publishing(open)?;
-            self.sealer.hold_to(Arc::clone(&self.identity), Arc::clone(&self.signal));
+            self.sealer = self.held.identity.while_publishing(open)?;
+            self.sealer.hold_to(self.held.clone());
             self.reopen = false;
         }
         Ok(())
@@ -171,19 +172,23 @@ impl Keeper {
     fn remember(&self, journal: &Journal) -> Result<(), StoreError> {
         let Some(path) = &self.config.head else { return Ok(()) };
         let report = self.sealer.report();
-        self.identity.known(report.segment, report.sealed, journal.backlog().last_lsn).write(path)
+        let head = self.held.heads.newest();
+        self.held.identity.known(report.segment, report.sealed, journal.backlog().last_lsn, head).write(path)
     }
 
     /// The writer stops: a journal that holds nothing unsealed goes, and the lock names nobody.
     fn tidy(&self, journal: &Journal) {
         let unsealed = self.reopen || self.sealer.sealed() < journal.backlog().last_lsn;
         // Another store may lie there now: its files are not ours to remove.
-        if unsealed || self.identity.check().is_err() {
+        if unsealed || self.held.identity.check().is_err() {
             return;
         }
-        for path in crate::seal::list(&self.layout.journal()).unwrap_or_default() {
+        let files = crate::seal::list(&self.layout.journal()).unwrap_or_default();
+        for path in files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "wal")) {
             let _ = std::fs::remove_file(path);
         }
+        // The leaf with which the writer stops says where the journal ended.
+        let _ = std::fs::remove_file(self.layout.heads());
         let _ = OpenOptions::new().write(true).truncate(true).open(self.layout.lock());
     }
 
@@ -263,10 +268,12 @@ impl Keeper {
 
     /// A leaf, when there was none for long or the writer stops.
     fn heartbeat(&mut self, journal: &Journal, closing: bool) -> Result<SealReport, StoreError> {
-        if self.reopen {
+        if self.reopen || (!closing && !self.sealer.is_silent()) {
             return Ok(self.sealer.report());
         }
-        self.sealer.heartbeat(journal.backlog().last_lsn, closing).inspect_err(|_| self.reopen = true)
+        let end = journal.sync_point(Who::Leaves);
+        end.sync().at(&self.layout.journal(), "syncing the journal")?;
+        self.sealer.heartbeat(&end.mark, closing).inspect_err(|_| self.reopen = true)
     }
 
     fn due(&mut self, journal: &Journal) -> bool {
@@ -400,67 +407,4 @@ pub(crate) fn rotate(config: StoreConfig, next: &LogSigner) -> Result<VerifierKe
     keeper.tidy(&journal);
     drop(lock);
     Ok(key)
-}
-
-/// A store is opened where there is one, and made only where somebody asked for it and none is remembered.
-fn may_open(config: &StoreConfig, layout: &Layout, known: Option<&KnownHead>) -> Result<(), StoreError> {
-    if layout.about().exists() {
-        return Ok(());
-    }
-    if let Some(known) = known {
-        return Err(lost(config, known, "there is no store".to_owned()));
-    }
-    if layout.log().join("checkpoint").exists() {
-        return Err(StoreError::damaged(layout.about().display(), "it is missing, and there is a log beside it"));
-    }
-    if !config.create {
-        return Err(StoreError::Missing { path: config.path.clone() });
-    }
-    Ok(())
-}
-
-fn lost(config: &StoreConfig, known: &KnownHead, what: String) -> StoreError {
-    let (path, head) = (config.path.clone(), config.head.clone().unwrap_or_default());
-    StoreError::Lost { path, what, head, known: known.words() }
-}
-
-/// What the store says of itself; a new one gets its writer here.
-fn describe(config: &StoreConfig, layout: &Layout) -> Result<About, StoreError> {
-    if let Some(about) = About::read(layout)? {
-        return Ok(about);
-    }
-    let vkey = LogSigner::open(&config.signing_key)?.verifier();
-    if vkey.name() != config.origin {
-        let what =
-            format!("signing_key is the key of `{}`, but the store's origin is `{}`", vkey.name(), config.origin);
-        return Err(StoreError::Key(what));
-    }
-    let writer = uuid::Uuid::now_v7().to_string();
-    let about = About { format: 1, origin: config.origin.clone(), writer, vkey: vkey.to_string() };
-    about.write(layout)?;
-    Ok(about)
-}
-
-/// Takes the store for this process.
-fn lock(layout: &Layout) -> Result<File, StoreError> {
-    let path = layout.lock();
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .at(&path, "opening the store's lock")?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => {
-            let holder = std::fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-            return Err(StoreError::Locked { path: layout.root().to_path_buf(), holder });
-        }
-        Err(std::fs::TryLockError::Error(source)) => {
-            return Err(StoreError::Io { path, doing: "locking the store", source });
-        }
-    }
-    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).at(&path, "noting the lock's holder")?;
-    Ok(file)
 }

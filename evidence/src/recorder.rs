@@ -34,8 +34,12 @@ pub struct Recovery {
     pub statements: u64,
     /// Where the journal ended in a torn frame that was cut off, if it did.
     pub cut: Option<String>,
-    /// Records that were taken, as the head outside of the store remembers, and are gone from the journal.
+    /// What was taken, as a head remembers, and is gone from the journal; or what else is wrong with it.
     pub missing: Option<String>,
+    /// Records that are not what was taken, and are left out of the record: first and last.
+    pub lost: Vec<(u64, u64)>,
+    /// Records that no signed head of the journal covers: first and last.
+    pub unproven: Option<(u64, u64)>,
     /// The segment that recovery sealed, if there was something to seal.
     pub segment: Option<u64>,
 }
@@ -125,7 +129,7 @@ impl Recorder {
     /// The store is in use, damaged, not writable, or belongs to another key or origin.
     pub fn open(config: StoreConfig) -> Result<(Self, Recovery), StoreError> {
         let durability = config.durability;
-        let (path, head) = (config.path.clone(), config.head.clone());
+        let (path, head, every) = (config.path.clone(), config.head.clone(), config.heads);
         let opened = Keeper::open(config)?;
         let mut keeper = opened.keeper;
         let inner = Arc::new(Inner {
@@ -141,7 +145,8 @@ impl Recorder {
         if durability == Durability::Strict {
             Durable::spawn(&inner).map_err(|error| StoreError::Config(format!("starting the sync thread: {error}")))?;
         }
-        let watched = Watched { layout: Layout::new(&path), identity: opened.identity, head };
+        let (identity, heads) = (opened.identity, opened.heads);
+        let watched = Watched { layout: Layout::new(&path), identity, heads, head, every };
         let mut threads = tenders::spawn(watched, &inner)
             .map_err(|error| StoreError::Config(format!("starting the store's threads: {error}")))?;
         let thread = keeper::spawn(keeper, &inner)

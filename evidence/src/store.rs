@@ -9,6 +9,7 @@
 //! segments/seg-<n>.carry                   what was open when the segment was sealed
 //! log/checkpoint, log/tile/…               the transparency log (C2SP tlog-tiles)
 //! log/pending                              leaves that are being added
+//! log/head                                 where the journal's chain stands, signed every second
 //! inbox/                                   requests of other processes to the writer
 //! ```
 
@@ -49,6 +50,10 @@ impl Layout {
         self.root.join("log")
     }
 
+    pub(crate) fn heads(&self) -> PathBuf {
+        self.root.join("log/head")
+    }
+
     pub(crate) fn about(&self) -> PathBuf {
         self.root.join("store.json")
     }
@@ -79,13 +84,34 @@ impl Layout {
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).at(folder, "making a folder of the store")?;
+    crate::faults::point();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = folder.join(format!(".{name}.draft"));
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).open(&draft).at(&draft, "making a file")?;
     file.write_all(bytes).and_then(|()| file.sync_all()).at(&draft, "writing a file")?;
     std::fs::rename(&draft, path).at(path, "putting a file in its place")?;
+    crate::faults::point();
     sync_folder(folder)
+}
+
+/// The most that a file of a store which is read at once may hold: whatever lies there in its place must not fill the memory.
+const SMALL: u64 = 64 << 20;
+
+/// Reads a small file whole.
+pub(crate) fn read_small(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    File::open(path)?.take(SMALL + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SMALL {
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is larger than any writer makes it"));
+    }
+    Ok(bytes)
+}
+
+/// Reads a small file that is a text.
+pub(crate) fn read_text(path: &Path) -> std::io::Result<String> {
+    String::from_utf8(read_small(path)?).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))
 }
 
 /// Makes the names in a folder durable.
@@ -110,7 +136,7 @@ impl About {
     /// Reads it, or `None` when the store is new.
     pub(crate) fn read(layout: &Layout) -> Result<Option<Self>, StoreError> {
         let path = layout.about();
-        match std::fs::read(&path) {
+        match read_small(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| StoreError::damaged(path.display(), e)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StoreError::Io { path, doing: "reading", source }),

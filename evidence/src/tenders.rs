@@ -1,10 +1,11 @@
 //! The threads that keep an open store in order beside the one that seals, which may be at one segment for minutes: one
-//! makes spare journal files, one watches whether the store is still there, how much its disk has left, and whether
+//! makes spare journal files, one signs where the journal stands, one watches whether the store is still there, how much its disk has left, and whether
 //! sealing gets on.
 
 use crate::error::{At, CannotRecord, StoreError};
 use crate::identity::{Identity, is_lost};
-use crate::journal::Journal;
+use crate::journal::head::HeadWriter;
+use crate::journal::{Journal, Who};
 use crate::recorder::Inner;
 use crate::signal::Signal;
 use crate::store::Layout;
@@ -26,17 +27,23 @@ const QUIET: Duration = Duration::from_secs(30);
 pub(crate) struct Watched {
     pub(crate) layout: Layout,
     pub(crate) identity: Arc<Identity>,
+    pub(crate) heads: Arc<HeadWriter>,
     pub(crate) head: Option<PathBuf>,
+    /// How often heads are signed.
+    pub(crate) every: Duration,
 }
 
-/// Starts both threads. They end when the recorder does.
+/// Starts the threads. They end when the recorder does.
 pub(crate) fn spawn(watched: Watched, inner: &Arc<Inner>) -> std::io::Result<Vec<JoinHandle<()>>> {
     let (weak, signal) = (Arc::downgrade(inner), Arc::clone(&inner.signal));
     let named = |name: &str| std::thread::Builder::new().name(name.into());
     let spares = named("evidence-spare").spawn(move || make_spares(&weak, &signal))?;
     let (weak, signal) = (Arc::downgrade(inner), Arc::clone(&inner.signal));
+    let (heads, every) = (Arc::clone(&watched.heads), watched.every);
+    let signing = named("evidence-head").spawn(move || sign_heads(&heads, every, &weak, &signal))?;
+    let (weak, signal) = (Arc::downgrade(inner), Arc::clone(&inner.signal));
     let watch = named("evidence-watch").spawn(move || watch(&watched, &weak, &signal))?;
-    Ok(vec![spares, watch])
+    Ok(vec![spares, signing, watch])
 }
 
 fn make_spares(inner: &Weak<Inner>, signal: &Signal) {
@@ -90,6 +97,31 @@ fn watch(watched: &Watched, inner: &Weak<Inner>, signal: &Signal) {
     }
 }
 
+/// Signs where the journal stands, once a second while it grows: first it is synced, however little of it is new.
+fn sign_heads(heads: &HeadWriter, every: Duration, inner: &Weak<Inner>, signal: &Signal) {
+    let mut signed = 0;
+    while !signal.rest(every) {
+        let Some(inner) = inner.upgrade() else { return };
+        let journal = &inner.journal;
+        if matches!(journal.stopped(), Some(CannotRecord::StoreLost(_) | CannotRecord::Poisoned(_))) {
+            return;
+        }
+        if journal.backlog().last_lsn == signed {
+            continue;
+        }
+        let point = journal.sync_point(Who::Heads);
+        if let Err(error) = point.sync() {
+            tracing::error!(%error, "syncing the journal failed; no more records are taken");
+            journal.stop(CannotRecord::Poisoned(format!("syncing the journal: {error}")));
+            return;
+        }
+        match heads.sign(&point.mark) {
+            Ok(()) => signed = point.mark.lsn,
+            Err(error) => tracing::warn!(%error, "where the journal stands could not be signed; it is tried again"),
+        }
+    }
+}
+
 /// The store is lost: nothing is recorded any more, so nothing runs any more.
 pub(crate) fn lose(journal: &Journal, what: &str) {
     let reason = CannotRecord::StoreLost(what.to_owned());
@@ -126,7 +158,8 @@ fn stalls(inner: &Arc<Inner>, moving: &mut (u64, Instant)) {
 fn note_head(watched: &Watched, inner: &Arc<Inner>, journaled: u64) {
     let Some(path) = &watched.head else { return };
     let report = inner.signal.status().report;
-    let written = watched.identity.known(report.segment, report.sealed, journaled).note(path);
+    let head = watched.heads.newest();
+    let written = watched.identity.known(report.segment, report.sealed, journaled, head).note(path);
     if let Err(error) = written {
         tracing::warn!(%error, "the head of the log cannot be remembered outside of the store");
     }

@@ -23,6 +23,7 @@ fn child() {
     }
     config.segment.age = Duration::from_millis(50);
     config.epoch = Duration::from_millis(120);
+    config.heads = Duration::from_millis(30);
     let (recorder, _) = open(config);
     let threads: Vec<_> = (0..3)
         .map(|thread| {

@@ -35,6 +35,7 @@ fn child() {
     config.signing_key = SigningKeySource::Text { text: text.into(), origin: "test".to_owned() };
     config.segment.age = Duration::from_millis(400);
     config.epoch = Duration::from_millis(900);
+    config.heads = Duration::from_millis(100);
     let (recorder, _) = Recorder::open(config).unwrap();
     let mut out = std::io::stdout().lock();
     for number in 0.. {

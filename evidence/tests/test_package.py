@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -325,3 +326,37 @@ def test_a_filtered_package_holds_nobody_else(sample, vkey, tmp_path):
         for record in pyarrow.parquet.read_table(path, partitioning=None).to_pylist() if record.get("session_id")
     }
     assert len(seen) == 1
+
+
+def limited():
+    """What a command may take: a small file must not make it take more."""
+    resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+
+
+def test_a_small_file_that_would_fill_the_memory_is_refused_everywhere(sample, vkey, tmp_path):
+    column = pyarrow.array(["A" * (1 << 20)] * 700)
+    bomb = tmp_path / "bomb.parquet"
+    pyarrow.parquet.write_table(
+        pyarrow.table({"sql_text": column}), bomb, compression="zstd", use_dictionary=False, data_page_size=1 << 30
+    )
+    assert bomb.stat().st_size < 1 << 20
+    session = json.loads(run(TARGET / "evidence", "sessions", "--store", sample / "store", "--json").stdout)[0]["session_id"]
+    for table in ("sessions", "statements", "rows"):
+        store = tmp_path / table / "store"
+        shutil.copytree(sample / "store", store)
+        for path in (store / table).rglob("*.parquet"):
+            shutil.copy(bomb, path)
+        (tmp_path / table / "log.key").write_text((sample / "log.key").read_text())
+        (tmp_path / table / "log.key").chmod(0o600)
+        config = tmp_path / table / "affidavit.toml"
+        config.write_text((sample / "affidavit.toml").read_text())
+        for words in (
+            ["sessions", "--store", store], ["statements", "--store", store], ["show", session, "--store", store],
+            ["export", "--config", config, "--out", tmp_path / table / "out.zip"], ["verify", store, "--key", vkey],
+        ):
+            done = subprocess.run(
+                [str(word) for word in (TARGET / "evidence", *words)], capture_output=True, text=True, check=False, preexec_fn=limited
+            )
+            reads = words[0] in ("verify", "export", "show") or words[0] == table
+            assert done.returncode == (1 if words[0] == "verify" else 3) or not reads, (table, words[0], done.returncode, done.stdout[-300:], done.stderr[-300:])
+            assert done.returncode in (0, 1, 3), (words, done.stderr[-500:])

@@ -3,13 +3,14 @@
 use super::Place;
 use super::output;
 use super::sessions::{self, Session, short_time};
+use super::statements::proven;
 use crate::error::StoreError;
 use crate::search::{Archive, Condition, Query, ResultRow};
 use crate::table::{Record, Table, Value};
 use crate::visible::{block, json as json_shown, one_line};
 use clap::Args;
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,6 +58,8 @@ struct Whole {
     statements: Vec<Record>,
     bodies: BTreeMap<i64, Record>,
     rows: BTreeMap<i64, Vec<ResultRow>>,
+    /// Statements whose end no signed head of the journal covered when it was sealed.
+    unproven: BTreeSet<i64>,
 }
 
 fn load(archive: &Archive, id: &str) -> Result<Whole, StoreError> {
@@ -77,7 +80,9 @@ fn load(archive: &Archive, id: &str) -> Result<Whole, StoreError> {
     for row in archive.rows(session.id(), None)? {
         rows.entry(row.statement).or_default().push(row);
     }
-    Ok(Whole { session, statements, bodies, rows })
+    let unproven = statements.iter().filter(|record| archive.is_unproven(record));
+    let unproven = unproven.map(|record| record.int("statement_id")).collect();
+    Ok(Whole { session, statements, bodies, rows, unproven })
 }
 
 impl Show {
@@ -206,6 +211,9 @@ impl Whole {
         if let Some(sent) = body.and_then(|body| body.get("sent_sql").as_str()) {
             out.push_str(&format!("   sent: {}\n", block(sent, MORE)));
         }
+        if self.unproven.contains(&statement.int("statement_id")) {
+            out.push_str("   UNPROVEN: recorded just before a kill, and no signed head of the journal covers it\n");
+        }
         if !text("approval_id").is_empty() {
             out.push_str(&format!("   approval {}\n", clean(&text("approval_id"))));
         }
@@ -262,7 +270,7 @@ impl Whole {
                     }
                     fields.insert("rows".to_owned(), Json::Array(rows));
                 }
-                json
+                proven(json, !self.unproven.contains(&number))
             })
             .collect();
         json!({ "session": self.session.json(), "statements": statements })

@@ -114,11 +114,17 @@ impl Statements {
             let bodies = if self.with_bodies { bodies(&archive, &found)? } else { BTreeMap::new() };
             let objects: Vec<Json> =
                 found.iter().map(|(record, unsealed)| json(record, *unsealed, &sessions, &bodies)).collect();
+            let unproven = |record: &Record| archive.is_unproven(record);
+            let objects: Vec<Json> = objects
+                .into_iter()
+                .zip(&found)
+                .map(|(object, (record, _))| proven(object, !unproven(record)))
+                .collect();
             output::json(&objects);
         } else {
             let header = ["time (UTC)", "user", "datasource", "decision", "status", "rows", "statement", "session"];
             let rows: Vec<Vec<String>> =
-                found.iter().map(|(record, unsealed)| row(record, *unsealed, &sessions)).collect();
+                found.iter().map(|(record, unsealed)| row(&archive, record, *unsealed, &sessions)).collect();
             output::table(&header, &rows);
             footer(&archive, found.len(), "statements", more);
         }
@@ -286,7 +292,20 @@ pub(crate) fn json(
     json
 }
 
-fn row(record: &Record, unsealed: bool, sessions: &BTreeMap<String, sessions::Session>) -> Vec<String> {
+/// What is said of a record that no signed head of the journal covered when it was sealed.
+pub(crate) fn proven(mut object: Json, proven: bool) -> Json {
+    if let (Json::Object(fields), false) = (&mut object, proven) {
+        fields.insert("proven".to_owned(), Json::from(false));
+    }
+    object
+}
+
+fn row(
+    archive: &Archive,
+    record: &Record,
+    unsealed: bool,
+    sessions: &BTreeMap<String, sessions::Session>,
+) -> Vec<String> {
     let session = sessions.get(record.str("session_id"));
     let status = record.str("status");
     let code = record.str("error_code");
@@ -299,6 +318,7 @@ fn row(record: &Record, unsealed: bool, sessions: &BTreeMap<String, sessions::Se
             rule => format!("{} ({rule})", record.str("decision")),
         },
         match (code, unsealed) {
+            ("", false) if archive.is_unproven(record) => format!("{status} (unproven)"),
             ("", false) => status.to_owned(),
             ("", true) => format!("{status} (not sealed)"),
             (code, _) => format!("{status} {code}"),

@@ -40,6 +40,10 @@ pub(super) struct Verify {
     /// what the proxy knew must be there.
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
+    /// Hashes every record, text and row again, too. Without it the signed hashes of the files stand for what is in them. A
+    /// package is looked at in full, always.
+    #[arg(long)]
+    full: bool,
     /// Looks at a package that nobody signed all the same. Whoever made it could have left out anything.
     #[arg(long)]
     unsigned: bool,
@@ -55,8 +59,8 @@ impl Verify {
         let checkpoint = self.since.as_deref().or(self.checkpoint.as_deref()).map(read).transpose()?;
         let body_key = self.body_key.as_deref().map(config::body_key).transpose()?;
         let (max_age, incremental) = (self.max_age, self.since.is_some());
-        let (unsigned, head) = (self.unsigned, self.head);
-        let options = Options { key, checkpoint, max_age, body_key, incremental, head, unsigned, signers };
+        let (unsigned, head, full) = (self.unsigned, self.head, self.full);
+        let options = Options { key, checkpoint, max_age, body_key, incremental, head, full, unsigned, signers };
         let report = verify(&self.path, &options)?;
         let verdict = if report.is_good() { "passed" } else { "failed" };
         let event = AccessEvent {

@@ -139,7 +139,9 @@ pub(crate) fn extract(archive: &Path, folder: &Path) -> Result<Extracted, StoreE
         let entry = Entry::read(rest).ok_or_else(|| bad("its directory is damaged"))?;
         rest = rest.get(entry.length..).unwrap_or_default();
         if entry.offset != expected_offset {
-            found.problems.push((entry.name.clone(), "bytes lie between the entries".to_owned()));
+            // Nor are entries that lie over one another taken: a few bytes would become many files.
+            found.problems.push((entry.name.clone(), "bytes lie between the entries, or they overlap".to_owned()));
+            continue;
         }
         expected_offset = entry.offset + 30 + entry.name.len() as u64 + entry.size;
         if let Some(problem) = entry.problem() {

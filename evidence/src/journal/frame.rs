@@ -100,8 +100,8 @@ pub(crate) fn frame_size(payload: usize) -> usize {
     FRAME_HEADER + payload.next_multiple_of(8)
 }
 
-/// The frame at the front of `bytes`, if there is a whole and true one with this salt.
-pub(crate) fn decode(bytes: &[u8], salt: u32) -> Option<(FrameHeader, &[u8])> {
+/// The frame at the front of `bytes` by its length alone: header, the header's bytes, payload. For whoever knows its hash.
+pub(crate) fn parse(bytes: &[u8]) -> Option<(FrameHeader, &[u8; FRAME_HEADER], &[u8])> {
     let (head, rest) = bytes.split_first_chunk::<FRAME_HEADER>()?;
     let mut take = Take(head);
     let length = take.u32().ok()?;
@@ -110,13 +110,18 @@ pub(crate) fn decode(bytes: &[u8], salt: u32) -> Option<(FrameHeader, &[u8])> {
     let zero = take.array::<2>().ok()?;
     let header =
         FrameHeader { length, kind, flags, lsn: take.u64().ok()?, ts: take.i64().ok()?, salt: take.u32().ok()? };
-    if header.salt != salt || kind == 0 || zero != [0, 0] {
+    if kind == 0 || zero != [0, 0] {
         return None;
     }
-    let crc = take.u32().ok()?;
-    let payload = rest.get(..usize::try_from(length).ok()?)?;
+    Some((header, head, rest.get(..usize::try_from(length).ok()?)?))
+}
+
+/// The frame at the front of `bytes`, if there is a whole and true one with this salt.
+pub(crate) fn decode(bytes: &[u8], salt: u32) -> Option<(FrameHeader, &[u8; FRAME_HEADER], &[u8])> {
+    let (header, head, payload) = parse(bytes).filter(|(header, _, _)| header.salt == salt)?;
+    let crc = head.last_chunk::<4>().map(|crc| u32::from_be_bytes(*crc))?;
     let expected = crc32c::crc32c_append(crc32c::crc32c(payload), head.split_at(28).0);
-    (crc == expected).then_some((header, payload))
+    (crc == expected).then_some((header, head, payload))
 }
 
 #[cfg(test)]
@@ -139,7 +144,7 @@ mod tests {
     fn a_frame_decodes_to_what_was_encoded() {
         let bytes = frame(b"hello");
         assert_eq!(bytes.len(), 40);
-        let (head, payload) = decode(&bytes, 0x5a17_0000).unwrap();
+        let (head, _, payload) = decode(&bytes, 0x5a17_0000).unwrap();
         assert_eq!((head, payload), (header(5), b"hello".as_slice()));
     }
 

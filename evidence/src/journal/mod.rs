@@ -3,26 +3,32 @@
 //! Taking a record is a checksum and a copy into mapped memory under a short lock. In [`crate::Durability::Process`] it
 //! is kept from then on: the pages belong to the kernel and survive `kill -9`.
 
+pub(crate) mod chain;
 pub(crate) mod codec;
 pub(crate) mod frame;
+pub(crate) mod head;
 mod map;
+pub(crate) mod proofs;
+pub(crate) mod recover;
 pub(crate) mod scan;
 mod sync;
+mod tail;
 
-pub(crate) use sync::SyncPoint;
+pub(crate) use sync::{SyncPoint, Who};
 
 use crate::config::JournalLimits;
 use crate::error::{At, CannotRecord, StoreError};
 use crate::event::Lsn;
-use frame::{CONTINUES, FILE_HEADER, FileHeader, FrameHeader, frame_size};
+use chain::{Mark, Unsealed};
+use frame::{CONTINUES, FILE_HEADER, FileHeader, frame_size};
 use map::MappedFile;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
+use tail::{Tail, Weighed};
 
 /// Largest payload of one frame; a larger record is split.
 const FRAME_PAYLOAD: usize = 1 << 20;
@@ -44,32 +50,6 @@ pub(crate) enum Urgency {
     Working,
     /// The end of something: uses the reserve.
     Closing,
-}
-
-/// A file that is no longer written, until sealing has caught up with it.
-struct Retired {
-    number: u64,
-    last_lsn: u64,
-    mapped: MappedFile,
-}
-
-struct Tail {
-    current: MappedFile,
-    header: FileHeader,
-    offset: usize,
-    next_lsn: u64,
-    spares: Vec<MappedFile>,
-    retired: VecDeque<Retired>,
-    files: u64,
-    unsynced: Vec<Arc<File>>,
-    stopped: Option<CannotRecord>,
-    waiting_for_room: Vec<Waker>,
-    /// Spare files that the largest refused record needs, the reserve included.
-    wanted: usize,
-    /// Why sealing cannot give room, if it cannot: what would wait is refused.
-    stalled: Option<String>,
-    /// Why no further file can be made, if so.
-    files_fail: Option<String>,
 }
 
 /// What the sealing thread needs to know about what is not sealed.
@@ -94,17 +74,17 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Starts a journal in `folder`. `next_lsn` and `next_number` follow on from what was recovered.
+    /// Starts a journal in `folder` that follows on from what was found there.
     pub(crate) fn start(
         folder: &Path,
         limits: JournalLimits,
         boot: [u8; 16],
-        next_lsn: u64,
-        next_number: u64,
+        found: &recover::Found,
         on_rotation: Box<dyn Fn() + Send + Sync>,
     ) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).at(folder, "making the journal's folder")?;
         let salt = rand::random();
+        let (next_lsn, next_number) = (found.last_lsn + 1, found.last_number + 1);
         let header = FileHeader { number: next_number, first_lsn: next_lsn, created: now(), boot, salt };
         let mut files = 0;
         let mut current = create(folder, &limits, &mut files)?;
@@ -114,8 +94,20 @@ impl Journal {
         while spares.len() <= RESERVE {
             spares.push(create(folder, &limits, &mut files)?);
         }
+        let mut marks: VecDeque<Mark> = found.unsealed.marks.iter().copied().collect();
+        marks.push_back(Mark {
+            lsn: found.last_lsn,
+            file: next_number,
+            offset: FILE_HEADER as u64,
+            link: found.link,
+            open: false,
+        });
         let tail = Tail {
-            unsynced: vec![Arc::clone(&current.file)],
+            unsynced: std::array::from_fn(|_| vec![Arc::clone(&current.file)]),
+            link: found.link,
+            inside: false,
+            marks,
+            recovered: found.unsealed.files.clone(),
             current,
             header,
             offset: FILE_HEADER,
@@ -151,8 +143,8 @@ impl Journal {
         }
         self.check_free(urgency)?;
         if length <= FRAME_PAYLOAD {
-            let crc = parts.iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part));
-            return self.tail.lock().append(self, kind, 0, urgency, crc, parts, length);
+            let weighed = Weighed::of(parts);
+            return self.tail.lock().append(self, kind, 0, urgency, &weighed, parts);
         }
         self.append_split(kind, urgency, &parts.concat())
     }
@@ -166,7 +158,7 @@ impl Journal {
         let mut last = Lsn(0);
         while let Some(piece) = pieces.next() {
             let flags = if pieces.peek().is_some() { CONTINUES } else { 0 };
-            last = tail.append(self, kind, flags, Urgency::Closing, crc32c::crc32c(piece), &[piece], piece.len())?;
+            last = tail.append(self, kind, flags, Urgency::Closing, &Weighed::of(&[piece]), &[piece])?;
         }
         Ok(last)
     }
@@ -244,13 +236,37 @@ impl Journal {
         tail.wake();
     }
 
+    /// What is not sealed, with what it is held against. Its end is where the newest record ends.
+    pub(crate) fn unsealed(&self, sealed: u64) -> Unsealed {
+        let mut tail = self.tail.lock();
+        let end = tail.mark(false);
+        if tail.marks.back() != Some(&end) {
+            tail.marks.push_back(end);
+        }
+        let first = tail.marks.iter().rposition(|mark| mark.lsn <= sealed).unwrap_or(0);
+        let marks = tail.marks.iter().skip(first).copied().collect();
+        let mut files = tail.recovered.clone();
+        files.extend(tail.retired.iter().map(|retired| (retired.number, Arc::clone(&retired.mapped.file))));
+        files.insert(tail.header.number, Arc::clone(&tail.current.file));
+        Unsealed { files, marks }
+    }
+
     /// Gives the files whose frames are all sealed back for new use.
     pub(crate) fn recycle(&self, sealed: u64) {
         let mut tail = self.tail.lock();
+        while tail.marks.get(1).is_some_and(|mark| mark.lsn <= sealed) {
+            tail.marks.pop_front();
+        }
+        let first = tail.marks.front().map_or(0, |mark| mark.file);
+        if first != chain::NOWHERE && !tail.recovered.contains_key(&first) {
+            tail.recovered.clear();
+        }
         while tail.retired.front().is_some_and(|file| file.last_lsn <= sealed) {
             if let Some(mut file) = tail.retired.pop_front() {
                 tracing::debug!(number = file.number, "journal file recycled");
                 file.mapped.cool();
+                // What is sealed need not be synced here any more.
+                tail.unsynced.iter_mut().for_each(|files| files.retain(|known| !Arc::ptr_eq(known, &file.mapped.file)));
                 // Behind the one that is ready to be written.
                 tail.spares.insert(0, file.mapped);
             }
@@ -325,105 +341,12 @@ impl Journal {
     }
 
     /// What must be synced for everything appended so far to be on the disk.
-    pub(crate) fn sync_point(&self) -> SyncPoint {
+    pub(crate) fn sync_point(&self, who: Who) -> SyncPoint {
         let mut tail = self.tail.lock();
         let current = Arc::clone(&tail.current.file);
-        let files = std::mem::replace(&mut tail.unsynced, vec![current]);
-        SyncPoint { lsn: tail.next_lsn - 1, files }
-    }
-}
-
-impl Tail {
-    #[allow(clippy::too_many_arguments)]
-    fn append(
-        &mut self,
-        journal: &Journal,
-        kind: u8,
-        flags: u8,
-        urgency: Urgency,
-        payload_crc: u32,
-        parts: &[&[u8]],
-        length: usize,
-    ) -> Result<Lsn, CannotRecord> {
-        let size = frame_size(length);
-        self.ensure(journal, urgency, size)?;
-        if self.offset + size > FILE_HEADER + self.current.capacity() {
-            self.rotate(journal)?;
-        }
-        let header = FrameHeader {
-            length: u32::try_from(length).unwrap_or(u32::MAX),
-            kind,
-            flags,
-            lsn: self.next_lsn,
-            ts: now(),
-            salt: self.header.salt,
-        };
-        // Payload first, header last: a frame cut by a crash in between has no header and so never existed.
-        let mut at = self.offset + frame::FRAME_HEADER;
-        let mut written = true;
-        for part in parts {
-            written &= self.current.write(at, part);
-            at += part.len();
-        }
-        written &= self.current.write(self.offset, &header.encode(payload_crc));
-        if !written {
-            let reason = CannotRecord::Poisoned("a frame did not fit where room had been reserved".into());
-            self.stopped = Some(reason.clone());
-            return Err(reason);
-        }
-        self.offset += size;
-        self.next_lsn += 1;
-        journal.bytes.fetch_add(size as u64, Ordering::Relaxed);
-        Ok(Lsn(header.lsn))
-    }
-
-    /// Room for `size` bytes, in the current file or in spare ones.
-    fn ensure(&mut self, journal: &Journal, urgency: Urgency, size: usize) -> Result<(), CannotRecord> {
-        if let Some(reason) = &self.stopped {
-            return Err(reason.clone());
-        }
-        let here = (FILE_HEADER + self.current.capacity()).saturating_sub(self.offset);
-        if size <= here {
-            return Ok(());
-        }
-        let reserve = if urgency == Urgency::Closing { 0 } else { RESERVE };
-        let spares = self.spares.len().saturating_sub(reserve);
-        let per_file = self.current.capacity().saturating_sub(frame_size(FRAME_PAYLOAD)).max(1);
-        let files = size.div_ceil(per_file);
-        if files <= spares {
-            self.wanted = RESERVE + 1;
-            return Ok(());
-        }
-        let most = usize::try_from(journal.limits.max_bytes).unwrap_or(usize::MAX);
-        if size > most / 2 {
-            return Err(CannotRecord::TooLarge { bytes: size as u64, limit: (most / 2) as u64 });
-        }
-        self.wanted = self.wanted.max(files + RESERVE);
-        (journal.on_rotation)();
-        Err(self.stalled.clone().map_or(CannotRecord::Busy, CannotRecord::Stalled))
-    }
-
-    fn rotate(&mut self, journal: &Journal) -> Result<(), CannotRecord> {
-        let mut next = self.spares.pop().ok_or(CannotRecord::Busy)?;
-        let header = FileHeader {
-            number: self.header.number + 1,
-            first_lsn: self.next_lsn,
-            created: now(),
-            boot: journal.boot,
-            salt: rand::random(),
-        };
-        next.write(0, &header.encode());
-        self.unsynced.push(Arc::clone(&next.file));
-        let old = std::mem::replace(&mut self.current, next);
-        self.retired.push_back(Retired { number: self.header.number, last_lsn: self.next_lsn - 1, mapped: old });
-        self.header = header;
-        self.offset = FILE_HEADER;
-        (journal.on_rotation)();
-        Ok(())
-    }
-
-    fn wake(&mut self) {
-        self.waiting_for_room.drain(..).for_each(Waker::wake);
+        let (mark, place) = (tail.mark(false), who as usize);
+        let files = tail.unsynced.get_mut(place).map(|files| std::mem::replace(files, vec![current]));
+        SyncPoint { mark, files: files.unwrap_or_default() }
     }
 }
 

@@ -1,11 +1,23 @@
-//! Group commit: what a sync makes durable, and the one rule about failing syncs.
+//! What a sync makes durable, and the one rule about failing syncs.
 
+use super::chain::Mark;
 use std::fs::File;
 use std::sync::Arc;
 
-/// The files that must reach the disk for everything up to `lsn` to be there.
+/// Who syncs: what one of them has done says nothing to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// The group commit of [`crate::Durability::Strict`].
+    Sessions = 0,
+    /// Whoever signs where the chain stands, every second.
+    Heads = 1,
+    /// Leaves of the log that say it.
+    Leaves = 2,
+}
+
+/// The files that must reach the disk for everything up to `mark` to be there.
 pub(crate) struct SyncPoint {
-    pub(crate) lsn: u64,
+    pub(crate) mark: Mark,
     pub(crate) files: Vec<Arc<File>>,
 }
 

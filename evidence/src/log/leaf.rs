@@ -18,6 +18,8 @@ pub(crate) mod leaf_type {
     pub(crate) const HOLD: &str = "application/vnd.affidavit.hold.v1+json";
     pub(crate) const TOMBSTONE: &str = "application/vnd.affidavit.tombstone.v1+json";
     pub(crate) const CLOCK: &str = "application/vnd.affidavit.clock.v1+json";
+    /// No leaf: a line of `log/head`, signed as one.
+    pub(crate) const HEAD: &str = "application/vnd.affidavit.head.v1+json";
     pub(crate) const REVIEW: &str = "application/vnd.affidavit.review.v1+json";
 }
 
@@ -111,6 +113,22 @@ pub(crate) struct TombstoneLeaf {
     pub(crate) order: String,
 }
 
+/// How the journal was found, or that what lies in it is not what was taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RecoveryNote {
+    /// In words.
+    pub(crate) what: String,
+    /// Somebody changed, cut or removed what had been taken: nothing else explains it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) tampered: bool,
+    /// Records that are not in the record, first and last, because they are not what was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lost: Option<(u64, u64)>,
+    /// Records that are in the record, first and last, and that no signed head covers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unproven: Option<(u64, u64)>,
+}
+
 /// Nothing else happened, or the writer stops.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HeartbeatLeaf {
@@ -118,6 +136,9 @@ pub(crate) struct HeartbeatLeaf {
     pub(crate) head: LeafHead,
     /// Last journal record at that time.
     pub(crate) last_lsn: u64,
+    /// The journal's chain behind it, see [`crate::journal::chain`]: it was synced before this was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) journal: Option<String>,
     /// The writer stops in good order: no heartbeat follows until its next start.
     pub(crate) closing: bool,
 }
@@ -177,6 +198,9 @@ pub(crate) struct Segment {
     pub(crate) previous: String,
     /// SHA-256 of the carried state, which recovery checks.
     pub(crate) carry: String,
+    /// The journal's chain behind `last_lsn`: the next segment's goes on from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) journal: Option<String>,
 }
 
 /// An in-toto Statement v1 about a segment: <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>.

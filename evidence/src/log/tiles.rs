@@ -6,6 +6,7 @@
 
 use super::merkle::{Hash, Tree};
 use crate::error::{At, StoreError};
+use crate::store::read_small;
 use std::path::{Path, PathBuf};
 
 pub(crate) const WIDTH: u64 = 256;
@@ -98,7 +99,7 @@ fn bundles(
 
 fn read_tile(log: &Path, kind: &str, n: u64, width: u64) -> Result<(Vec<u8>, PathBuf), StoreError> {
     let exact = path(log, kind, n, width);
-    match std::fs::read(&exact) {
+    match read_small(&exact) {
         Ok(bytes) => return Ok((bytes, exact)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(source) => return Err(StoreError::Io { path: exact, doing: "reading a tile of the log", source }),
@@ -106,11 +107,11 @@ fn read_tile(log: &Path, kind: &str, n: u64, width: u64) -> Result<(Vec<u8>, Pat
     // A wider tile holds what every narrower one before it held.
     for wider in (width + 1..=WIDTH).rev() {
         let wider = path(log, kind, n, wider);
-        if let Ok(bytes) = std::fs::read(&wider) {
+        if let Ok(bytes) = read_small(&wider) {
             return Ok((bytes, wider));
         }
     }
-    std::fs::read(&exact).at(&exact, "reading a tile of the log").map(|bytes| (bytes, exact))
+    read_small(&exact).at(&exact, "reading a tile of the log").map(|bytes| (bytes, exact))
 }
 
 /// Every tile that a tree of this shape has, with its bytes: what must lie beside the entries.

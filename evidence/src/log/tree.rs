@@ -22,7 +22,7 @@ struct Pending {
 
 /// Whether leaves that a sealing staged read, and belong to a log of this size.
 pub(crate) fn staged(path: &Path, size: u64) -> Result<(), String> {
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = crate::store::read_small(path).map_err(|error| error.to_string())?;
     let pending: Pending = serde_json::from_slice(&bytes).map_err(|_| UNREADABLE.to_owned())?;
     let entries: Option<Vec<Vec<u8>>> = pending.entries.iter().map(|entry| unbase64(entry)).collect();
     let entries = entries.ok_or_else(|| UNREADABLE.to_owned())?;
@@ -34,8 +34,7 @@ pub(crate) fn staged(path: &Path, size: u64) -> Result<(), String> {
 }
 
 /// What is wrong with a file of staged leaves that no writer wrote: one appears whole or not at all.
-const UNREADABLE: &str = "staged leaves do not read: no writer leaves such a file. Keep it elsewhere as evidence of tampering; \
-    what it stood for is made again from the journal";
+const UNREADABLE: &str = "staged leaves do not read: no writer leaves such a file";
 
 /// A store's log, open for writing.
 pub(crate) struct Log {
@@ -43,21 +42,27 @@ pub(crate) struct Log {
     key: LogSigner,
     origin: String,
     tree: Tree,
+    /// What was wrong with staged leaves that were put aside.
+    junk: Option<String>,
 }
 
 impl Log {
     /// Opens the log and completes what a crash interrupted.
     pub(crate) fn open(folder: &Path, origin: &str, key: LogSigner) -> Result<Self, StoreError> {
-        let mut log = Self { folder: folder.to_path_buf(), key, origin: origin.to_owned(), tree: Tree::default() };
+        let mut log =
+            Self { folder: folder.to_path_buf(), key, origin: origin.to_owned(), tree: Tree::default(), junk: None };
         let path = log.checkpoint_path();
-        match std::fs::read_to_string(&path) {
+        match crate::store::read_text(&path) {
             Ok(note) => log.load(&path, &note)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(StoreError::Io { path, doing: "reading the log's head", source }),
         }
         let pending = log.folder.join("pending");
-        match std::fs::read(&pending) {
-            Ok(bytes) => log.complete(&pending, &bytes)?,
+        match crate::store::read_small(&pending) {
+            Ok(bytes) => match log.complete(&pending, &bytes) {
+                Err(StoreError::Damaged { what, .. }) => log.put_aside(&pending, what)?,
+                done => done?,
+            },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(StoreError::Io { path: pending, doing: "reading staged leaves", source }),
         }
@@ -132,6 +137,23 @@ impl Log {
         std::fs::remove_file(path).at(path, "removing staged leaves")
     }
 
+    /// Nothing of it was added, and what it stood for is made again from the journal: it must not keep the writer from its
+    /// work. It is kept with what else was tampered with.
+    fn put_aside(&mut self, path: &Path, what: String) -> Result<(), StoreError> {
+        let folder = self.folder.with_file_name("journal");
+        std::fs::create_dir_all(&folder).at(&folder, "making a folder of the store")?;
+        let kept = folder.join(format!("pending-{}.kept", uuid::Uuid::now_v7().simple()));
+        std::fs::rename(path, &kept).at(path, "putting staged leaves aside")?;
+        tracing::error!(what, kept = %kept.display(), "staged leaves that this writer did not make were put aside");
+        self.junk = Some(what);
+        Ok(())
+    }
+
+    /// What was wrong with staged leaves, if they were put aside when the log was opened.
+    pub(crate) fn take_junk(&mut self) -> Option<String> {
+        self.junk.take()
+    }
+
     /// Every staged leaf is signed by the log's key or by the epoch key in force.
     fn check_staged(&self, staged: &[Vec<u8>]) -> Result<(), String> {
         let log_key = self.key.verifier().public();
@@ -184,6 +206,7 @@ impl Log {
         let bytes = serde_json::to_vec(&staged).map_err(|error| StoreError::Config(error.to_string()))?;
         write_durably(&pending, &bytes)?;
         self.publish(entries)?;
+        crate::faults::point();
         std::fs::remove_file(&pending).at(&pending, "removing staged leaves")
     }
 
@@ -217,6 +240,7 @@ mod tests {
     use super::*;
     use crate::log::leaf_type;
     use crate::sign::{Envelope, LogKey};
+    use crate::support::copy_store;
 
     fn key_leaf(key: &LogSigner, epoch: u64) -> Vec<u8> {
         let payload = format!(
@@ -245,7 +269,7 @@ mod tests {
         let (first, second) = (vec![key_leaf(&key(), 1)], vec![key_leaf(&key(), 2), key_leaf(&key(), 3)]);
         log.append(&first).unwrap();
         let before = tempfile::tempdir().unwrap();
-        crate::support::copy_store(whole.path(), before.path());
+        copy_store(whole.path(), before.path());
         log.append(&second).unwrap();
         drop(log);
 
@@ -257,22 +281,31 @@ mod tests {
         stage(whole.path(), 1, &second);
         assert_eq!(Log::open(whole.path(), origin, key()).unwrap().size(), 3);
         assert!(!whole.path().join("pending").exists());
-        // Staged for a log that is not this one.
-        stage(whole.path(), 7, &second);
-        assert!(Log::open(whole.path(), origin, key()).is_err());
+        // Staged for a log that is not this one, and junk.
+        let other = tempfile::tempdir().unwrap();
+        let folder = other.path().join("log");
+        copy_store(whole.path(), &folder);
+        stage(&folder, 7, &second);
+        let mut log = Log::open(&folder, origin, key()).unwrap();
+        assert!(log.take_junk().is_some() && log.size() == 3 && !folder.join("pending").exists());
+        std::fs::write(folder.join("pending"), "junk").unwrap();
+        assert_eq!(Log::open(&folder, origin, key()).unwrap().take_junk().as_deref(), Some(UNREADABLE));
+        assert_eq!(std::fs::read_dir(other.path().join("journal")).unwrap().count(), 2);
     }
 
     #[test]
     fn staged_leaves_of_strangers_are_not_signed_over() {
-        let folder = tempfile::tempdir().unwrap();
+        let whole = tempfile::tempdir().unwrap();
+        let folder = whole.path().join("log");
+        std::fs::create_dir_all(&folder).unwrap();
         let origin = crate::support::ORIGIN;
-        let mut log = Log::open(folder.path(), origin, LogSigner::Key(crate::support::key())).unwrap();
+        let mut log = Log::open(&folder, origin, LogSigner::Key(crate::support::key())).unwrap();
         log.append(&[key_leaf(&LogSigner::Key(crate::support::key()), 1)]).unwrap();
         drop(log);
         let stranger = LogSigner::Key(LogKey::generate(origin).unwrap());
-        stage(folder.path(), 1, &[key_leaf(&stranger, 2)]);
-        let refused =
-            Log::open(folder.path(), origin, LogSigner::Key(crate::support::key())).map(drop).unwrap_err().to_string();
-        assert!(refused.contains("not made by this store's writer"), "{refused}");
+        stage(&folder, 1, &[key_leaf(&stranger, 2)]);
+        let mut log = Log::open(&folder, origin, LogSigner::Key(crate::support::key())).unwrap();
+        let what = log.take_junk().unwrap();
+        assert!(what.contains("not made by this store's writer") && log.size() == 1, "{what}");
     }
 }

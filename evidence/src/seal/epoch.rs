@@ -6,12 +6,13 @@ use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::log::{KeyLeaf, LeafHead, Terms, leaf_type};
 use crate::sign::{Envelope, EpochKey, LogSigner};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The keys of one start of the writer.
 pub(super) struct Epochs {
     last: u64,
-    current: Option<(EpochKey, Instant)>,
+    current: Option<(Arc<EpochKey>, Instant)>,
     writer: String,
     boot: String,
     length: Duration,
@@ -46,7 +47,7 @@ impl Epochs {
         if self.current.as_ref().is_some_and(|(_, since)| since.elapsed() < self.length) {
             return Ok(());
         }
-        // The old private half is wiped here.
+        // The old private half is wiped here, once the heads of the journal are signed by the new one.
         self.current = None;
         let key = EpochKey::generate();
         let head = LeafHead { epoch: self.last + 1, ..self.head() };
@@ -59,13 +60,18 @@ impl Epochs {
         let envelope = Envelope::signed_by(leaf_type::KEY, &to_json(&leaf)?, log_key)?;
         entries.push(envelope.to_bytes()?);
         self.last += 1;
-        self.current = Some((key, Instant::now()));
+        self.current = Some((Arc::new(key), Instant::now()));
         Ok(())
     }
 
     /// The terms of retention that the key leaves of this start state.
     pub(super) fn terms(&self) -> Option<&Terms> {
         self.retention.as_ref()
+    }
+
+    /// The key that signs now.
+    pub(super) fn current(&self) -> Option<(Arc<EpochKey>, LeafHead)> {
+        self.current.as_ref().map(|(key, _)| (Arc::clone(key), self.head()))
     }
 
     /// The epoch ends: the next leaf needs a new key.

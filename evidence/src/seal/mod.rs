@@ -7,15 +7,18 @@
 
 mod epoch;
 mod files;
+mod last;
 
-use crate::assemble::{Assembler, LeafNote, Nowhere, State, read_carry, write_carry};
+use crate::assemble::{Assembler, LeafNote, Nowhere, State, write_carry};
 use crate::config::StoreConfig;
-use crate::error::{At, CannotRecord, StoreError};
+use crate::error::{CannotRecord, StoreError};
 use crate::identity::{Identity, KnownHead};
-use crate::journal::scan;
+use crate::journal::chain::{self, Link, Mark, START, Unsealed};
+use crate::journal::head::{self, HeadWriter};
+use crate::journal::proofs::Proofs;
 use crate::log::{
-    Chain, HeartbeatLeaf, HoldLeaf, HoldStep, Leaf, LeafHead, Log, Manifest, PolicyLeaf, RotationLeaf, Segment, Terms,
-    TombstoneLeaf, leaf_type, root_of,
+    Chain, HeartbeatLeaf, HoldLeaf, HoldStep, Leaf, LeafHead, Log, Manifest, PolicyLeaf, RecoveryNote, RotationLeaf,
+    Segment, Terms, TombstoneLeaf, leaf_type, root_of,
 };
 use crate::recorder::SealReport;
 use crate::sign::{Envelope, LogSigner, VerifierKey};
@@ -26,11 +29,21 @@ pub(crate) use files::{hash_file, list, part_name, segment_of};
 
 use epoch::Epochs;
 use files::SegmentFiles;
+use last::{last_segment, load_carry};
 use model::SessionId;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// What a sealing has to do with beside the store's files.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) identity: Arc<Identity>,
+    /// How a sealing gets on is told to it.
+    pub(crate) signal: Arc<Signal>,
+    pub(crate) heads: Arc<HeadWriter>,
+}
 
 /// Seals one store.
 pub(crate) struct Sealer {
@@ -38,7 +51,9 @@ pub(crate) struct Sealer {
     config: StoreConfig,
     about: About,
     /// Once the store is held: what has to be there for anything to be added.
-    held: Option<(Arc<Identity>, Arc<Signal>)>,
+    held: Option<Held>,
+    /// The end of the log, as it was found.
+    leaves: Vec<Leaf>,
     log: Log,
     epochs: Epochs,
     assembler: Assembler,
@@ -46,7 +61,7 @@ pub(crate) struct Sealer {
     sealed: u64,
     previous: String,
     last_leaf: Instant,
-    recoveries: Vec<String>,
+    recoveries: Vec<RecoveryNote>,
 }
 
 /// Merkle leaf of a session in `sessions_root`: id · records so far · hash of the last one.
@@ -82,8 +97,15 @@ impl Sealer {
                 config.origin
             )));
         }
-        let log = Log::open(&layout.log(), &config.origin, key)?;
-        let last = last_segment(&log)?;
+        let mut log = Log::open(&layout.log(), &config.origin, key)?;
+        let junk = log.take_junk().map(|what| RecoveryNote { what, tampered: true, ..RecoveryNote::default() });
+        let heads = head::read(layout).0;
+        let oldest = heads.iter().filter_map(head::epoch).min().unwrap_or(u64::MAX);
+        let last = last_segment(&log, oldest)?;
+        if let Some(leaf) = last.leaves.iter().find(|leaf| leaf.head().writer != about.writer) {
+            let what = format!("its log was signed by writer {}, which makes it another store", leaf.head().writer);
+            return Err(StoreError::damaged(layout.about().display(), what));
+        }
         let (segment, sealed, previous, state) = match last.segment {
             None => (0, 0, String::new(), State::default()),
             Some((manifest, hash)) => {
@@ -100,34 +122,41 @@ impl Sealer {
             assembler: Assembler::new(state, &about.writer),
             about: about.clone(),
             held: None,
+            leaves: last.leaves,
             log,
             epochs,
             segment,
             sealed,
             previous,
             last_leaf: Instant::now(),
-            recoveries: Vec::new(),
+            recoveries: junk.into_iter().collect(),
         })
     }
 
     /// From now on nothing is added unless the store is still the one that was opened.
-    /// How a sealing gets on is told to `signal`.
-    pub(crate) fn hold_to(&mut self, identity: Arc<Identity>, signal: Arc<Signal>) {
-        self.held = Some((identity, signal));
+    pub(crate) fn hold_to(&mut self, held: Held) {
+        self.held = Some(held);
+    }
+
+    /// What is proven of the journal, with a head that lies elsewhere.
+    pub(crate) fn proofs(&self, kept: Option<&str>) -> Proofs {
+        Proofs::of(&self.layout, self.leaves.iter(), kept)
     }
 
     fn check(&self) -> Result<(), StoreError> {
         let lost = |what| CannotRecord::StoreLost(what).into();
-        self.held.as_ref().map_or(Ok(()), |(identity, _)| identity.check().map_err(lost))
+        self.held.as_ref().map_or(Ok(()), |held| held.identity.check().map_err(lost))
     }
 
     /// Adds leaves to the log.
     fn publish(&mut self, entries: &[Vec<u8>]) -> Result<(), StoreError> {
         self.check()?;
-        match self.held.clone() {
-            Some((identity, _)) => identity.while_publishing(|| self.log.append(entries)),
-            None => self.log.append(entries),
+        let Some(held) = self.held.clone() else { return self.log.append(entries) };
+        held.identity.while_publishing(|| self.log.append(entries))?;
+        if let Some((key, head)) = self.epochs.current() {
+            held.heads.signed_by(key, head);
         }
+        Ok(())
     }
 
     /// Whether this store is, or continues, the one that is remembered. What is wrong, where it is not.
@@ -163,22 +192,28 @@ impl Sealer {
     }
 
     /// What the next segment says about how the journal was found.
-    pub(crate) fn note_recovery(&mut self, what: &str) {
-        self.recoveries.push(what.to_owned());
+    pub(crate) fn note_recovery(&mut self, note: RecoveryNote) {
+        self.recoveries.push(note);
     }
 
-    /// The sessions that would be open after record `until`, with the number of their statements that have no end.
-    pub(crate) fn open_sessions(&self, until: u64) -> Result<Vec<(SessionId, u64)>, StoreError> {
+    /// Whether the next segment has something to say of how the store was found.
+    pub(crate) fn has_notes(&self) -> bool {
+        !self.recoveries.is_empty()
+    }
+
+    /// The sessions that are open at the end of what is not sealed, with the number of their statements that have no end.
+    pub(crate) fn open_sessions(&self, unsealed: &Unsealed) -> Result<Vec<(SessionId, u64)>, StoreError> {
         let mut ahead = self.assembler.clone();
-        scan::read(&self.layout.journal(), self.sealed, until, &mut |kind, lsn, ts, payload| {
-            ahead.apply(kind, lsn, ts, payload, &mut Nowhere)
-        })?;
+        unsealed.read(&mut |kind, lsn, ts, payload| ahead.apply(kind, lsn, ts, payload, &mut Nowhere))?;
         let sessions = ahead.state.sessions.iter();
         Ok(sessions.map(|(id, session)| (SessionId(*id), session.running.len() as u64)).collect())
     }
 
-    /// Seals everything up to record `until`. After an error this object must be opened anew.
-    pub(crate) fn seal(&mut self, until: u64) -> Result<SealReport, StoreError> {
+    /// Seals everything that is journaled. What lies in the journal and is not what was taken is left out, and named. After
+    /// an error this object must be opened anew.
+    pub(crate) fn seal(&mut self, unsealed: &Unsealed) -> Result<SealReport, StoreError> {
+        let end = unsealed.end().map_or((self.sealed, START), |end| (end.lsn, end.link));
+        let (until, link): (u64, Link) = end;
         if until <= self.sealed && self.recoveries.is_empty() {
             return Ok(self.report());
         }
@@ -186,15 +221,16 @@ impl Sealer {
         let number = self.segment + 1;
         let mut files = SegmentFiles::new(&self.layout, number, &self.about.writer, self.config.body_key.clone());
         self.assembler.begin();
-        let assembler = &mut self.assembler;
-        let signal = self.held.as_ref().map(|(_, signal)| signal);
-        let reached = scan::read(&self.layout.journal(), self.sealed, until, &mut |kind, lsn, ts, payload| {
+        let (assembler, sealed) = (&mut self.assembler, self.sealed);
+        let signal = self.held.as_ref().map(|held| &held.signal);
+        let lost = unsealed.read(&mut |kind, lsn, ts, payload| {
             signal.iter().for_each(|signal| signal.got_on());
-            assembler.apply(kind, lsn, ts, payload, &mut files)
+            if lsn <= sealed { Ok(()) } else { assembler.apply(kind, lsn, ts, payload, &mut files) }
         })?;
-        if reached < until {
-            let what = format!("it ends at record {reached}, but {until} were taken");
-            return Err(StoreError::damaged(self.layout.journal().display(), what));
+        let mut recoveries = self.recoveries.clone();
+        for lost in &lost {
+            chain::keep(&self.layout.journal(), lost)?;
+            recoveries.push(tampered(lost.first, lost.last));
         }
         self.assembler.end();
         let carry = write_carry(&self.assembler.state);
@@ -203,7 +239,7 @@ impl Sealer {
 
         let mut entries = Vec::new();
         self.epochs.introduce(self.log.key(), &mut entries)?;
-        self.note_leaves(&mut entries)?;
+        self.note_leaves(&recoveries, &mut entries)?;
         let predicate = Segment {
             head: self.epochs.head(),
             origin: self.config.origin.clone(),
@@ -219,6 +255,7 @@ impl Sealer {
             policy: self.assembler.state.policy.map(|(version, _)| hex::encode(version)),
             previous: self.previous.clone(),
             carry: hex::encode(Sha256::digest(&carry)),
+            journal: Some(hex::encode(link)),
         };
         let payload = to_json(&Manifest::new(predicate, &hashes))?;
         let envelope = self.epochs.sign(leaf_type::SEGMENT, &payload)?;
@@ -232,6 +269,9 @@ impl Sealer {
         self.segment = number;
         self.sealed = until;
         self.previous = hex::encode(Sha256::digest(&payload));
+        if let Some(held) = &self.held {
+            held.heads.sealed(until)?;
+        }
         if before > 0 {
             // The older state is of no use any more; left behind, it only takes room.
             let _ = std::fs::remove_file(self.layout.carry(before));
@@ -239,17 +279,33 @@ impl Sealer {
         Ok(self.report())
     }
 
-    /// Adds a heartbeat when no leaf was added for long, or when the writer stops.
-    pub(crate) fn heartbeat(&mut self, last_lsn: u64, closing: bool) -> Result<SealReport, StoreError> {
-        if !closing && self.last_leaf.elapsed() < self.config.heartbeat {
-            return Ok(self.report());
+    /// Whether no leaf was added for long.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.last_leaf.elapsed() >= self.config.heartbeat
+    }
+
+    /// From here on the writer signs where the journal stands: first in `log/head`, then the log says that it does.
+    pub(crate) fn start(&mut self, mark: &Mark) -> Result<(), StoreError> {
+        let mut entries = Vec::new();
+        self.epochs.introduce(self.log.key(), &mut entries)?;
+        if !entries.is_empty() {
+            self.publish(&entries)?;
         }
+        if let Some(held) = &self.held {
+            held.heads.sign(mark)?;
+        }
+        self.heartbeat(mark, false).map(drop)
+    }
+
+    /// Adds a heartbeat. What it covers has been synced.
+    pub(crate) fn heartbeat(&mut self, mark: &Mark, closing: bool) -> Result<SealReport, StoreError> {
         if closing && self.log.size() == 0 {
             return Ok(self.report());
         }
         let mut entries = Vec::new();
         self.epochs.introduce(self.log.key(), &mut entries)?;
-        let leaf = HeartbeatLeaf { head: self.epochs.head(), last_lsn, closing };
+        let journal = Some(hex::encode(mark.link));
+        let leaf = HeartbeatLeaf { head: self.epochs.head(), last_lsn: mark.lsn, journal, closing };
         entries.push(self.epochs.sign(leaf_type::HEARTBEAT, &to_json(&leaf)?)?);
         self.publish(&entries)?;
         self.last_leaf = Instant::now();
@@ -330,9 +386,10 @@ impl Sealer {
     }
 
     /// Leaves for what must have a place in the log's order, before the segment that holds it.
-    fn note_leaves(&mut self, entries: &mut Vec<Vec<u8>>) -> Result<(), StoreError> {
-        for what in &self.recoveries {
-            let leaf = with_head(&self.epochs.head(), json!({ "what": what }))?;
+    fn note_leaves(&self, recoveries: &[RecoveryNote], entries: &mut Vec<Vec<u8>>) -> Result<(), StoreError> {
+        for note in recoveries {
+            let own = serde_json::to_value(note).map_err(|error| StoreError::Config(error.to_string()))?;
+            let leaf = with_head(&self.epochs.head(), own)?;
             entries.push(self.epochs.sign(leaf_type::RECOVERY, &to_json(&leaf)?)?);
         }
         for note in &self.assembler.notes {
@@ -388,41 +445,12 @@ fn with_head(head: &LeafHead, own: Json) -> Result<Json, StoreError> {
     Ok(all)
 }
 
-#[derive(Default)]
-struct LastLeaves {
-    segment: Option<(Box<Manifest>, String)>,
-    epoch: u64,
-}
-
-/// The last segment and epoch in the log, looked for from its end.
-fn last_segment(log: &Log) -> Result<LastLeaves, StoreError> {
-    let mut found = LastLeaves::default();
-    let mut end = log.size();
-    while end > 0 && (found.segment.is_none() || found.epoch == 0) {
-        let start = (end - 1) / 256 * 256;
-        let mut entries = crate::log::entries(log.folder(), start, end)?;
-        entries.reverse();
-        for (index, entry) in entries {
-            let (_, payload, leaf) =
-                Leaf::parse(&entry).map_err(|what| StoreError::damaged(format!("leaf {index} of the log"), what))?;
-            match leaf {
-                Leaf::Segment(manifest) if found.segment.is_none() => {
-                    found.segment = Some((manifest, hex::encode(Sha256::digest(&payload))));
-                }
-                Leaf::Key(key) if found.epoch == 0 => found.epoch = key.head.epoch,
-                _ => {}
-            }
-        }
-        end = start;
-    }
-    Ok(found)
-}
-
-fn load_carry(layout: &Layout, segment: u64, hash: &str) -> Result<State, StoreError> {
-    let path = layout.carry(segment);
-    let bytes = std::fs::read(&path).at(&path, "reading what was open after the last segment")?;
-    if hex::encode(Sha256::digest(&bytes)) != hash {
-        return Err(StoreError::damaged(path.display(), "it is not what the last manifest says"));
-    }
-    read_carry(&bytes).map_err(|error| StoreError::damaged(path.display(), error))
+/// Records that are not what was taken.
+fn tampered(first: u64, last: u64) -> RecoveryNote {
+    let what = format!(
+        "records {first} to {last} in the journal are not what was taken: changed, cut or removed before they were sealed, \
+         and left out of the record"
+    );
+    tracing::error!(first, last, "the journal was tampered with; the log says so");
+    RecoveryNote { what, tampered: true, lost: Some((first, last)), unproven: None }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Archive {
     partial: bool,
     /// What the log says of retention.
     pub(crate) ledger: Ledger,
+    /// Records that were sealed though no signed head of the journal covered them: first and last.
+    unproven: Vec<(i64, i64)>,
     /// What all searches touched so far.
     touched: Mutex<Touched>,
 }
@@ -83,11 +85,20 @@ impl Archive {
         // The writer may seal between two looks; what was read then does not fit together, and is read again.
         let mut tries = 0;
         loop {
-            let (manifests, ledger) = manifests(&layout)?;
+            let (manifests, ledger, unproven) = manifests(&layout)?;
             match unsealed(&layout, about.as_ref(), manifests.last()) {
                 Ok(unsealed) => {
-                    let touched = Mutex::default();
-                    return Ok(Self { layout, manifests, body_key: None, unsealed, partial: false, ledger, touched });
+                    let (touched, partial) = (Mutex::default(), false);
+                    return Ok(Self {
+                        layout,
+                        manifests,
+                        body_key: None,
+                        unsealed,
+                        partial,
+                        ledger,
+                        unproven,
+                        touched,
+                    });
                 }
                 Err(error) if tries >= 20 => return Err(error),
                 Err(_) => {
@@ -101,9 +112,9 @@ impl Archive {
     /// Opens the part of a store that a package holds.
     pub(crate) fn open_part(root: &Path) -> Result<Self, StoreError> {
         let layout = Layout::new(root);
-        let (manifests, ledger) = manifests(&layout)?;
+        let (manifests, ledger, unproven) = manifests(&layout)?;
         let (unsealed, touched) = (Vec::new(), Mutex::default());
-        Ok(Self { layout, manifests, body_key: None, unsealed, partial: true, ledger, touched })
+        Ok(Self { layout, manifests, body_key: None, unsealed, partial: true, ledger, unproven, touched })
     }
 
     /// What is sealed, and nothing else.
@@ -113,6 +124,12 @@ impl Archive {
 
     pub(crate) fn manifests(&self) -> &[Manifest] {
         &self.manifests
+    }
+
+    /// Whether a record was sealed though no signed head of the journal covered it: a kill came before the next one.
+    pub(crate) fn is_unproven(&self, record: &Record) -> bool {
+        let lsn = record.int("lsn");
+        self.unproven.iter().any(|(first, last)| (*first..=*last).contains(&lsn))
     }
 
     /// Records of a table that are not sealed yet.
@@ -216,8 +233,8 @@ impl Archive {
         }
         let layout = self.layout.clone();
         let (body_key, ledger) = (self.body_key.clone(), self.ledger.clone());
-        let (unsealed, touched) = (Vec::new(), Mutex::default());
-        Self { layout, manifests, body_key, unsealed, partial: false, ledger, touched }
+        let (unsealed, touched, unproven) = (Vec::new(), Mutex::default(), self.unproven.clone());
+        Self { layout, manifests, body_key, unsealed, partial: false, ledger, unproven, touched }
     }
 
     /// From here on files are read from another folder, where some may be missing.
@@ -314,28 +331,37 @@ fn row(record: &Record) -> ResultRow {
     }
 }
 
-/// The manifests that the log holds, oldest first, without the files that were pruned; and what the log says of that.
-pub(crate) fn manifests(layout: &Layout) -> Result<(Vec<Manifest>, Ledger), StoreError> {
+/// Manifests, what the log says of retention, and first and last of the records that it calls unproven.
+pub(crate) type Holdings = (Vec<Manifest>, Ledger, Vec<(i64, i64)>);
+
+/// The manifests that the log holds, oldest first, without the files that were pruned; what the log says of that; and which
+/// records it calls unproven.
+pub(crate) fn manifests(layout: &Layout) -> Result<Holdings, StoreError> {
     let path = layout.log().join("checkpoint");
-    let note = match std::fs::read_to_string(&path) {
+    let note = match crate::store::read_text(&path) {
         Ok(note) => note,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), Ledger::default())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Default::default()),
         Err(source) => return Err(StoreError::Io { path, doing: "reading the log's head", source }),
     };
     let head = parse_checkpoint(&note).map_err(|what| StoreError::damaged(path.display(), what))?;
-    let mut manifests = Vec::new();
+    let (mut manifests, mut unproven) = (Vec::new(), Vec::new());
     let mut ledger = Ledger::new(&head.origin);
     for (index, entry) in entries(&layout.log(), 0, head.size)? {
         let leaf = Leaf::parse(&entry).map_err(|what| StoreError::damaged(format!("leaf {index} of the log"), what))?;
         ledger.take(index, &leaf.2);
-        if let Leaf::Segment(manifest) = leaf.2 {
-            manifests.push(*manifest);
+        match leaf.2 {
+            Leaf::Segment(manifest) => manifests.push(*manifest),
+            Leaf::Other(_, json) => {
+                let range = json.get("unproven").cloned().and_then(|range| serde_json::from_value(range).ok());
+                unproven.extend::<Option<(i64, i64)>>(range);
+            }
+            _ => {}
         }
     }
     for manifest in manifests.iter_mut().filter(|m| ledger.pruned.contains(&m.predicate.segment)) {
         manifest.predicate.files.retain(|file| !Table::by_name(&file.table).is_some_and(is_pruned));
     }
-    Ok((manifests, ledger))
+    Ok((manifests, ledger, unproven))
 }
 
 /// Keeps what is assembled.
@@ -392,9 +418,14 @@ fn unsealed(layout: &Layout, about: Option<&About>, last: Option<&Manifest>) -> 
     let mut assembler = Assembler::new(state, about.map_or("", |about| about.writer.as_str()));
     let mut memory = Memory::default();
     let mut newest = (sealed, 0);
-    scan::read(&layout.journal(), sealed, u64::MAX, &mut |kind, lsn, ts, payload| {
+    scan::read(&layout.journal(), sealed, &mut |kind, lsn, ts, payload| {
         newest = (lsn, ts);
-        assembler.apply(kind, lsn, ts, payload, &mut memory)
+        // Nobody vouches for what lies there: what is no record is not shown, and hides nothing else.
+        match assembler.apply(kind, lsn, ts, payload, &mut memory) {
+            Err(StoreError::Damaged { place, what }) => tracing::warn!(place, what, "not a record"),
+            done => done?,
+        }
+        Ok(())
     })?;
     assembler.running_now(newest.0, newest.1, &mut memory)?;
     Ok(memory.0)

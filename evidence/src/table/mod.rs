@@ -1,5 +1,6 @@
 //! The tables of the record: their columns, in the order in which they are hashed and written.
 
+mod bounds;
 mod canonical;
 mod cut;
 mod read;
@@ -7,6 +8,8 @@ mod rows;
 mod value;
 mod write;
 
+#[cfg(test)]
+pub(crate) use bounds::bomb;
 pub(crate) use canonical::{Body, RowsCommit, RowsOf, record_hash};
 pub(crate) use read::Batches;
 pub(crate) use rows::{RowView, each_row};

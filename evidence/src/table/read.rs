@@ -6,7 +6,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Schema};
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
@@ -78,14 +81,63 @@ impl Batches {
             let decryption = FileDecryptionProperties::builder(key.to_vec()).build().map_err(damaged)?;
             options = options.with_file_decryption_properties(decryption);
         }
-        let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(source, options)
-            .map_err(damaged)?
-            .with_batch_size(8192);
+        let metadata = ArrowReaderMetadata::load(&source, options).map_err(damaged)?;
+        // An encrypted file is its writer's own, or it does not open.
+        let batch = match key {
+            Some(_) => Ok(8192),
+            None => super::bounds::batch_size(&source, metadata.metadata()),
+        };
+        let batch = batch.map_err(|what| StoreError::damaged(place, what))?;
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, metadata).with_batch_size(batch);
         version_of(table, builder.schema()).map_err(|problem| StoreError::damaged(place, problem))?;
         if let Some(groups) = choose(&builder) {
             builder = builder.with_row_groups(groups);
         }
         Ok(Self { reader: Some(builder.build().map_err(damaged)?), place: place.to_owned() })
+    }
+
+    /// Opens a file's bytes for some of its columns: the others are not decoded.
+    pub(crate) fn narrow(
+        table: Table,
+        source: bytes::Bytes,
+        place: &str,
+        columns: &[&str],
+    ) -> Result<(Self, i64), StoreError> {
+        survive(place, || {
+            let damaged = |error: ParquetError| StoreError::damaged(place, error);
+            let metadata = ArrowReaderMetadata::load(&source, ArrowReaderOptions::new()).map_err(damaged)?;
+            let batch = super::bounds::batch_size(&source, metadata.metadata());
+            let batch = batch.map_err(|what| StoreError::damaged(place, what))?;
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, metadata).with_batch_size(batch);
+            version_of(table, builder.schema()).map_err(|problem| StoreError::damaged(place, problem))?;
+            let rows = builder.metadata().file_metadata().num_rows();
+            let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+            let reader = builder.with_projection(mask).build().map_err(damaged)?;
+            Ok((Self { reader: Some(reader), place: place.to_owned() }, rows))
+        })
+    }
+
+    /// Gives every record to `each`, with the columns that are there; the others are NULL.
+    pub(crate) fn narrow_records(
+        self,
+        table: Table,
+        each: &mut dyn FnMut(Record) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let place = self.place.clone();
+        for batch in self {
+            let batch = batch?;
+            let columns: Vec<_> =
+                table.columns().map(|column| (column.ty, batch.column_by_name(column.name))).collect();
+            for row in 0..batch.num_rows() {
+                let cell = |(ty, array): &(Ty, Option<&Arc<dyn Array>>)| {
+                    array.map_or(Some(Value::Null), |array| value(*ty, array.as_ref(), row))
+                };
+                let values = columns.iter().map(cell).collect::<Option<Vec<_>>>();
+                let values = values.ok_or_else(|| StoreError::damaged(&place, "a column has another type"))?;
+                each(Record { table, values })?;
+            }
+        }
+        Ok(())
     }
 
     /// Gives every record to `each`.

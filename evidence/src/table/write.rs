@@ -250,6 +250,7 @@ impl PartWriter {
         if let Some(folder) = self.path.parent() {
             crate::store::sync_folder(folder)?;
         }
+        crate::faults::point();
         Ok(self.written)
     }
 }

@@ -3,8 +3,10 @@
 use super::coverage::Coverage;
 use super::leaves::Verified;
 use super::report::{Checks, name};
+use crate::error::StoreError;
 use crate::export::Scope;
-use crate::journal::scan;
+use crate::journal::proofs::Proofs;
+use crate::journal::recover::{Found, recover};
 use crate::log::{Leaf, Segment, Tree, bundle_paths, expected, leaf_hash};
 use crate::seal::{hash_file, list, segment_of};
 use crate::store::Layout;
@@ -53,7 +55,7 @@ pub(super) fn presence(
             sizes(layout, segment, checks);
         }
         let copy = layout.envelope(segment.segment);
-        match std::fs::read(&copy) {
+        match crate::store::read_small(&copy) {
             Ok(bytes) if bytes == leaf.entry => {}
             Ok(_) => checks.fail(name::LISTED, copy.display(), format!("it is not leaf {} of the log", leaf.index)),
             Err(error) => checks.fail(name::PRESENT, copy.display(), error),
@@ -118,15 +120,12 @@ fn is_draft(path: &Path) -> bool {
 
 /// Whether the journal holds records beyond the last segment: the writer stopped without sealing them.
 fn left_unsealed(layout: &Layout, log: &Verified) -> bool {
-    scan::recover(&layout.journal(), last_lsn(log)).is_ok_and(|found| found.records > 0)
+    unsealed(layout, log, None).is_ok_and(|found| found.records > 0)
 }
 
-fn last_lsn(log: &Verified) -> u64 {
-    let last = log.leaves.iter().rev().find_map(|leaf| match &leaf.leaf {
-        Leaf::Segment(manifest) => Some(manifest.predicate.last_lsn),
-        _ => None,
-    });
-    last.unwrap_or(0)
+/// What lies in the journal, held against what the log and the signed heads prove.
+pub(super) fn unsealed(layout: &Layout, log: &Verified, kept: Option<&str>) -> Result<Found, StoreError> {
+    recover(&layout.journal(), &Proofs::of(layout, log.leaves.iter().map(|leaf| &leaf.leaf), kept))
 }
 
 fn table_of(name: &str) -> &str {
@@ -189,6 +188,7 @@ fn log_files(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
             let partial = path.parent().is_some_and(|parent| parent.extension().is_some_and(|e| e == "p"));
             let fine = path == layout.log().join("checkpoint")
                 || path == layout.log().join("pending")
+                || path == layout.heads()
                 || known.contains_key(&path)
                 || bundles.contains(&path)
                 || is_draft(&path)
@@ -213,9 +213,38 @@ fn is_front(path: &Path) -> bool {
         .any(|other| std::fs::read(other).is_ok_and(|other| other.len() > bytes.len() && other.starts_with(&bytes)))
 }
 
+/// What the log says of how the journal was found.
+fn recovery_leaves(log: &Verified) -> impl Iterator<Item = (u64, &serde_json::Value, &str)> {
+    log.leaves.iter().filter_map(|leaf| match &leaf.leaf {
+        Leaf::Other(_, json) => Some((leaf.index, json, json.get("what")?.as_str()?)),
+        _ => None,
+    })
+}
+
+/// That the journal was not what had been taken stays a finding for good.
+pub(super) fn recoveries(log: &Verified, checks: &mut Checks) {
+    for (index, json, what) in recovery_leaves(log) {
+        if json.get("tampered").is_some_and(|tampered| tampered != &serde_json::Value::Bool(false)) {
+            checks.fail(name::JOURNAL, format!("leaf {index}"), what);
+        }
+    }
+}
+
+fn told(log: &Verified) -> String {
+    let ranges = recovery_leaves(log).filter_map(|(_, json, _)| {
+        let range = json.get("unproven")?.as_array()?;
+        Some((range.first()?.as_u64()?, range.last()?.as_u64()?))
+    });
+    let unproven: u64 = ranges.map(|(first, last)| last.saturating_sub(first) + 1).sum();
+    match (recovery_leaves(log).count(), unproven) {
+        (0, _) => "nothing that is not sealed".to_owned(),
+        (told, 0) => format!("nothing that is not sealed; {told} leaves say how it was found"),
+        (_, unproven) => format!("nothing that is not sealed; {unproven} records were sealed unproven, after kills"),
+    }
+}
+
 /// What lies in the journal, beyond the last segment.
-pub(super) fn journal(layout: &Layout, log: &Verified, live: bool, checks: &mut Checks) {
-    let sealed = last_lsn(log);
+pub(super) fn journal(layout: &Layout, log: &Verified, live: bool, kept: Option<&str>, checks: &mut Checks) {
     for path in crate::inbox::damaged(layout) {
         checks.fail(name::JOURNAL, relative(layout, &path), "this request is not as it was left");
     }
@@ -234,16 +263,30 @@ pub(super) fn journal(layout: &Layout, log: &Verified, live: bool, checks: &mut 
         checks.skip(name::JOURNAL, note);
         return;
     }
-    let empty = list(&layout.journal()).is_ok_and(|files| files.is_empty());
-    match scan::recover(&layout.journal(), sealed) {
-        Err(error) => checks.fail(name::JOURNAL, "journal", error),
-        Ok(found) if found.records > 0 => {
-            let note = format!("{} records are not sealed yet; nothing vouches for them until they are", found.records);
-            checks.skip(name::JOURNAL, note);
-        }
-        Ok(_) => {
+    let found = match unsealed(layout, log, kept) {
+        Ok(found) => found,
+        Err(error) => return checks.fail(name::JOURNAL, "journal", error),
+    };
+    for (first, last) in &found.lost {
+        let what = format!("records {first} to {last} are not what was taken: changed, cut or removed");
+        checks.fail(name::JOURNAL, "journal", what);
+    }
+    if let Some(what) = &found.wrong {
+        checks.fail(name::JOURNAL, "journal", what);
+    }
+    let proven = found.last_lsn.saturating_sub(found.unproven.map_or(0, |(first, last)| last - first + 1));
+    match found.unproven {
+        Some((first, last)) => checks.skip(
+            name::JOURNAL,
+            format!("records {first} to {last} follow the last signed head: nothing vouches for them"),
+        ),
+        None if found.records > 0 => checks.skip(
+            name::JOURNAL,
+            format!("{} records up to {proven} are not sealed yet; signed heads cover them", found.records),
+        ),
+        None => {
             checks.pass(name::JOURNAL);
-            checks.note(name::JOURNAL, if empty { "empty" } else { "nothing that is not sealed" });
+            checks.note(name::JOURNAL, told(log));
         }
     }
 }

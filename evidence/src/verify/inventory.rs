@@ -79,7 +79,7 @@ fn is_own(parts: &[&str], whole: bool) -> bool {
         ["store.json"] => true,
         // What the proxy keeps beside its record: requests for approval, messages about them, exchanged credentials.
         ["lock" | "approvals.redb" | "webhooks.redb" | "credentials.redb"] => whole,
-        ["journal", name] => whole && (ends(name, &["wal"]) || is_draft(name)),
+        ["journal", name] => whole && (ends(name, &["wal", "kept"]) || is_draft(name)),
         ["inbox", name] => whole && (ends(name, &["request", "answer", "unreadable"]) || is_draft(name)),
         [name] | ["log", .., name] => whole && is_draft(name),
         _ => false,
@@ -97,7 +97,7 @@ pub(super) fn is_log_name(log: &Path, path: &Path) -> bool {
     let parts: Vec<&str> = inside.iter().filter_map(std::ffi::OsStr::to_str).collect();
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match parts.as_slice() {
-        [name] if is_draft(name) => true,
+        [name] if *name == "head" || is_draft(name) => true,
         ["tile", level, numbers @ ..] if *level == "entries" || digits(level) => numbers.iter().all(|number| {
             let number = number.strip_prefix('x').unwrap_or(number);
             digits(number.strip_suffix(".p").unwrap_or(number)) || is_draft(number)
@@ -132,7 +132,7 @@ pub(super) fn soon_listed(layout: &Layout, log: &Verified, mut late: Vec<PathBuf
 /// leaves add up to it.
 fn newly_listed(layout: &Layout, log: &Verified) -> BTreeMap<PathBuf, String> {
     let read = || {
-        let note = std::fs::read_to_string(layout.log().join("checkpoint")).ok()?;
+        let note = crate::store::read_text(&layout.log().join("checkpoint")).ok()?;
         let head = parse_checkpoint(&note).ok()?;
         let entries = entries(&layout.log(), 0, head.size).ok()?;
         let mut tree = Tree::default();

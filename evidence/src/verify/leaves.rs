@@ -47,7 +47,7 @@ pub(super) fn check(layout: &Layout, options: &Options, checks: &mut Checks) -> 
     let keys = LogKeys::new(options.key.clone());
     let mut found = Verified { head: None, leaves: Vec::new(), keys, remembered: 0 };
     let path = layout.log().join("checkpoint");
-    let note = match std::fs::read_to_string(&path) {
+    let note = match crate::store::read_text(&path) {
         Ok(note) => note,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !layout.log().join("tile").exists() => {
             checks.skip(name::CHECKPOINT, "nothing has been sealed yet");

@@ -15,8 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub(super) fn verify(path: &Path, options: &Options) -> Result<Report, StoreError> {
+    let options = &Options { full: true, ..options.clone() };
     let mut names = name::PACKAGES.to_vec();
-    names.extend(name::ALL.iter().filter(|check| **check != name::JOURNAL));
+    names.extend(name::ALL);
     let mut checks = Checks::new(&names);
     let scratch = Scratch::make()?;
     let bag = scratch.path();
@@ -34,7 +35,7 @@ pub(super) fn verify(path: &Path, options: &Options) -> Result<Report, StoreErro
         signature(bag, options.unsigned, &|note| options.key.verifies(note), &mut checks);
         return Ok(checks.finish(None));
     };
-    let (log, ends) = store(&layout, options, Some(&scope), &mut checks);
+    let (log, ends) = store(&layout, options, Some(&scope), None, &mut checks);
     let head = log.size_and_root();
     signature(bag, options.unsigned, &|note| log.keys.signed(scope.tree_size, note), &mut checks);
     if scope.origin != options.key.name() {

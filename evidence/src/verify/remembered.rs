@@ -1,11 +1,10 @@
 //! What the proxy remembers of its store in a file outside of it: what it knew must still be there.
 
-use super::files::is_live;
+use super::files::{is_live, unsealed};
 use super::leaves::Verified;
 use super::report::{Checks, name};
 use crate::error::StoreError;
 use crate::identity::KnownHead;
-use crate::journal::scan;
 use crate::log::Leaf;
 use crate::store::{About, Layout};
 use std::path::Path;
@@ -60,7 +59,7 @@ pub(super) fn check(layout: &Layout, log: &Verified, known: Option<&KnownHead>, 
         checks.fail(name::REMEMBERED, "log/checkpoint", what);
     }
     // The writer knows best what it has not sealed yet; of a store that nobody holds the journal must have it.
-    let unsealed = if is_live(layout) { None } else { scan::recover(&layout.journal(), sealed).ok() };
+    let unsealed = if is_live(layout) { None } else { unsealed(layout, log, known.head.as_deref()).ok() };
     if let Some(found) = unsealed.filter(|found| found.last_lsn < known.journaled.max(known.sealed)) {
         let told =
             log.leaves.iter().any(|leaf| matches!(&leaf.leaf, Leaf::Other(_, json) if json.get("what").is_some()));

@@ -1,6 +1,8 @@
 //! What the tests share: a key, a store in a temporary folder, and short ways to make the vocabulary's types.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)]
 
+pub mod journal;
+
 use bytes::Bytes;
 use evidence::{LogKey, PolicyOrigin, Recorder, Recovery, SigningKeySource, StoreConfig, new_session_id};
 use model::*;
@@ -40,6 +42,8 @@ pub fn config(path: &Path) -> StoreConfig {
     config.journal.max_bytes = 64 << 20;
     config.journal.soft_free_bytes = 0;
     config.journal.hard_free_bytes = 0;
+    // What a head covers when a test looks must not hang on how long it took; those about heads want many.
+    config.heads = std::time::Duration::from_secs(3600);
     config
 }
 

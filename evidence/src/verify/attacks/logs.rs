@@ -99,6 +99,24 @@ pub(super) fn attacks() -> Vec<Attack> {
             std::fs::write(tile, bytes).unwrap();
         })
         .store_only(),
+        Attack::new("another writer beside the log", &["store description"], |path| {
+            let file = path.join("store.json");
+            let about: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+            let text = std::fs::read_to_string(&file).unwrap();
+            std::fs::write(&file, text.replace(about["writer"].as_str().unwrap(), &uuid::Uuid::nil().to_string()))
+                .unwrap();
+            assert!(crate::Recorder::open(config(path)).is_err(), "a store of another writer is not gone on with");
+        })
+        .store_only(),
+        Attack::new("a leaf by another writer", &["store description"], |path| {
+            forge(path, &|_, _, _| (), &|leaves| {
+                let Leaf::Segment(manifest) = leaves.iter_mut().rfind(|leaf| matches!(leaf, Leaf::Segment(_))).unwrap()
+                else {
+                    return;
+                };
+                manifest.predicate.head.writer = uuid::Uuid::nil().to_string();
+            });
+        }),
         Attack::new("attacker's key beside the log", &["store description"], |path| {
             let file = path.join("store.json");
             let text = std::fs::read_to_string(&file).unwrap();
@@ -137,7 +155,7 @@ fn idle_hour(path: &Path) {
         }
         let mut head = leaves[at].head().clone();
         (head.time, head.monotonic) = (head.time + 3_600_000_000, head.monotonic + 3_600_000_000);
-        leaves.push(Leaf::Heartbeat(HeartbeatLeaf { head, last_lsn: 1, closing: false }));
+        leaves.push(Leaf::Heartbeat(HeartbeatLeaf { head, last_lsn: 1, journal: None, closing: false }));
     });
 }
 

@@ -7,7 +7,9 @@
 
 mod forge;
 mod inventory;
+mod journal;
 mod logs;
+mod more;
 mod records;
 mod retained;
 
@@ -48,6 +50,8 @@ pub(super) enum Base {
     Rotated,
     /// Three segments and terms under which they may be removed at once; a hold over nothing.
     Retained,
+    /// A session sealed, one that a signed head of the journal covers, one that none does: as a kill leaves them.
+    Killed,
 }
 
 impl Attack {
@@ -134,6 +138,10 @@ fn one_session(recorder: &Recorder, number: u64) {
 }
 
 pub(super) fn make(base: Base, path: &Path) {
+    if base == Base::Killed {
+        let folder = tempfile::tempdir().unwrap();
+        return copy_store(&crate::support::journal::killed(folder.path()), path);
+    }
     let mut config = config(path);
     if base == Base::Retained {
         config.retention = Some(retained::terms());
@@ -195,33 +203,42 @@ fn all() -> Vec<Attack> {
     let mut all = records::attacks();
     all.extend(logs::attacks());
     all.extend(inventory::attacks());
+    all.extend(journal::attacks());
+    all.extend(more::attacks());
     all.extend(retained::attacks());
     all
 }
 
-/// Where stores and packages go: to the folder that is asked for, or nowhere for long.
-fn room() -> (PathBuf, Option<tempfile::TempDir>) {
-    match std::env::var_os("EVIDENCE_ATTACKS") {
-        Some(folder) => {
-            let folder = PathBuf::from(folder);
-            let _ = std::fs::remove_dir_all(&folder);
-            std::fs::create_dir_all(&folder).unwrap();
-            (folder, None)
-        }
-        None => {
-            let folder = tempfile::tempdir().unwrap();
-            (folder.path().to_path_buf(), Some(folder))
-        }
+/// Where stores and packages go, if they are asked for.
+fn room() -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("EVIDENCE_ATTACKS")?);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    Some(folder)
+}
+
+/// A folder where a sync costs nothing, if there is such a place: hundreds of stores are made.
+fn memory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
+    tempfile::tempdir_in(folder).unwrap()
+}
+
+/// Moves what is done to where it is asked for, links as they are.
+fn keep(folder: &Path, room: Option<&Path>) {
+    if let Some(room) = room {
+        assert!(std::process::Command::new("cp").arg("-a").args([folder, room]).status().unwrap().success());
     }
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
 fn every_attack_is_caught_by_the_check_that_should_on_store_and_package() {
-    let (room, _kept) = room();
+    let (room, work) = (room(), memory());
     let mut table = Vec::new();
     let mut missed = Vec::new();
-    for base in [Base::Plain, Base::Rotated, Base::Retained] {
-        let untouched = room.join(format!("untouched-{base:?}"));
+    for base in [Base::Plain, Base::Rotated, Base::Retained, Base::Killed] {
+        let untouched = work.path().join(format!("untouched-{base:?}"));
         make(base, &untouched.join("store"));
         let checkpoint = std::fs::read_to_string(untouched.join("store/log/checkpoint")).unwrap();
         std::fs::write(untouched.join("checkpoint"), &checkpoint).unwrap();
@@ -237,7 +254,7 @@ fn every_attack_is_caught_by_the_check_that_should_on_store_and_package() {
         table.push(serde_json::json!({ "name": format!("untouched-{base:?}"), "caught_by": [], "package_catches": [], "places": ["store", "package.zip"],
             "remembers": false, "knows_people": false, "base": format!("untouched-{base:?}") }));
         for attack in all().into_iter().filter(|attack| attack.base == base) {
-            let folder = room.join(attack.name.replace([' ', ',', '\''], "-"));
+            let folder = work.path().join(attack.name.replace([' ', ',', '\'', ':'], "-"));
             copy_store(&untouched.join("store"), &folder.join("store"));
             (attack.inject)(&folder.join("store"));
             let mut places = vec!["store"];
@@ -260,15 +277,16 @@ fn every_attack_is_caught_by_the_check_that_should_on_store_and_package() {
                 "package_catches": attack.package_catches.unwrap_or(attack.caught_by), "places": places,
                 "remembers": attack.remembers, "knows_people": attack.knows_people, "base": format!("untouched-{base:?}"),
             }));
-            if _kept.is_some() {
-                std::fs::remove_dir_all(folder).unwrap();
-            }
+            keep(&folder, room.as_deref());
         }
+        keep(&untouched, room.as_deref());
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
     let people: Vec<String> = [1, 2].map(|number| person(number).verifier().to_string()).to_vec();
     let all = serde_json::json!({ "key": vkey(), "people": people, "attacks": table });
-    std::fs::write(room.join("attacks.json"), serde_json::to_vec_pretty(&all).unwrap()).unwrap();
+    if let Some(room) = room {
+        std::fs::write(room.join("attacks.json"), serde_json::to_vec_pretty(&all).unwrap()).unwrap();
+    }
 }
 
 /// Records an approval spoilt by `alter` through the front door.

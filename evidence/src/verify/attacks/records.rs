@@ -14,7 +14,7 @@ use model::{SessionId, StatementId, Timestamp};
 use std::path::Path;
 
 /// Forges with an edit of one table of the first segment.
-fn edit(
+pub(super) fn edit(
     name: &'static str,
     caught_by: &'static [&'static str],
     table: Table,

@@ -22,7 +22,7 @@ pub(super) fn terms() -> Retention {
 
 /// Removes what pruning a segment removes.
 fn remove(path: &Path, segment: u64) {
-    let (manifests, _) = manifests(&Layout::new(path)).unwrap();
+    let (manifests, ..) = manifests(&Layout::new(path)).unwrap();
     for manifest in manifests.iter().filter(|manifest| manifest.predicate.segment == segment) {
         for file in &manifest.predicate.files {
             if Table::by_name(&file.table).is_some_and(crate::retention::is_pruned) {
