@@ -99,6 +99,9 @@ def run(args, engine, began):
             world.tell()
         if check("every command of compose/README.md succeeded", done == 0, f"exit {done}"):
             journey.judge(check, blocks)
+            if full and world.environment["PROFILE"] == "release":
+                size = world.evidence("affidavit").stat().st_size / 1e6
+                check("the release binary is small (40 MB)", size <= 40, f"{size:.1f} MB")
             check("nothing is left: no container, no volume", not world.left(), str(world.left()))
             cluster.judge(check, engine, world.home / "pod", world.evidence())
     except Failed:

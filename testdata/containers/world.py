@@ -120,12 +120,12 @@ class World:
                 print(heard.read(), end="", flush=True)
         return child.returncode if time.monotonic() < end else f"still running after {PATIENCE:.0f} s"
 
-    def evidence(self):
-        """The `evidence` binary of the image, on this machine."""
-        program = self.home / "evidence"
+    def evidence(self, name="evidence"):
+        """The `evidence` binary of the image, or the other one, on this machine."""
+        program = self.home / name
         if not program.exists():
             made = self.engine.podman("create", "--network=none", "localhost/affidavit:demo").stdout.strip()
-            self.engine.podman("cp", f"{made}:/usr/bin/evidence", program)
+            self.engine.podman("cp", f"{made}:/usr/bin/{name}", program)
             self.engine.podman("rm", made)
         return program
 

@@ -155,8 +155,10 @@ def masked(sample, rows):
     return len(lines) == rows and raw == 0
 
 
-def targets(results, kept, idle):
+def targets(results, kept, idle, folder):
     """design figures beside what was measured: (what, wanted, got, held)."""
+    for name in ("affidavit", "evidence"):
+        yield f"MB of the binary {name}", "≤ 40", (folder / name).stat().st_size / 1e6, lambda v: v <= 40
     small = results["pgbench -S, simple"]
     prepared = results["pgbench -S, prepared"]
     copy = results["COPY out"]
@@ -281,7 +283,7 @@ def relays(args):
             show(name, "rows/s" if name == "COPY out" else "queries/s", table)
         print("\nAgainst the targets")
         verdicts = []
-        for what, wanted, got, held in targets(results, kept, idle):
+        for what, wanted, got, held in targets(results, kept, idle, proxy.bin):
             verdicts.append({"what": what, "wanted": wanted, "got": got, "held": held(got)})
             print(f"  {'met   ' if held(got) else 'MISSED'} {what}: {got:.2f} (wanted {wanted})")
         if args.json:
