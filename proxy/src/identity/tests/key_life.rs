@@ -3,6 +3,7 @@
 use super::Stage;
 use super::issuer::{DISCOVERY, KEYS};
 use super::signer::Signer;
+use crate::identity::key_cache::UNKNOWN_KEY_PAUSE;
 use model::{AuthMethod, RefusalKind};
 use serde_json::json;
 use std::sync::Arc;
@@ -58,6 +59,26 @@ async fn unknown_key_ids_cause_one_fetch_per_pause() {
         }
         assert_eq!(stage.issuer.requests(KEYS), 1 + round);
     }
+}
+
+#[tokio::test]
+async fn strangers_with_unknown_keys_do_not_delay_a_rotated_one() {
+    let stage = Stage::new().await;
+    assert!(stage.verify(&lasting(&stage)).await.is_ok());
+    let next = Signer::ed25519("next");
+    stage.issuer.publish(&[&next]);
+    let rotated = next.token(&stage.claims(&json!({})));
+    let stranger = Signer::p256("stranger").token(&stage.claims(&json!({})));
+    let (mut waited, step) = (Duration::ZERO, Duration::from_millis(500));
+    while stage.verify(&rotated).await.is_err() {
+        for _ in 0..50 {
+            assert!(stage.verify(&stranger).await.is_err());
+        }
+        stage.clock.advance(step);
+        waited += step;
+        assert!(waited <= UNKNOWN_KEY_PAUSE, "{waited:?}");
+    }
+    assert!(stage.issuer.requests(KEYS) <= 3, "nor does the issuer hear of each of them");
 }
 
 #[tokio::test]
