@@ -31,6 +31,7 @@ def forbidden():
 
 def run(line, **options):
     """Run a command line apart and hand on how it ended. A signal reaches it as SIGTERM, a second one ends everything."""
+    forget(set())  # of a run that was killed
     groups = control_groups()
     child = subprocess.Popen([*APART, *line], stdin=subprocess.DEVNULL, start_new_session=True, **options)
     asked = []
