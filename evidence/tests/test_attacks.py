@@ -13,14 +13,15 @@ import sys
 import unittest.mock
 
 import pytest
+
 import third
 
 CRATE = pathlib.Path(__file__).resolve().parent.parent
 VERIFY = CRATE / "tools" / "verify.py"
 sys.path.insert(0, str(VERIFY.parent))
 import verify  # noqa: E402
-TEST = "package(affidavit-evidence) & test(every_attack_is_caught)"
 
+TEST = "package(affidavit-evidence) & test(every_attack_is_caught)"
 
 
 @pytest.fixture(scope="session")

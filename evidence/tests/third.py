@@ -13,7 +13,7 @@ import tempfile
 import uuid
 import zipfile
 from collections import defaultdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet
@@ -178,7 +178,8 @@ class Record:
             level = [root(level[n : n + 256]) for n in range(0, len(level) - 255, 256)]
         parsed = [(opened(entry), entry) for entry in entries]
         rotations = [content for (kind, _, content, _), _ in parsed if kind == TYPE.format("rotation")]
-        keys, epoch, last, before, silent = [(0, Key(rotations[0]["previous"]) if rotations else key)], None, 0, None, None
+        keys, epoch, last = [(0, Key(rotations[0]["previous"]) if rotations else key)], None, 0
+        before = silent = ended = None
         steps = {n: content["step"] for n, ((kind, _, content, _), _) in enumerate(parsed) if kind == TYPE.format("clock")}
         self.keys = {}
         for index, ((kind, payload, content, signed), entry) in enumerate(parsed):
@@ -274,7 +275,7 @@ class Record:
             need(all(a["lsn"] <= b["lsn"] for a, b in zip(found, found[1:], strict=False)), name, "is not sorted")
             need(cut or (len(found), min(stamps), max(stamps), path.stat().st_size) == (file["rows"], file["first_ts"], file["last_ts"], file["bytes"]), name)
             need(all(cut or made["first_lsn"] <= record["lsn"] <= made["last_lsn"] and record["ts"] <= made["time"] + 5_000_000 for record in found), name)
-            need(cut or str(datetime.fromtimestamp(max(stamps) // 1_000_000, timezone.utc))[:10] == file["date"], name)
+            need(cut or str(datetime.fromtimestamp(max(stamps) // 1_000_000, UTC))[:10] == file["date"], name)
             for record in found:
                 key = (record.get("session_id"), record.get("statement_id"))
                 if table == "rows":
@@ -500,7 +501,8 @@ def judge(path, key, older=None, people=()):
         record = Record(store, key, older, people, scope)
         record.inventory()
         if not scope:
-            return record.journal()
+            record.journal()
+            return
         note = (folder / "signature.note").read_text()
         need(note.startswith(f"affidavit package v1\n{sha((folder / 'tagmanifest-sha256.txt').read_bytes()).hex()}\n\n") and record.signed(record.size, note), "the package's signature")
         need((scope["origin"], scope["tree_size"]) == (key.name, record.size) and (not scope["cut"] or set(record.ends) == set(scope["sessions"])), "scope")
