@@ -194,6 +194,22 @@ fn unescaped(own: &str, quote: char, escape: Option<&str>) -> Option<String> {
     Some(out.replace(&format!("{quote}{quote}"), &quote.to_string()))
 }
 
+/// Whether a call ends, interrupts or looks into a session by its number which is not the caller's: nothing but
+/// `pg_backend_pid()` is known to be.
+pub(super) fn reaches_other_sessions(name: &str, call: &Branch) -> bool {
+    if !matches!(name, "pg_terminate_backend" | "pg_cancel_backend" | "pg_log_backend_memory_contexts") {
+        return false;
+    }
+    let own = |argument: &Tree| {
+        argument.branch().is_some_and(|inner| {
+            let names = inner.names("funcname").unwrap_or_default();
+            let built_in = matches!(names.as_slice(), ["pg_backend_pid"] | ["pg_catalog", "pg_backend_pid"]);
+            inner.kind == "FuncCall" && built_in && !inner.is_set("args")
+        })
+    };
+    !call.list("args").first().is_some_and(own)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -327,7 +327,7 @@ impl Walk<'_, '_> {
         let name = names.next().unwrap_or_default().to_owned();
         let name = Name { name, schema: names.next().map(str::to_owned) };
         self.routine(&name);
-        self.other_sessions |= reaches_sessions(&name.name) && !is_own_session(call);
+        self.other_sessions |= super::net::reaches_other_sessions(&name.name, call);
         let known = ["funcname", "args", "agg_distinct", "funcformat", "location"];
         let only_argument = match call.list("args") {
             [argument] => argument.branch().filter(|branch| branch.kind == "ColumnRef"),
@@ -362,23 +362,6 @@ impl Walk<'_, '_> {
     pub(super) fn visit(&mut self, branch: &Branch) {
         self.visited.add(branch.kind);
     }
-}
-
-/// Routines that end, interrupt or look into a session by its number.
-fn reaches_sessions(name: &str) -> bool {
-    matches!(name, "pg_terminate_backend" | "pg_cancel_backend" | "pg_log_backend_memory_contexts")
-}
-
-/// Whether the session that a call names is the caller's: nothing else than `pg_backend_pid()` is.
-fn is_own_session(call: &Branch) -> bool {
-    let own = |argument: &Tree| {
-        argument.branch().is_some_and(|inner| {
-            let names = inner.names("funcname").unwrap_or_default();
-            let built_in = matches!(names.as_slice(), ["pg_backend_pid"] | ["pg_catalog", "pg_backend_pid"]);
-            inner.kind == "FuncCall" && built_in && !inner.is_set("args")
-        })
-    };
-    call.list("args").first().is_some_and(own)
 }
 
 /// The name of the construct that a column stands in, where it says more than what it is known by so far.
