@@ -5,6 +5,8 @@ import pytest
 from conftest import SERVERS
 from pgwire import SYNC, Refused, Wire, bind, call, close, describe, execute, parse, query
 
+from fleet.postgres import POSTGRES15
+
 
 @pytest.fixture
 def through(through, analyst_token):
@@ -202,6 +204,29 @@ def test_a_name_of_the_protocol_stays_masked_in_sql(proxy, through):
     )
     rows = [line for line in lines if line.startswith("D ")]
     assert rows and all(row == "D ***" for row in rows), lines
+
+
+def test_a_cursor_outlives_the_transaction_that_made_its_table(proxy, direct, through):
+    steps = [
+        "begin", "create temp table held (n int, up int)", "insert into held values (1), (2), (3)",
+        'declare "W" cursor with hold for select n from held order by n', "commit", 'fetch 2 from "W"', 'fetch all from "W"', 'close "W"', "drop table held",
+    ]
+    assert said(through(proxy), *steps) == said(direct(), *steps)
+
+
+def test_operators_in_c_leave_those_of_their_names_alone(fleet, fresh_proxy, direct, through):
+    # As PostGIS defines them: immutable functions of the server or of a library.
+    entry = fleet["servers"]["postgres15"]
+    POSTGRES15.sql(entry, "hospital", """
+        DROP SCHEMA IF EXISTS shapes CASCADE; CREATE SCHEMA shapes; CREATE TYPE shapes.shape AS (x int);
+        CREATE FUNCTION shapes.below(shapes.shape, shapes.shape) RETURNS bool LANGUAGE internal IMMUTABLE STRICT AS 'record_lt';
+        CREATE OPERATOR public.< (LEFTARG = shapes.shape, RIGHTARG = shapes.shape, PROCEDURE = shapes.below);
+    """)
+    try:
+        steps = ["select typname, typlen < 8 from pg_type where oid < 30 order by oid", "select id, id < 3 from analytics.departments order by id limit 5"]
+        assert said(through(fresh_proxy()), *steps) == said(direct(), *steps)
+    finally:
+        POSTGRES15.sql(entry, "hospital", "DROP SCHEMA shapes CASCADE;")
 
 
 @pytest.fixture

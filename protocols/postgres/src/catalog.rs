@@ -65,7 +65,7 @@ const PARENTS: &str = "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits OR
 /// Extensions whose routines and operators compute from their operands alone, whatever language they are written in: a list of
 /// literals. Who may add members to an extension may change anything.
 const WELL_KNOWN: &str = "'btree_gin', 'btree_gist', 'citext', 'cube', 'earthdistance', 'fuzzystrmatch', 'hstore', \
-     'intarray', 'isn', 'ltree', 'pg_trgm', 'pgcrypto', 'seg', 'unaccent', 'uuid-ossp', 'vector'";
+     'intarray', 'isn', 'ltree', 'pg_trgm', 'pgcrypto', 'postgis', 'postgis_sfcgal', 'seg', 'unaccent', 'uuid-ossp', 'vector'";
 
 /// A routine of a well-known extension counts as one in C.
 fn routines(whose: &str) -> String {
@@ -89,11 +89,12 @@ fn member(catalog: &str, oid: &str) -> String {
 const ROUTINES: &str = "FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
      JOIN pg_catalog.pg_language l ON l.oid = p.prolang";
 
-/// Operators that may do more than compute from their operands.
+/// Operators that may do more than compute from their operands: as with routines, immutable code in C is taken not to.
 fn operators() -> String {
     format!(
         "SELECT DISTINCT o.oprname FROM pg_catalog.pg_operator o LEFT JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode \
-         WHERE o.oid >= 16384 AND NOT (p.provolatile <> 'v' AND NOT p.prosecdef AND {})",
+         LEFT JOIN pg_catalog.pg_language l ON l.oid = p.prolang WHERE o.oid >= 16384 AND NOT (NOT p.prosecdef \
+         AND (p.provolatile = 'i' AND l.lanname IN ('c', 'internal') OR p.provolatile <> 'v' AND {}))",
         member("pg_operator", "o.oid")
     )
 }

@@ -96,13 +96,27 @@ const CLASSES: [&str; 10] = ["08", "0B", "25", "2D", "3B", "3D", "40", "53", "55
 /// Names and syntax: safe where the parser points into the client's own text (field P), for then what it quotes is there.
 const ABOUT_THE_TEXT: [&str; 4] = ["42", "0A", "26", "34"];
 
+/// What the server says by one of its functions alone, of names in the client's own text or of nothing: drivers go by these texts
+/// (asyncpg prepares a statement again whose plan is out of date).
+fn is_fixed(code: &str, fields: &Fields<'_>) -> bool {
+    let said_by = fields.text(b'R');
+    match code {
+        "0A000" => said_by == "RevalidateCachedQuery" && fields.text(b'M') == "cached plan must not change result type",
+        "26000" => said_by == "FetchPreparedStatement",
+        "34000" => matches!(said_by, "PerformPortalFetch" | "PerformPortalClose"),
+        _ => false,
+    }
+}
+
 fn may_quote_data(fields: &Fields<'_>) -> bool {
     let code = fields.text(b'C');
     let class = code.get(..2).unwrap_or_default();
     // Anybody may RAISE any code with any text, and what runs inside a function reports its inner statement.
     let from_function =
         matches!(fields.text(b'R'), "exec_stmt_raise" | "") || fields.get(b'q').is_some() || fields.get(b'W').is_some();
-    let safe = CLASSES.contains(&class) || (ABOUT_THE_TEXT.contains(&class) && fields.get(b'P').is_some());
+    let safe = CLASSES.contains(&class)
+        || is_fixed(code, fields)
+        || (ABOUT_THE_TEXT.contains(&class) && fields.get(b'P').is_some());
     from_function || !safe
 }
 
@@ -170,6 +184,13 @@ mod tests {
     fn a_raised_error_is_never_trusted() {
         assert!(message(b"SERROR\0C57014\0M123-45-6789\0Rexec_stmt_raise\0\0").may_quote_data);
         assert!(!message(b"SERROR\0C57014\0Mcanceling statement\0RProcessInterrupts\0\0").may_quote_data);
+        let stale = b"SERROR\0C0A000\0Mcached plan must not change result type\0RRevalidateCachedQuery\0\0";
+        assert!(!message(stale).may_quote_data);
+        assert!(message(b"SERROR\0C0A000\0M123-45-6789\0RRevalidateCachedQuery\0\0").may_quote_data);
+        let gone = b"SERROR\0C26000\0Mprepared statement \"s\" does not exist\0RFetchPreparedStatement\0\0";
+        assert!(!message(gone).may_quote_data);
+        // `cursor_to_xml(ssn::refcursor)` looks a value up.
+        assert!(message(b"SERROR\0C34000\0Mcursor \"123\" does not exist\0RSPI_cursor_find\0\0").may_quote_data);
         assert!(!message(b"SFATAL\0C57P01\0Mterminating\0RProcessInterrupts\0\0").may_quote_data);
     }
 

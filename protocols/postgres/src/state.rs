@@ -253,7 +253,10 @@ impl Live {
         if self.facts.unparsed.is_some() || self.facts.parts.iter().any(unseen) {
             session.settings_hold_anything();
         }
-        if self.doubtful || (self.moves && self.facts.parts.len() != 1) {
+        // The end of a transaction may take settings back and drops names, and gives none another meaning.
+        let ends = self.facts.unparsed.is_none()
+            && self.facts.parts.iter().all(|part| part.verb == model::Verb::Transaction && part.opaque.is_empty());
+        if (self.doubtful && !ends) || (self.moves && self.facts.parts.len() != 1) {
             objects.forget();
         } else if self.moves {
             objects.moved();

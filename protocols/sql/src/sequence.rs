@@ -1,9 +1,12 @@
 //! Several statements in one text: the catalog and the settings are those from before the text, so what an earlier statement
 //! may do to a name, a later one must not be judged by.
 
-use crate::Catalog;
-use model::{Access, Opaque, Outputs, Part};
+use crate::{Catalog, CatalogColumn, Relation, RelationKind};
+use model::{Access, Opaque, Outputs, Part, TableRef};
 use std::collections::BTreeSet;
+
+/// Tables that one text may make and name.
+const MOST_MADE: usize = 256;
 
 /// What a statement may do to the meaning of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,15 +25,54 @@ pub(crate) enum Moved {
 pub(crate) struct Sequence {
     all: bool,
     names: BTreeSet<String>,
+    /// Tables that they made, which the next ones may name: when they run, each of those before has succeeded.
+    made: Vec<Relation>,
+}
+
+/// A table that a statement makes, of these columns and no others.
+pub(crate) fn fresh(name: TableRef, columns: impl Iterator<Item = String>) -> Relation {
+    let column = |(index, name): (usize, String)| CatalogColumn {
+        name,
+        // None that anything is concluded from.
+        type_name: "?".to_owned(),
+        number: i16::try_from(index.saturating_add(1)).unwrap_or(i16::MAX),
+        nullable: true,
+        collation: None,
+        invisible: false,
+        generated_from: Vec::new(),
+        indexes: Vec::new(),
+    };
+    let columns = columns.enumerate().map(column).collect();
+    Relation { name, id: 0, kind: RelationKind::Table, columns, definition: None, parents: Vec::new() }
 }
 
 impl Sequence {
+    /// The tables that the statements so far made.
+    pub(crate) fn made(&self) -> &[Relation] {
+        &self.made
+    }
+
+    /// Takes in a table that a statement made, and that moves nothing else; false where its name is not to be relied upon.
+    pub(crate) fn note_fresh(&mut self, relation: Relation) -> bool {
+        if self.all || self.made.len() >= MOST_MADE || self.names.contains(&relation.name.table.to_lowercase()) {
+            return false;
+        }
+        self.made.push(relation);
+        true
+    }
+
     /// Takes in what a statement moves; gives the path that holds from here on, if it is another.
     pub(crate) fn note(&mut self, moved: Moved) -> Option<Vec<String>> {
         match moved {
             Moved::Nothing => {}
-            Moved::Names(names) => self.names.extend(names.into_iter().map(|name| name.to_lowercase())),
-            Moved::All => self.all = true,
+            Moved::Names(names) => {
+                self.names.extend(names.into_iter().map(|name| name.to_lowercase()));
+                self.made.retain(|own| !self.names.contains(&own.name.table.to_lowercase()));
+            }
+            Moved::All => {
+                self.all = true;
+                self.made.clear();
+            }
             Moved::Path(path) => return Some(path),
         }
         None

@@ -1,6 +1,7 @@
 //! The facts of a statement while they are collected, each once.
 
 use super::Taint;
+use crate::Relation;
 use model::{
     Access, Call, ColumnRef, FEW, Opaque, Outputs, Part, PredicateUse, Reach, SettingChange, TableRead, TableRef,
     TableUse, Usage, Verb, WriteFlow,
@@ -47,6 +48,8 @@ pub(crate) struct Draft {
     shown: Once<(ColumnRef, ColumnRef)>,
     verbs: BTreeSet<Verb>,
     reads: Once<TableRead>,
+    /// A table that it makes, where the text tells all of its columns.
+    pub(crate) fresh: Option<Relation>,
 }
 
 impl Draft {
@@ -168,6 +171,7 @@ impl Draft {
             unknown_relations: self.unknown_relations.list,
             shown: self.shown.list,
             beyond: self.beyond.list,
+            fresh: self.fresh,
         }
     }
 
@@ -183,4 +187,6 @@ pub(crate) struct Finished {
     pub(crate) unknown_relations: Vec<String>,
     pub(crate) shown: Vec<(ColumnRef, ColumnRef)>,
     pub(crate) beyond: Vec<String>,
+    /// A table that it makes, where the text tells all of its columns.
+    pub(crate) fresh: Option<Relation>,
 }

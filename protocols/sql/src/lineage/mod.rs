@@ -19,11 +19,11 @@ mod writes;
 pub(crate) use draft::Draft;
 pub(crate) use draft::Finished;
 pub(crate) use relations::Found;
-pub(crate) use routines::Nature;
+pub(crate) use routines::{Nature, is_of_large_objects, large_objects};
 pub(crate) use scope::{Env, Rows};
 pub(crate) use taint::Taint;
 
-use crate::{Catalog, Dialect, Settings};
+use crate::{Catalog, Dialect, Relation, Settings};
 use model::{ColumnRef, OutputColumn, Outputs, Usage};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ use taint::Column;
 pub(crate) struct Tracer<'c> {
     pub(crate) dialect: Dialect,
     pub(crate) catalog: &'c Catalog,
+    /// Tables that earlier statements of the same text made.
+    pub(crate) made: &'c [Relation],
     /// Schemas searched, in order.
     pub(crate) path: Vec<String>,
     /// Custom settings hold nothing of tables.
@@ -52,6 +54,7 @@ impl<'c> Tracer<'c> {
         Self {
             dialect,
             catalog,
+            made: &[],
             path: settings.search_path.clone(),
             plain_settings: settings.plain_settings && !catalog.code_sets_settings(),
             case_sensitive: settings.case_sensitive_names,

@@ -28,6 +28,12 @@ impl<'c> Tracer<'c> {
         let catalog: &'c Catalog = if own_hidden { self.catalog.shared() } else { self.catalog };
         let exact = |schema: &str| {
             let table = TableRef { schema: schema.to_owned(), table: name.name.clone() };
+            let fresh =
+                |own: &&Relation| own.name.schema == table.schema && self.same_relation(&own.name.table, &table.table);
+            // A view of before the text means none of them.
+            if let Some(made) = self.made.iter().find(fresh).filter(|_| self.views == 0) {
+                return Some(made);
+            }
             match catalog.relation(&table) {
                 None if self.dialect != Dialect::Postgres => catalog.relation_ignoring_case(&table),
                 found => found,

@@ -4,6 +4,7 @@ use super::Tracer;
 use super::taint::Taint;
 use crate::ir::Name;
 use crate::{Dialect, Volatility};
+use model::Access;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -70,6 +71,19 @@ pub(super) fn may_return_rows(name: &str) -> bool {
         || matches!(name, "json_to_record" | "json_to_recordset" | "jsonb_to_record" | "jsonb_to_recordset")
 }
 
+/// Those of large objects' routines that change none.
+const ONLY_READS: [&str; 7] = ["lo_close", "lo_get", "lo_lseek", "lo_lseek64", "lo_tell", "lo_tell64", "loread"];
+
+/// Whether a routine (one that is a [`Nature::Sink`]) reads or writes large objects. Rules can name what holds them.
+pub(crate) fn is_of_large_objects(name: &str) -> bool {
+    name.starts_with("lo_") || matches!(name, "loread" | "lowrite")
+}
+
+/// The relation that holds large objects.
+pub(crate) fn large_objects() -> Name {
+    Name { schema: Some("pg_catalog".to_owned()), name: "pg_largeobject".to_owned() }
+}
+
 impl Tracer<'_> {
     /// Notes a call; returns why its result is not known, if so.
     pub(super) fn judge_routine(&mut self, name: &Name, arguments: &Taint, texts: &[Option<String>]) -> Option<String> {
@@ -83,6 +97,12 @@ impl Tracer<'_> {
             }
             Some(Nature::Sink) => {
                 self.draft.call(name.to_string(), false);
+                if is_of_large_objects(&name.name) {
+                    self.touch(&large_objects(), Access::Read);
+                    if !ONLY_READS.contains(&name.name.as_str()) {
+                        self.touch(&large_objects(), Access::Write);
+                    }
+                }
                 if name.name == "set_config" {
                     self.sets(arguments, texts);
                 } else if !arguments.is_constant() {

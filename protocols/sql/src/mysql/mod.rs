@@ -10,6 +10,7 @@ mod expressions;
 mod functions;
 mod gate;
 mod item_names;
+mod maintenance;
 mod projection;
 mod queries;
 mod reader;
@@ -43,6 +44,7 @@ pub(crate) fn analyse(dialect: Dialect, text: &str, catalog: &Catalog, settings:
             return Err("a SET in the same text changes how what follows it is read: send them one by one".to_owned());
         }
         let mut tracer = Tracer::new(dialect, catalog, settings);
+        tracer.made = sequence.made();
         if let Some(path) = &path {
             Vec::clone_from(&mut tracer.path, path);
         }
@@ -59,7 +61,11 @@ pub(crate) fn analyse(dialect: Dialect, text: &str, catalog: &Catalog, settings:
             (finished.part.sources, finished.part.uses) = (sources, uses);
         }
         relexed = finished.part.settings.iter().any(|change| changes_reading(&change.name));
-        path = sequence.note(moved(&finished.part)).or(path);
+        let moved = moved(&finished.part);
+        let fresh = finished.fresh.take().filter(|_| matches!(moved, Moved::Names(_)));
+        if !fresh.is_some_and(|fresh| sequence.note_fresh(fresh)) {
+            path = sequence.note(moved).or(path);
+        }
         complete(finished, catalog, &mut parsed);
     }
     Ok(parsed)

@@ -2,6 +2,7 @@
 //! everything else goes through the parser.
 
 use super::gate::{self, Token};
+use super::maintenance;
 use super::queries::{Lower, Lowered, name_of, relation, unsupported};
 use super::source::Source;
 use super::walk::{Walked, walk};
@@ -22,11 +23,11 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    fn quiet(verb: Verb) -> Self {
+    pub(super) fn quiet(verb: Verb) -> Self {
         Self { verb, outputs: Outputs::None, filtered: true, limited: false, walked: None }
     }
 
-    fn unknown(verb: Verb, why: &str) -> Self {
+    pub(super) fn unknown(verb: Verb, why: &str) -> Self {
         Self { outputs: Outputs::Unknown(why.to_owned()), ..Self::quiet(verb) }
     }
 }
@@ -86,6 +87,15 @@ pub(super) fn statement(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<End
             tracer.draft.opaque("a stored procedure", true);
             Ended::unknown(Verb::Call, "what a procedure returns")
         }
+        ["ANALYZE", "TABLE", ..]
+        | ["ANALYZE", "LOCAL" | "NO_WRITE_TO_BINLOG", "TABLE", ..]
+        | ["CHECK" | "OPTIMIZE" | "REPAIR", "TABLE" | "LOCAL" | "NO_WRITE_TO_BINLOG", ..] => {
+            maintenance::look_after(&words, &tokens, tracer)
+        }
+        ["DROP", "PROCEDURE" | "FUNCTION" | "TRIGGER" | "EVENT", ..] => maintenance::drop_code(&words, &tokens, tracer),
+        ["CHECKSUM", "TABLE", ..] => maintenance::checksum(&words, &tokens, tracer),
+        ["FLUSH", _, ..] => maintenance::flush(&words, &tokens, tracer),
+        ["XA", "START" | "BEGIN" | "END" | "PREPARE" | "COMMIT" | "ROLLBACK", ..] => Ended::quiet(Verb::Transaction),
         ["EXPLAIN" | "DESCRIBE" | "DESC" | "ANALYZE", ..] => explain(source, &words, &tokens, tracer)?,
         ["LOAD", "DATA", ..] => load(&words, &tokens, tracer),
         ["HANDLER", ..] => {
@@ -275,7 +285,7 @@ pub(super) fn readable(source: &Source) -> Option<Source> {
 
 fn explain(source: &Source, words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Lowered<Ended> {
     let Some((start, inner)) = explained(source, words, tokens)? else {
-        return Ok(described(words, tokens, tracer));
+        return Ok(described(words, tracer));
     };
     let inner = statement(&inner, tracer)?;
     if words.first() != Some(&"ANALYZE") && !words.get(1..start).is_some_and(|between| between.contains(&"ANALYZE")) {
@@ -289,31 +299,11 @@ fn explain(source: &Source, words: &[&str], tokens: &[Token<'_>], tracer: &mut T
     })
 }
 
-fn described(words: &[&str], tokens: &[Token<'_>], tracer: &mut Tracer<'_>) -> Ended {
+fn described(words: &[&str], tracer: &mut Tracer<'_>) -> Ended {
     // The plan of what another session runs holds its values.
-    if words.first() != Some(&"ANALYZE") && words.iter().any(|word| matches!(*word, "FOR" | "FORMAT" | "CONNECTION")) {
+    if words.iter().any(|word| matches!(*word, "FOR" | "FORMAT" | "CONNECTION")) {
         tracer.draft.opaque("EXPLAIN of another connection", true);
         return Ended::unknown(Verb::Other, "EXPLAIN of another connection");
-    }
-    let access = if words.first() == Some(&"ANALYZE") { Access::Define } else { Access::Read };
-    let at = words.iter().position(|word| *word == "TABLE").map_or(1, |at| at + 1);
-    let name = |at: usize| match tokens.get(at) {
-        Some(Token::Word(name) | Token::Quoted(name)) => Some((*name).to_owned()),
-        _ => None,
-    };
-    let table = match (name(at), tokens.get(at + 1), name(at + 2)) {
-        (Some(schema), Some(Token::Symbol(".")), Some(name)) => Some(Name { schema: Some(schema), name }),
-        (Some(name), _, _) => Some(Name { schema: None, name }),
-        _ => None,
-    };
-    if words.first() == Some(&"ANALYZE")
-        && let Some(table) = &table
-    {
-        tracer.touch(table, access);
-        let column =
-            |name: &str| model::OutputColumn { name: Some(name.to_owned()), lineage: model::Lineage::Derived(vec![]) };
-        let columns = ["Table", "Op", "Msg_type", "Msg_text"].map(column).to_vec();
-        return Ended { outputs: Outputs::Known(columns), ..Ended::quiet(Verb::Ddl) };
     }
     Ended::unknown(Verb::Show, "structure, whose columns depend on the server's version")
 }
@@ -518,7 +508,8 @@ fn defined(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<(Verb, Option<(W
     if let Some(what) = reaches_elsewhere(&source.text) {
         return Err(what.to_owned());
     }
-    let (statement, source) = gate::parse(source)?;
+    // The parser does not know the attribute, and nothing hangs on it; it is reserved, so it is no name.
+    let (statement, source) = gate::parse(&maintenance::without(source, "ZEROFILL"))?;
     let walked = walk(&statement, &source, tracer.case_sensitive)?.map(|walked| (walked, source));
     match &statement {
         Statement::CreateView(view) => {
@@ -536,11 +527,25 @@ fn defined(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<(Verb, Option<(W
                     tracer.draft.does(Verb::Insert);
                     stored_as(&create.name, &[], query, tracer)?;
                 }
-                (None, _) => drop(tracer.make(&named, create.temporary)),
+                (None, like) => {
+                    let table = tracer.make(&named, create.temporary);
+                    if like.is_none() && !create.if_not_exists {
+                        let columns = create.columns.iter().map(|column| column.name.value.clone());
+                        tracer.draft.fresh = Some(crate::sequence::fresh(table, columns));
+                    }
+                }
                 _ => return unsupported("a CREATE TABLE", create),
             }
         }
-        Statement::AlterTable(alter) => tracer.touch(&relation(&alter.name)?, Access::Define),
+        Statement::AlterTable(alter) => {
+            tracer.touch(&relation(&alter.name)?, Access::Define);
+            for operation in &alter.operations {
+                if let ast::AlterTableOperation::RenameTable { table_name } = operation {
+                    let (ast::RenameTableNameKind::As(new) | ast::RenameTableNameKind::To(new)) = table_name;
+                    tracer.make(&relation(new)?, false);
+                }
+            }
+        }
         Statement::Truncate(truncate) => {
             for table in &truncate.table_names {
                 let table = relation(&table.name)?;
@@ -548,6 +553,12 @@ fn defined(source: &Source, tracer: &mut Tracer<'_>) -> Lowered<(Verb, Option<(W
                 tracer.note_whole(&table);
             }
             return Ok((Verb::Truncate, walked));
+        }
+        Statement::RenameTable(renames) => {
+            for ast::RenameTable { old_name, new_name } in renames {
+                tracer.touch(&relation(old_name)?, Access::Define);
+                tracer.make(&relation(new_name)?, false);
+            }
         }
         Statement::Drop { object_type: ObjectType::Table | ObjectType::View, names, .. } => {
             for name in names {

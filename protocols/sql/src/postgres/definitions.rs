@@ -8,7 +8,9 @@ use crate::ir::{Body, Expr, From, Query, Select, Target};
 use crate::lineage::{Env, Taint, Tracer};
 use model::{Access, ColumnRef, Lineage, Outputs, TableRef, Verb};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{AlterTableStmt, ColumnDef, Constraint, CreateStmt, Node, ObjectType, RangeVar};
+use pg_query::protobuf::{
+    AlterTableStmt, ColumnDef, Constraint, CreateStmt, Node, ObjectType, OnCommitAction, RangeVar,
+};
 
 pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
     let ended = Ended::quiet(Verb::Ddl);
@@ -155,6 +157,7 @@ pub(super) fn statement(node: &NodeEnum, tracer: &mut Tracer<'_>) -> Ended {
                 }
             }
         }
+        other if super::types::define(other, tracer) => {}
         other => opaque(other, tracer),
     }
     ended
@@ -234,11 +237,26 @@ fn create_table(create: &CreateStmt, tracer: &mut Tracer<'_>) {
     }
     let columns: Vec<String> =
         create.table_elts.iter().filter_map(column_definition).map(|c| c.colname.clone()).collect();
+    let copies = |element: &Node| matches!(element.node, Some(NodeEnum::TableLikeClause(_)));
+    let alone = create.inh_relations.is_empty() && create.partbound.is_none() && create.of_typename.is_none();
+    // One that may be there already, or goes with its transaction, is not what the text says.
+    let stays = !create.if_not_exists && create.oncommit <= OnCommitAction::OncommitPreserveRows as i32;
+    if alone && stays && !create.table_elts.iter().any(copies) {
+        tracer.draft.fresh = Some(crate::sequence::fresh(table.clone(), columns.iter().cloned()));
+    }
     for element in &create.table_elts {
         match &element.node {
-            Some(NodeEnum::ColumnDef(column)) => column_exprs(&table, &columns, column, tracer),
+            Some(NodeEnum::ColumnDef(column)) => {
+                for constraint in column.constraints.iter().filter_map(constraint_of) {
+                    refers(constraint, relation, tracer);
+                }
+                column_exprs(&table, &columns, column, tracer);
+            }
             Some(NodeEnum::TableLikeClause(like)) => define(like.relation.as_ref(), tracer),
-            Some(NodeEnum::Constraint(constraint)) => constraint_exprs(&columns, constraint, tracer),
+            Some(NodeEnum::Constraint(constraint)) => {
+                refers(constraint, relation, tracer);
+                constraint_exprs(&columns, constraint, tracer);
+            }
             _ => {}
         }
     }
@@ -255,11 +273,8 @@ fn column_definition(node: &Node) -> Option<&ColumnDef> {
 fn column_exprs(table: &TableRef, columns: &[String], column: &ColumnDef, tracer: &mut Tracer<'_>) {
     let mut lower = Lower::default();
     let mut exprs: Vec<Expr> = lower.optional(&column.raw_default).into_iter().collect();
-    for constraint in &column.constraints {
-        if let Some(NodeEnum::Constraint(constraint)) = &constraint.node {
-            exprs.extend(lower.optional(&constraint.raw_expr));
-            define(constraint.pktable.as_ref(), tracer);
-        }
+    for constraint in column.constraints.iter().filter_map(constraint_of) {
+        exprs.extend(lower.optional(&constraint.raw_expr));
     }
     let value = own_columns(columns, exprs, tracer);
     if !value.is_constant() {
@@ -269,8 +284,20 @@ fn column_exprs(table: &TableRef, columns: &[String], column: &ColumnDef, tracer
     }
 }
 
+fn constraint_of(node: &Node) -> Option<&Constraint> {
+    match &node.node {
+        Some(NodeEnum::Constraint(constraint)) => Some(constraint),
+        _ => None,
+    }
+}
+
+/// REFERENCES of a table that is being made. One to itself names nothing that exists.
+fn refers(constraint: &Constraint, made: &RangeVar, tracer: &mut Tracer<'_>) {
+    let own = |table: &&RangeVar| table.relname == made.relname && table.schemaname == made.schemaname;
+    define(constraint.pktable.as_ref().filter(|table| !own(table)), tracer);
+}
+
 fn constraint_exprs(columns: &[String], constraint: &Constraint, tracer: &mut Tracer<'_>) {
-    define(constraint.pktable.as_ref(), tracer);
     let mut lower = Lower::default();
     let exprs =
         lower.optional(&constraint.raw_expr).into_iter().chain(lower.optional(&constraint.where_clause)).collect();
@@ -278,7 +305,7 @@ fn constraint_exprs(columns: &[String], constraint: &Constraint, tracer: &mut Tr
 }
 
 /// Expressions over the columns of a table that is being made: those hold nothing yet.
-fn own_columns(columns: &[String], exprs: Vec<Expr>, tracer: &mut Tracer<'_>) -> Taint {
+pub(super) fn own_columns(columns: &[String], exprs: Vec<Expr>, tracer: &mut Tracer<'_>) -> Taint {
     if exprs.is_empty() {
         return Taint::default();
     }

@@ -15,13 +15,14 @@ mod sessions;
 mod statements;
 mod substitute;
 mod tree;
+mod types;
 mod walk;
 mod wire;
 
 use crate::analyser::{Parsed, complete};
 use crate::ir::Query;
 use crate::lineage::{Finished, Tracer};
-use crate::sequence::Sequence;
+use crate::sequence::{Moved, Sequence};
 use crate::{Catalog, Dialect, Settings};
 use queries::Lower;
 
@@ -49,6 +50,7 @@ fn read(text: &str, catalog: &Catalog, settings: &Settings) -> Result<Vec<(Finis
     let mut names = own_names::OwnNames::default();
     for statement in parse(text)? {
         let mut tracer = Tracer::new(Dialect::Postgres, catalog, settings);
+        tracer.made = sequence.made();
         if let Some(path) = &path {
             Vec::clone_from(&mut tracer.path, path);
         }
@@ -62,7 +64,11 @@ fn read(text: &str, catalog: &Catalog, settings: &Settings) -> Result<Vec<(Finis
             None => finish(&statement, tracer),
         };
         sequence.unsettle(&mut finished.part, catalog);
-        path = sequence.note(moves::moved(&statement, &finished.part)).or(path);
+        let moved = moves::moved(&statement, &finished.part);
+        let fresh = finished.fresh.take().filter(|_| matches!(moved, Moved::Names(_)));
+        if !fresh.is_some_and(|fresh| sequence.note_fresh(fresh)) {
+            path = sequence.note(moved).or(path);
+        }
         names.note(statement, &finished.part, &along);
         read.push((finished, located));
     }

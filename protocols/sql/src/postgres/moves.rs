@@ -74,6 +74,12 @@ pub(super) fn moved(node: &Node, part: &Part) -> Moved {
             | NodeEnum::AlterSeqStmt(_)
             | NodeEnum::CreateEnumStmt(_)
             | NodeEnum::AlterEnumStmt(_)
+            | NodeEnum::CreateRangeStmt(_)
+            | NodeEnum::CreateRoleStmt(_)
+            | NodeEnum::AlterRoleStmt(_)
+            | NodeEnum::DropRoleStmt(_)
+            | NodeEnum::AlterDefaultPrivilegesStmt(_)
+            | NodeEnum::CreateDomainStmt(_)
             | NodeEnum::RefreshMatViewStmt(_)
             | NodeEnum::CreateStatsStmt(_),
         ) => Moved::Nothing,

@@ -7,7 +7,7 @@
 use super::net::Spelt;
 use super::tree::{Branch, Counts, Tree};
 use crate::ir::Name;
-use crate::lineage::{Found, Tracer};
+use crate::lineage::{Found, Nature, Tracer, is_of_large_objects, large_objects};
 use crate::systems;
 use model::{ColumnUse, ColumnUses, Placement, SourceUse, UseContext};
 use std::collections::{BTreeSet, HashSet};
@@ -178,9 +178,22 @@ impl Walk<'_, '_> {
     }
 
     fn routine(&mut self, name: &Name) {
-        if self.tracer.nature(name).is_none() {
-            self.beyond(format!("routine {name}, which is not known to compute from its arguments alone"));
+        match self.tracer.nature(name) {
+            None => self.beyond(format!("routine {name}, which is not known to compute from its arguments alone")),
+            Some(Nature::Sink) if is_of_large_objects(&name.name) => self.large_objects(),
+            Some(_) => {}
         }
+    }
+
+    /// Large objects are read or written by a call: nothing can stand in for the relation that holds them.
+    fn large_objects(&mut self) {
+        let Found::Relation(relation) = self.tracer.find(&large_objects()) else { return };
+        let (table, columns) = (relation.name.clone(), self.tracer.source_columns(relation));
+        let alias = table.table.clone();
+        let what = "a call of a large object's function".to_owned();
+        self.star(Some(alias.clone()), UseContext::Other(what.clone()));
+        self.sources.push(SourceUse { table, placement: Placement::Fixed(what), alias, columns });
+        self.places.push(Place::default());
     }
 
     /// A relation: what it is, and what it is doing here.

@@ -3,7 +3,7 @@
 use super::{Seat, Walk};
 use crate::mysql::queries::{Lowered, unsupported};
 use model::Placement;
-use sqlparser::ast::{AlterColumnOperation, AlterTable, AlterTableOperation};
+use sqlparser::ast::{AlterColumnOperation, AlterTable, AlterTableOperation, RenameTableNameKind};
 
 impl Walk<'_> {
     pub(super) fn alter_table(&mut self, alter: &AlterTable) -> Lowered<()> {
@@ -59,6 +59,10 @@ impl Walk<'_> {
                     AlterColumnOperation::DropDefault => Ok(()),
                     _ => unsupported("an ALTER TABLE", operation),
                 }
+            }
+            AlterTableOperation::RenameTable { table_name } => {
+                let (RenameTableNameKind::As(name) | RenameTableNameKind::To(name)) = table_name;
+                self.made(name)
             }
             AlterTableOperation::DropPrimaryKey { drop_behavior: _ }
             | AlterTableOperation::Algorithm { equals: _, algorithm: _ }

@@ -6,7 +6,7 @@ use model::Placement;
 use sqlparser::ast::{
     CheckConstraint, ColumnDef, ColumnOption, ColumnOptionDef, CreateIndex, CreateTable, CreateTableLike,
     CreateTableLikeKind, CreateView, Expr, ForeignKeyConstraint, FullTextOrSpatialConstraint, HiveDistributionStyle,
-    IndexColumn, IndexConstraint, ObjectName, ObjectType, OrderByExpr, PrimaryKeyConstraint, Statement,
+    IndexColumn, IndexConstraint, ObjectName, ObjectType, OrderByExpr, PrimaryKeyConstraint, RenameTable, Statement,
     TableConstraint, Truncate, TruncateTableTarget, UniqueConstraint, ViewColumnDef,
 };
 
@@ -50,6 +50,12 @@ impl Walk<'_> {
                 table: None,
             } => self.all_named(names)?,
             Statement::OptimizeTable { name, .. } => self.relation(name, Placement::Named, None)?,
+            Statement::RenameTable(renames) => {
+                for RenameTable { old_name, new_name } in renames {
+                    self.relation(old_name, Placement::Named, None)?;
+                    self.made(new_name)?;
+                }
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -60,7 +66,7 @@ impl Walk<'_> {
     }
 
     /// A name that need not be there yet.
-    fn made(&mut self, name: &ObjectName) -> Lowered<()> {
+    pub(super) fn made(&mut self, name: &ObjectName) -> Lowered<()> {
         self.parts(name).map(drop)
     }
 
