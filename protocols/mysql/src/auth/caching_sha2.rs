@@ -37,14 +37,23 @@ pub(crate) fn decoy() -> Secret {
 pub(crate) struct Scramble {
     nonce: Vec<u8>,
     answer: [u8; DIGEST],
+    /// It was given in a switch, whose trailing NUL some drivers (PyMySQL up to 1.1.0, go-sql-driver up to 1.5) take for a part of it.
+    switched: bool,
+}
+
+impl Scramble {
+    fn answers(&self, verifier: &Secret, nul: &[u8]) -> subtle::Choice {
+        let mask = Sha256::new().chain_update(verifier.expose()).chain_update(&self.nonce).chain_update(nul).finalize();
+        let mut once = self.answer;
+        once.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        Sha256::digest(once).as_slice().ct_eq(verifier.expose())
+    }
 }
 
 impl Proof for Scramble {
     fn fits(&self, verifier: &Secret) -> bool {
-        let mask = Sha256::new().chain_update(verifier.expose()).chain_update(&self.nonce).finalize();
-        let mut once = self.answer;
-        once.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
-        Sha256::digest(once).as_slice().ct_eq(verifier.expose()).into()
+        let with_nul = self.answers(verifier, &[0]) & subtle::Choice::from(u8::from(self.switched));
+        (self.answers(verifier, &[]) | with_nul).into()
     }
 }
 
@@ -56,7 +65,7 @@ pub(crate) async fn prove(
     fresh: Vec<u8>,
 ) -> Result<Scramble, TokenError> {
     if response.plugin == NAME && response.auth.len() == DIGEST {
-        return scramble(nonce, &response.auth);
+        return scramble(nonce, &response.auth, false);
     }
     if !response.capabilities.has(Capabilities::PLUGIN_AUTH) {
         return Err(TokenError::Refused(refusal("the client cannot switch to caching_sha2_password")));
@@ -67,12 +76,12 @@ pub(crate) async fn prove(
     let answer = link.read(crate::auth::client::LONGEST_TOKEN).await.map_err(|error| {
         super::client::hung_up(error, || refusal("the client hung up when it was asked for caching_sha2_password"))
     })?;
-    scramble(fresh, &answer)
+    scramble(fresh, &answer, true)
 }
 
-fn scramble(nonce: Vec<u8>, answer: &[u8]) -> Result<Scramble, TokenError> {
+fn scramble(nonce: Vec<u8>, answer: &[u8], switched: bool) -> Result<Scramble, TokenError> {
     match answer.try_into() {
-        Ok(answer) => Ok(Scramble { nonce, answer }),
+        Ok(answer) => Ok(Scramble { nonce, answer, switched }),
         Err(_) if matches!(answer, [] | [0]) => Err(TokenError::Refused(refusal("no password was sent"))),
         Err(_) => Err(TokenError::Refused(refusal("the client's answer is not one of caching_sha2_password"))),
     }
@@ -98,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_clients_library_and_this_server_agree() {
-        let proof = scramble(NONCE.to_vec(), &answered(b"secret", NONCE)).unwrap();
+        let proof = scramble(NONCE.to_vec(), &answered(b"secret", NONCE), false).unwrap();
         assert!(proof.fits(&verifier(b"secret")));
         assert!(!proof.fits(&verifier(b"Secret")));
         assert!(!proof.fits(&decoy()));
@@ -110,10 +119,10 @@ mod tests {
     #[test]
     fn an_answer_is_good_for_its_challenge_only() {
         let heard = answered(b"secret", NONCE);
-        let replayed = scramble(b"ABCDEFGHIJKLMNOPQRST".to_vec(), &heard).unwrap();
+        let replayed = scramble(b"ABCDEFGHIJKLMNOPQRST".to_vec(), &heard, true).unwrap();
         assert!(!replayed.fits(&verifier(b"secret")));
         // Who has read the store and not heard a login cannot answer with the digest itself.
-        let from_store = scramble(NONCE.to_vec(), verifier(b"secret").expose()).unwrap();
+        let from_store = scramble(NONCE.to_vec(), verifier(b"secret").expose(), true).unwrap();
         assert!(!from_store.fits(&verifier(b"secret")));
     }
 
@@ -122,9 +131,25 @@ mod tests {
         for (answer, words) in
             [(&b""[..], "no password"), (b"\0", "no password"), (&[1; 20], "not one of"), (&[1; 33], "not one of")]
         {
-            let Err(TokenError::Refused(refusal)) = scramble(NONCE.to_vec(), answer) else { panic!("{answer:?}") };
+            let Err(TokenError::Refused(refusal)) = scramble(NONCE.to_vec(), answer, true) else {
+                panic!("{answer:?}")
+            };
             assert!(refusal.message.contains(words), "{refusal}");
             assert!(refusal.hint.is_some());
         }
+    }
+
+    #[test]
+    fn the_nul_behind_a_switched_challenge_may_count() {
+        // As PyMySQL 1.1.0 and go-sql-driver 1.5 have it.
+        let once = Sha256::digest(b"secret");
+        let mask = Sha256::new().chain_update(Sha256::digest(once)).chain_update(NONCE).chain_update([0]).finalize();
+        let heard: Vec<u8> = once.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
+        assert!(scramble(NONCE.to_vec(), &heard, true).unwrap().fits(&verifier(b"secret")));
+        assert!(!scramble(NONCE.to_vec(), &heard, true).unwrap().fits(&verifier(b"other")));
+        assert!(
+            !scramble(NONCE.to_vec(), &heard, false).unwrap().fits(&verifier(b"secret")),
+            "a greeting has no such NUL"
+        );
     }
 }
