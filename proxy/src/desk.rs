@@ -20,6 +20,8 @@ pub(crate) struct ListenerDesk {
     pub(crate) protocol: &'static str,
     /// The listener's own datasource, if it has one.
     pub(crate) datasource: Option<String>,
+    /// Names at login have to fit.
+    pub(crate) strict_names: bool,
     /// TLS for the client's side.
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     /// The certificate (DER) of `tls`.
@@ -111,6 +113,9 @@ impl ListenerDesk {
                     .hint(format!("exchange your token again, with audience={name}")));
             }
             self.proxy.access.allow(&identity, name)?;
+            if self.strict_names {
+                right_user(&identity, &claim.user, &datasource.spec().user)?;
+            }
             self.take_seats(&identity, name)?;
             Ok(datasource)
         });
@@ -143,8 +148,23 @@ impl ListenerDesk {
     }
 }
 
+/// The name that the client gives as the user's is the token's own subject or name, or that of the datasource's user, which
+/// an application names that has changed nothing but host and port. What is exchanged has a name of its own.
+fn right_user(identity: &Identity, claimed: &str, upstream: &str) -> Result<(), Refusal> {
+    let named = claimed == identity.subject || identity.name.as_deref() == Some(claimed) || claimed == upstream;
+    if named || identity.method == AuthMethod::Exchanged {
+        return Ok(());
+    }
+    let refusal = Refusal::new(RefusalKind::NotAuthenticated, format!("user {claimed:?} is not whom the token names"));
+    Err(refusal.hint(format!("give {:?} as the user name: this listener has strict_names", identity.subject)))
+}
+
 #[async_trait]
 impl Desk for ListenerDesk {
+    fn strict_names(&self) -> bool {
+        self.strict_names
+    }
+
     fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
         self.tls.clone()
     }

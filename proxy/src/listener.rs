@@ -38,6 +38,8 @@ pub(crate) struct Listener {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) protocol: Arc<dyn Protocol>,
     pub(crate) datasource: Option<String>,
+    /// Names at login have to fit.
+    pub(crate) strict_names: bool,
     /// Exchanged when the configuration is read again.
     pub(crate) tls: ArcSwapOption<ListenerTls>,
     /// The address of the configuration.
@@ -141,6 +143,7 @@ impl Listener {
             proxy: self.proxy.clone(),
             protocol: self.protocol.name(),
             datasource: self.datasource.clone(),
+            strict_names: self.strict_names,
             tls: tls.as_ref().map(|tls| tls.config.clone()),
             certificate: tls.as_ref().map(|tls| tls.certificate.clone()),
             client: peer,

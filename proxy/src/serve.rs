@@ -116,6 +116,7 @@ async fn bind(setup: &Setup, proxy: &Arc<Proxy>) -> Result<Vec<Arc<Listener>>, F
             proxy: proxy.clone(),
             protocol,
             datasource: listener.datasource.clone(),
+            strict_names: listener.strict_names,
             tls: ArcSwapOption::new(tls),
             configured: listener.address,
             address,

@@ -25,6 +25,8 @@ const LONGEST_QUOTED: usize = 80;
 /// Less than this may stand anywhere.
 const SHORTEST_QUOTED: usize = 4;
 
+/// A database that does not exist (`ER_BAD_DB_ERROR`).
+pub(crate) const NO_SUCH_DATABASE: Code = Code(1049, *b"42000");
 /// A table that does not exist (`ER_NO_SUCH_TABLE`).
 pub(crate) const NO_SUCH_TABLE: Code = Code(1146, *b"42S02");
 

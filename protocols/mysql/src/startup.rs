@@ -160,6 +160,14 @@ fn own(datasource: &Arc<dyn Datasource>) -> Result<MysqlDatasource, Refusal> {
 async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<Login, LoginError> {
     let Parties { datasource, greeting, response, claim, admission, opened_by } = parties;
     let spec = datasource.spec().clone();
+    if let Some(name) = foreign_database(desk, &spec, &response) {
+        let refusal = Refusal::new(RefusalKind::NotAllowed, format!("Unknown database '{name}'")).hint(format!(
+            "connect to {}: this listener has strict_names",
+            spec.database.as_deref().unwrap_or_default()
+        ));
+        desk.abandoned(&admission, &claim, &refusal);
+        return refuse(&mut link, refusal, errors::NO_SUCH_DATABASE).await;
+    }
     let local_files = options::local_infile(&spec);
     let offered = offered(&greeting, false, local_files);
     let wish = HandshakeResponse {
@@ -268,6 +276,13 @@ async fn establish(mut link: Link, desk: &dyn Desk, parties: Parties) -> Result<
         upstream_residue: Vec::new(),
         datasource: admission.datasource,
     })))
+}
+
+/// The database that the client asks for, where names have to fit and that is another than the datasource's. Elsewhere any
+/// database of the server may be asked for: rules name databases, and the server says which ones there are.
+fn foreign_database(desk: &dyn Desk, spec: &wire::DatasourceSpec, response: &HandshakeResponse) -> Option<String> {
+    let (own, asked) = (spec.database.as_deref()?, response.database.as_deref().filter(|_| desk.strict_names())?);
+    (asked != own.as_bytes() && !asked.is_empty()).then(|| String::from_utf8_lossy(asked).into_owned())
 }
 
 enum Failure {

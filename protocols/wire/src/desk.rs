@@ -121,6 +121,12 @@ pub trait Desk: Send + Sync {
     /// Where a client may get a token.
     fn discovery(&self) -> Option<Discovery>;
 
+    /// Whether this listener takes nothing but the names that fit: a client that asks for another database than the
+    /// datasource's is told that there is none.
+    fn strict_names(&self) -> bool {
+        false
+    }
+
     /// Records that a client was turned away before its proof could be looked at (no TLS, a token that is too long, a kind
     /// of connection that is not supported).
     fn turned_away(&self, claim: &Claim, refusal: &Refusal) {

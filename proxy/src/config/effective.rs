@@ -159,6 +159,7 @@ fn listener(listener: &ListenerSetup) -> Block {
         format!("listener {} {}", listener.protocol, listener.address),
         vec![
             ("datasource", json!(listener.datasource.as_deref().unwrap_or("(the database that the client asks for)"))),
+            ("strict_names", json!(listener.strict_names)),
             ("tls", server_tls(listener.tls.as_ref())),
         ],
     )

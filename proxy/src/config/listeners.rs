@@ -53,7 +53,8 @@ fn listener(section: &Section<'_>, around: &Surroundings<'_>, datasources: &[Dec
         (None, None) => {}
     }
     let tls = server_tls(section, around, address, section.flag("insecure_loopback"));
-    Some(ListenerSetup { protocol: protocol?, address: address?, datasource, tls })
+    let strict_names = section.flag("strict_names").unwrap_or(false);
+    Some(ListenerSetup { protocol: protocol?, address: address?, datasource, strict_names, tls })
 }
 
 /// The datasource exists and speaks the listener's protocol.

@@ -74,6 +74,8 @@ pub struct ListenerSetup {
     pub address: SocketAddr,
     /// The datasource behind it; `None` lets the requested database name it.
     pub datasource: Option<String>,
+    /// Names at login have to fit: the user's to the token, the database's to the datasource.
+    pub strict_names: bool,
     /// `None` only on loopback and with `insecure_loopback = true`.
     pub tls: Option<ServerTls>,
 }
