@@ -1,6 +1,6 @@
 # What one does with this repository. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo needs test lint fmt unit quick e2e console compose-test bench drills bare clean-servers
+.PHONY: help demo needs test lint fmt unit quick e2e console compat compose-test bench drills bare clean-servers
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
@@ -46,6 +46,9 @@ e2e: build-e2e ## Real clients against real servers through the built proxy.
 
 console: build-console ## The console in Debian's Chromium: hold, decide, replay. SHOTS=DIR keeps screenshots.
 	@testdata/console/run $(if $(SHOTS),--shots $(SHOTS))
+
+compat: build-compat ## The drivers' own suites, directly and through the proxy; writes testdata/COMPATIBILITY.md. SUITE=… SERVER=… narrow it.
+	@testdata/compat $(if $(SUITE),--suite '$(SUITE)') $(if $(SERVER),--server '$(SERVER)')
 
 drills: build-e2e ## The worst week at length: lost stores, full disks, strangers, stops; what it survived is in the README.
 	@SUITE=drills DRILL=long testdata/run-tests --timeout 3600 -s

@@ -123,6 +123,10 @@ NEEDS = {
         lambda: all(runs(*line) for line in PODMAN),
         ("podman", "runc", "conmon", "netavark", "aardvark-dns", "iptables", "nftables", "iproute2"),
     ),
+    "postgres-headers": Need(lambda: runs("pg_config", "--version"), ("libpq-dev",)),
+    "mariadb-headers": Need(lambda: runs("pkg-config", "--exists", "libmariadb"), ("libmariadb-dev", "pkg-config")),
+    "python-headers": Need(lambda: runs(PYTHON, "-c", "import os, sysconfig; os.stat(os.path.join(sysconfig.get_paths()['include'], 'Python.h'))"), ("python3-dev",)),
+    "go": Need(lambda: runs("go", "version"), ("golang-go",)),
     "debootstrap": Need(lambda: runs("/usr/sbin/debootstrap", "--version"), ("debootstrap",)),
 }
 SID_WANTED = IS_ROOT and os.environ.get("AFFIDAVIT_SKIP_SID") != "1"
@@ -134,12 +138,13 @@ TARGETS = {
     "lint": (*BUILD, "rust-lints", "python", "shellcheck"),
     "unit": (*BUILD, *SERVERS),
     "demo": (*BUILD, *SERVERS),
-    "e2e": (*BUILD, *SERVERS, "curl", "java", "jdbc-postgres", "jdbc-mariadb", *(("debootstrap",) if SID_WANTED else ())),
+    "e2e": (*BUILD, *SERVERS, "postgres-headers", "mariadb-headers", "python-headers", "curl", "java", "jdbc-postgres", "jdbc-mariadb", *(("debootstrap",) if SID_WANTED else ())),
     "console": (*BUILD, *SERVERS, "chromium"),
     "bench": (*BUILD, *SERVERS, "haproxy", "pgbouncer"),
     # Without root, containers are not tried (and it says so).
     "compose-test": (*BUILD, "python", "openssl", "chromium", "unzip", *(("podman", "debootstrap") if IS_ROOT else ())),
     "bare": ("debootstrap", "git"),
+    "compat": (*BUILD, *SERVERS, "postgres-headers", "mariadb-headers", "python-headers", "go", "java", "jdbc-postgres", "jdbc-mariadb", *(("debootstrap",) if SID_WANTED else ())),
 }
 
 

@@ -82,11 +82,12 @@ class Proxy:
             password = secrets / f"{name}.password"
             password.write_text(server["users"]["affidavit"])
             password.chmod(0o600)
-            for suffix, database in (("", "database"), ("_twin", "twin_database"), ("_bench", "bench_database")):
+            databases = (("", "database"), ("_twin", "twin_database"), ("_bench", "bench_database"))
+            for suffix, database in databases[:1] if self.extra.get("only_database") else databases:
                 encrypted = "verify-full" if self.extra.get("upstream_tls", True) else "disable"
                 lines += [
                     "[[datasources]]", f'name = "{name}{suffix}"', f'protocol = "{protocol}"', f'address = "127.0.0.1:{server["port"]}"',
-                    f'database = "{server[database]}"', 'user = "affidavit"', f'password = {{ file = "{password}" }}',
+                    f'database = "{server[database]}"', f'user = "{server.get("datasource_user", "affidavit")}"', f'password = {{ file = "{password}" }}',
                     f'tls = "{encrypted}"', *([f'ca = "{server["ca_file"]}"'] if encrypted == "verify-full" else []),
                     f"allow = {ALLOW}", *self.extra.get(f"{protocol}_datasource_lines", []), "",
                 ]
@@ -95,7 +96,7 @@ class Proxy:
                     secure = f'tls = {{ cert = "{cert}", key = "{key}" }}' if kind == "tls" else "insecure_loopback = true"
                     lines += [
                         "[[listeners]]", f'protocol = "{protocol}"', f'address = "127.0.0.1:{port}"',
-                        f'datasource = "{name}{suffix}"', secure, "",
+                        f'datasource = "{name}{suffix}"', secure, *self.extra.get(f"{protocol}_listener_lines", []), "",
                     ]
         lines += self.extra.get("lines", [])
         self.config.write_text("\n".join(lines))
