@@ -69,6 +69,11 @@ impl PostgresConversation {
             }
         }
         let answered = self.ops.pop_front();
+        if self.ops.is_empty() && matches!(answered, Some(Op::Query { .. })) {
+            // It has ended a run of messages that no Sync did: asyncpg leaves one so whose arguments cannot be made.
+            self.segment_open = false;
+            self.segment = self.segment.saturating_add(1);
+        }
         if self.ops.is_empty()
             && let Some(roles) = &mut self.roles
         {
