@@ -144,6 +144,9 @@ def read_entries(store, size):
         with open(path, "rb") as file:
             data, at = file.read(), 0
         for _ in range(width):
+            if at + 2 > len(data) or at + 2 + struct.unpack_from(">H", data, at)[0] > len(data):
+                fail("every leaf present", path, f"it ends within entry {len(entries)}")
+                break
             (length,) = struct.unpack_from(">H", data, at)
             entries.append(data[at + 2 : at + 2 + length])
             at += 2 + length
@@ -242,7 +245,11 @@ def check_log(store, key, older, max_age):
     with open(f"{store}/log/checkpoint") as file:
         note = file.read()
     check("checkpoint syntax")
-    origin, size, head = read_checkpoint(note)
+    try:
+        origin, size, head = read_checkpoint(note)
+    except ValueError as error:
+        fail("checkpoint syntax", "log/checkpoint", error)
+        raise
     check("every leaf present")
     entries = read_entries(store, size)
     hashes = [leaf_hash(entry) for entry in entries]
@@ -589,6 +596,9 @@ class Walk:
                 continue
             early = table in ("policy_versions", "approvals") and segment["segment"] < self.first
             if (outside and not early) or (gone and table in PRUNED):
+                continue
+            if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
+                fail("files present", name, "a manifest lists it, and it is no plain file")
                 continue
             if not os.path.exists(path):
                 if self.cut and table != "policy_versions" and not (table == "statement_bodies" and not self.bodies):
