@@ -26,7 +26,7 @@ pub(super) fn respelled(source: &Source) -> Source {
         part.as_ptr().addr().saturating_sub(text.as_ptr().addr())
     };
     let is = |at: usize, word: &str| matches!(tokens.get(at), Some(Token::Word(own)) if own.eq_ignore_ascii_case(word));
-    let casts = !(is(0, "create") || is(0, "alter"));
+    let defines = is(0, "create") || is(0, "alter");
     let mut edits: Vec<(usize, usize, &str)> = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         let start = place(token);
@@ -55,13 +55,20 @@ pub(super) fn respelled(source: &Source) -> Source {
                 edits.push((start, end - start, "FOR SHARE"));
             }
             // The character set of a cast decides nothing.
-            Token::Word(_) if is(at, "character") && is(at + 1, "set") && casts && of_char(&tokens, at) => {
+            Token::Word(_) if is(at, "character") && is(at + 1, "set") && of_char(&tokens, at, defines) => {
                 if let Some(last @ Token::Word(name)) = tokens.get(at + 2) {
                     edits.push((start, place(last) + name.len() - start, ""));
                 }
             }
-            // `JOIN (a, b)`: a comma among tables is a join.
-            Token::Word(word) if word.eq_ignore_ascii_case("join") => {
+            Token::Word(word) if word.eq_ignore_ascii_case("distinctrow") && !after_dot => {
+                edits.push((start, word.len(), "DISTINCT"));
+            }
+            // `TRIM(BOTH FROM a)` takes spaces away.
+            Token::Word(word) if is_side(word) && is(at + 1, "from") && begins_trim(&tokens, at) => {
+                edits.push((start, word.len(), "BOTH ' '"));
+            }
+            // `JOIN (a, b)`, `FROM (a, b)`: a comma among tables is a join.
+            Token::Word(word) if ["join", "from"].iter().any(|own| own.eq_ignore_ascii_case(word)) => {
                 edits.extend(commas(&tokens, at).into_iter().map(|comma| (place(comma), 1, " CROSS JOIN ")));
             }
             // `TABLE t` where a query may stand: at the start, within parentheses, behind a set operation.
@@ -82,22 +89,34 @@ pub(super) fn respelled(source: &Source) -> Source {
     source.edited(&edits)
 }
 
-/// Whether the token before is `CHAR` or `CHAR(n)`.
-fn of_char(tokens: &[Token<'_>], at: usize) -> bool {
-    let is = |at: Option<usize>| {
+/// Whether the token before is `CHAR` or `CHAR(n)`, that of a cast (`AS CHAR`) where columns may be defined.
+fn of_char(tokens: &[Token<'_>], at: usize, defines: bool) -> bool {
+    let is = |at: Option<usize>, own: &str| {
         at.and_then(|at| tokens.get(at))
-            .is_some_and(|token| matches!(token, Token::Word(w) if w.eq_ignore_ascii_case("char")))
+            .is_some_and(|token| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case(own)))
     };
     let closed = at.checked_sub(1).and_then(|before| tokens.get(before)) == Some(&Token::Symbol(")"));
-    is(at.checked_sub(1)) || (closed && is(at.checked_sub(4)))
+    let char_at = at.checked_sub(if closed { 4 } else { 1 });
+    is(char_at, "char") && (!defines || is(char_at.and_then(|at| at.checked_sub(1)), "as"))
 }
 
-/// The commas of `JOIN (a, b)`.
+fn is_side(word: &str) -> bool {
+    ["both", "leading", "trailing"].iter().any(|own| own.eq_ignore_ascii_case(word))
+}
+
+/// Whether the tokens before are `TRIM (`.
+fn begins_trim(tokens: &[Token<'_>], at: usize) -> bool {
+    let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
+    before(1) == Some(&Token::Symbol("("))
+        && matches!(before(2), Some(Token::Word(word)) if word.eq_ignore_ascii_case("trim"))
+}
+
+/// The commas of `JOIN (a, b)`, or of `JOIN ((SELECT …) a, b)`.
 fn commas<'a, 't>(tokens: &'a [Token<'t>], join: usize) -> Vec<&'a Token<'t>> {
     let mut found = Vec::new();
     let table = matches!(tokens.get(join + 2), Some(Token::Word(word))
         if !["SELECT", "WITH", "VALUES", "TABLE"].iter().any(|own| own.eq_ignore_ascii_case(word)))
-        || matches!(tokens.get(join + 2), Some(Token::Quoted(_)));
+        || matches!(tokens.get(join + 2), Some(Token::Quoted(_) | Token::Symbol("(")));
     if tokens.get(join + 1) != Some(&Token::Symbol("(")) || !table {
         return found;
     }
@@ -145,6 +164,14 @@ mod tests {
             ("SELECT EXTRACT(year_month FROM a.day_hour)", "SELECT EXTRACT(DAY FROM a.day_hour)"),
             ("SELECT CAST(a AS CHAR(3) CHARACTER SET utf8mb4)", "SELECT CAST(a AS CHAR(3) )"),
             ("SELECT 1 FROM c JOIN (a, `b` x) ON f(1, 2)", "SELECT 1 FROM c JOIN (a CROSS JOIN  `b` x) ON f(1, 2)"),
+            ("SELECT DISTINCTROW a FROM (b, c)", "SELECT DISTINCT a FROM (b CROSS JOIN  c)"),
+            ("SELECT 1 FROM ((SELECT a, b FROM t) p, c)", "SELECT 1 FROM ((SELECT a, b FROM t) p CROSS JOIN  c)"),
+            ("SELECT a FROM (SELECT a, b FROM t) p", "SELECT a FROM (SELECT a, b FROM t) p"),
+            ("SELECT TRIM(BOTH FROM a), trim(leading from b)", "SELECT TRIM(BOTH ' ' FROM a), trim(BOTH ' ' from b)"),
+            (
+                "CREATE TABLE t (a CHAR(3) CHARACTER SET latin1) AS SELECT CAST(b AS CHAR(3) CHARACTER SET utf8mb4) FROM c",
+                "CREATE TABLE t (a CHAR(3) CHARACTER SET latin1) AS SELECT CAST(b AS CHAR(3) ) FROM c",
+            ),
             ("(TABLE t) UNION TABLE `u`", "(SELECT * FROM t) UNION SELECT * FROM `u`"),
             ("CREATE TABLE t (a int)", "CREATE TABLE t (a int)"),
             ("SELECT `div`, 'a div ! b' FROM t", "SELECT `div`, 'a div ! b' FROM t"),
