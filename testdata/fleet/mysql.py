@@ -11,7 +11,7 @@ from . import install, needs, tls
 from .paths import IS_ROOT, MARK, SID, TESTDATA
 from .process import alive, port_for, run, spawn, wait_until
 
-USERS = ("root", "affidavit", "affidavit_native", "affidavit_ed25519", "dba")
+USERS = ("root", "affidavit", "affidavit_locked", "affidavit_native", "affidavit_ed25519", "dba")
 GRANTS = """
 GRANT ALL ON hospital.* TO {user}; GRANT ALL ON hospital_twin.* TO {user}; GRANT ALL ON analytics.* TO {user};
 GRANT ALL ON bench.* TO {user};
@@ -167,12 +167,13 @@ class Mysql:
         if self.engine == "mariadb":
             how = {
                 "affidavit": f"IDENTIFIED VIA mysql_native_password USING PASSWORD('{secrets['affidavit']}')",
+                "affidavit_locked": f"IDENTIFIED VIA mysql_native_password USING PASSWORD('{secrets['affidavit_locked']}')",
                 "affidavit_native": f"IDENTIFIED VIA mysql_native_password USING PASSWORD('{secrets['affidavit_native']}')",
                 "affidavit_ed25519": f"IDENTIFIED VIA ed25519 USING PASSWORD('{secrets['affidavit_ed25519']}')",
                 "dba": f"IDENTIFIED BY '{secrets['dba']}'",
             }
         else:  # MySQL 9 has caching_sha2_password only
-            how = {user: f"IDENTIFIED BY '{secrets[user]}'" for user in ("affidavit", "dba")}
+            how = {user: f"IDENTIFIED BY '{secrets[user]}'" for user in ("affidavit", "affidavit_locked", "dba")}
         for user, way in how.items():
             for host in ("127.0.0.1", "localhost"):
                 account = f"{user}@'{host}'"

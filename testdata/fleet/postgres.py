@@ -144,7 +144,7 @@ class Postgres:
             "database": "hospital", "twin_database": "hospital_twin", "bench_database": "bench",
             "ca_file": str(tls.authority(state.directory)), "statement_log": str(home / "data/log/server.json"),
             "data_dir": str(home / "data"),
-            "users": {user: state.password(user) for user in ("postgres", "affidavit", "affidavit_md5", "dba")},
+            "users": {user: state.password(user) for user in ("postgres", "affidavit", "affidavit_md5", "affidavit_locked", "dba")},
             # What is loaded belongs to the cluster, not to this run of it.
             "patients": None if fresh else state.servers.get(self.name, {}).get("patients"),
         }
@@ -177,13 +177,14 @@ class Postgres:
         roles = "".join(
             f"SET password_encryption = '{'md5' if user == 'affidavit_md5' else 'scram-sha-256'}';\n"
             f"CREATE ROLE {user} LOGIN PASSWORD '{entry['users'][user]}' {extra};\n"
-            for user, extra in (("affidavit", ""), ("affidavit_md5", "IN ROLE affidavit"), ("dba", "IN ROLE pg_read_all_data"))
+            for user, extra in (("affidavit", ""), ("affidavit_md5", "IN ROLE affidavit"), ("affidavit_locked", "IN ROLE affidavit"), ("dba", "IN ROLE pg_read_all_data"))
         )
         databases = ("hospital", "hospital_twin", "bench")
         self.sql(
             entry, "postgres",
             "SET client_min_messages = error;\n"
             + "".join(f"DROP DATABASE IF EXISTS {name} WITH (FORCE);\n" for name in databases)
+            + "".join(f"DROP ROLE IF EXISTS affidavit_locked{suffix};\n" for suffix in ("_masked", "_wire", "_owner", ""))
             + "DROP ROLE IF EXISTS affidavit_md5; DROP ROLE IF EXISTS dba; DROP ROLE IF EXISTS affidavit;\n" + roles
             + "CREATE DATABASE hospital;\nCREATE DATABASE hospital_twin;\nCREATE DATABASE bench OWNER affidavit;\n"
             # A benchmark measures the server's answers, not its statement log.

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import tls
+from . import second_lock, tls
 from .paths import ROOT, TESTDATA
 from .process import Failed, alive, answers, free_port, spawn, wait_until
 
@@ -30,7 +30,7 @@ def binaries():
 class Proxy:
     """One proxy with a store of its own. `fleet` is the description that `servers env --json` prints."""
 
-    def __init__(self, home, fleet, servers, *, issuer=None, rules=None, extra=None, store=None):
+    def __init__(self, home, fleet, servers, *, issuer=None, rules=None, extra=None, store=None, second_lock=None, install_lock=True):
         self.home, self.fleet = Path(home), fleet
         self.home.mkdir(parents=True, exist_ok=True)
         self.bin = binaries()
@@ -41,6 +41,8 @@ class Proxy:
         self.config = self.home / "affidavit.toml"
         self.entry = self.child = None
         self.ports = {}
+        # "required" and "preferred" need roles, which start() has an administrator make, unless install_lock is false.
+        self.second_lock, self.install_lock, self.locked = second_lock or os.environ.get("AFFIDAVIT_SECOND_LOCK"), install_lock, []
         self.policies = self.home / "policies"
         self.policies.mkdir(exist_ok=True)
         for path in rules if rules is not None else [TESTDATA / "policies/hospital.toml"]:
@@ -79,15 +81,17 @@ class Proxy:
         for name in servers:
             server = self.fleet["servers"][name]
             protocol = PROTOCOLS[server["engine"]]
+            account = second_lock.ACCOUNT if self.second_lock else server.get("datasource_user", "affidavit")
             password = secrets / f"{name}.password"
-            password.write_text(server["users"]["affidavit"])
+            password.write_text(server["users"][second_lock.ACCOUNT if self.second_lock else "affidavit"])
             password.chmod(0o600)
             databases = (("", "database"), ("_twin", "twin_database"), ("_bench", "bench_database"))
             for suffix, database in databases[:1] if self.extra.get("only_database") else databases:
                 encrypted = "verify-full" if self.extra.get("upstream_tls", True) else "disable"
                 lines += [
                     "[[datasources]]", f'name = "{name}{suffix}"', f'protocol = "{protocol}"', f'address = "127.0.0.1:{server["port"]}"',
-                    f'database = "{server[database]}"', f'user = "{server.get("datasource_user", "affidavit")}"', f'password = {{ file = "{password}" }}',
+                    f'database = "{server[database]}"', f'user = "{account}"', f'password = {{ file = "{password}" }}',
+                    *self._lock(name + suffix, server, server[database]),
                     f'tls = "{encrypted}"', *([f'ca = "{server["ca_file"]}"'] if encrypted == "verify-full" else []),
                     f"allow = {ALLOW}", *self.extra.get(f"{protocol}_datasource_lines", []), "",
                 ]
@@ -101,13 +105,27 @@ class Proxy:
         lines += self.extra.get("lines", [])
         self.config.write_text("\n".join(lines))
 
+    def _lock(self, datasource, server, database):
+        """The datasource's line about the second lock. A benchmark's database belongs to the account and has none."""
+        if not self.second_lock or datasource.endswith("_bench"):
+            return []
+        self.locked.append((datasource, server, database))
+        return [f'second_lock = "{self.second_lock}"']
+
+    def lock(self):
+        """Have an administrator make the roles of the second lock."""
+        for datasource, server, database in self.locked:
+            second_lock.install(self, datasource, server, database)
+
     @property
     def ca_file(self):
         """What a client verifies the proxy's certificate by."""
         return self.home / "tls/ca.crt"
 
     def start(self):
-        """Serve, and wait until every listener accepts."""
+        """Serve, and wait until every listener accepts. Where a second lock is asked for, its roles are made first."""
+        if self.install_lock:
+            self.lock()
         self.entry, self.child = spawn(
             [self.bin / "affidavit", "serve", "--config", self.config], log=self.log, cwd=self.home,
             env=os.environ | {"AFFIDAVIT_LOG": os.environ.get("AFFIDAVIT_LOG", "info")},

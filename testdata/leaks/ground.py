@@ -31,10 +31,10 @@ def servers():
 class Ground:
     """Both twins of one engine behind one proxy."""
 
-    def __init__(self, engine, fleet, mint, home, rules=None, tokens=True):
+    def __init__(self, engine, fleet, mint, home, rules=None, tokens=True, second_lock=None):
         self.engine, self.server = engine, SERVERS[engine]
         self.entry, self.mint = fleet["servers"][self.server], mint
-        self.proxy = Proxy(home, fleet, [self.server], rules=rules or [HERE / "twin.toml"])
+        self.proxy = Proxy(home, fleet, [self.server], rules=rules or [HERE / "twin.toml"], second_lock=second_lock)
         self.tidy()
         self.proxy.start()
         self.minted = 0.0
