@@ -55,14 +55,18 @@ fn crash(path: &Path, after: Duration, strict: bool) -> Vec<(String, i64)> {
     }
     let mut child = command.spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (first, seen) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
         let lines = lines.map_while(Result::ok);
         let acks = lines.filter_map(|line| {
             let mut words = line.split("ack ").nth(1)?.split(' ').map(str::to_owned);
+            let _ = first.send(());
             Some((words.next()?, words.next()?.parse().ok()?))
         });
         acks.collect::<Vec<(String, i64)>>()
     });
+    // Counted from the first one: opening may take long where the disk is slow.
+    seen.recv_timeout(Duration::from_secs(60)).unwrap();
     std::thread::sleep(after);
     // SIGKILL.
     child.kill().unwrap();
