@@ -43,7 +43,9 @@ fn is_caught(facts: &Facts) -> bool {
 }
 
 /// Attacks that read nothing protected: their danger is elsewhere (other statements' structure, engine settings).
-const NOT_ABOUT_SSN: [&str; 5] = [
+const NOT_ABOUT_SSN: [&str; 6] = [
+    // A change of accounts, which the adapter refuses whatever the policy.
+    "DROP OWNED BY x",
     // Takes over its shape and none of its rows.
     "CREATE TABLE x LIKE patients",
     "INSERT INTO patients(id,ssn) VALUES (1,'x')",

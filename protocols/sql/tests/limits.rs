@@ -65,7 +65,6 @@ fn prepared_names_without_a_session_are_opaque() {
 fn mysql_that_the_parser_does_not_read_is_refused() {
     for sql in [
         "SELECT id FROM orders FOR SYSTEM_TIME ALL",
-        "SELECT a.id FROM (orders a, encounters b)",
         "SELECT name_const('a', 1)",
     ] {
         let said = summary(&my(sql));

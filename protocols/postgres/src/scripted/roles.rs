@@ -102,7 +102,7 @@ fn within_a_segment_roles_change_without_ending_it() {
     script.client(&[p("", "SELECT 1"), b("", "", false), e("", 0), s()]);
     let sent = script.sent();
     assert!(sent.starts_with(&format!("{WIRE} S P(,SELECT ssn FROM patients) B(,)")), "{sent}");
-    assert!(sent.contains(&format!("E() {MASKED} P(,SELECT 1) B(,)")), "{sent}");
+    assert!(sent.contains(&format!("E {MASKED} P(,SELECT 1) B(,)")), "{sent}");
     let rows = |tag: &str| [m(b'1', b""), m(b'2', b""), m(b'n', b""), c(tag)].concat();
     script.upstream(&[[set(), z(b'I')].concat(), rows("SELECT 0"), set(), rows("SELECT 1"), z(b'I')]);
     assert_eq!(script.told(), "1 2 C(SELECT 0) 1 2 C(SELECT 1) Z(I)");
@@ -138,7 +138,7 @@ fn clients_take_no_roles() {
         script.client(&[q(sql)]);
         assert_eq!(script.sent(), "Q(affidavit refused this statement)", "{sql}");
         script.upstream(&[error("42601"), z(b'I')]);
-        assert!(script.told().contains("E(42501 roles, and what they may do, are not changed"), "{sql}");
+        assert!(script.told().contains("E(42501 roles, "), "{sql}");
     }
 }
 

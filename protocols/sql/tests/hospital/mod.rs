@@ -67,6 +67,10 @@ fn routine(schema: &str, name: &str, language: &str, volatility: Volatility) -> 
 pub(crate) fn postgres() -> Catalog {
     let mut relations = relations("public");
     relations.push(relation(16_500, "other", "patients", RelationKind::Table, &["id", "colour"]));
+    // What the second lock reads computed masks through.
+    for (id, name) in [(16_600, "public.patients"), (16_601, "public.patients:only")] {
+        relations.push(relation(id, "app_masks", name, RelationKind::Table, &["id", "mrn", "dob:year"]));
+    }
     let routines = vec![
         routine("public", "getp", "sql", Volatility::Volatile),
         routine("public", "similarity", "c", Volatility::Immutable),
