@@ -225,6 +225,11 @@ impl Session {
         }
     }
 
+    /// Whether every byte below 0x80 is a character in the encoding that the server last reported.
+    pub(crate) fn encoding_is_safe(&self) -> bool {
+        self.settings.ascii_safe_encoding
+    }
+
     /// Grows with every change of the settings.
     pub(crate) fn version(&self) -> u64 {
         self.version

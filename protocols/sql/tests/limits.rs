@@ -63,10 +63,7 @@ fn prepared_names_without_a_session_are_opaque() {
 /// What sqlparser does not read is refused as a whole.
 #[test]
 fn mysql_that_the_parser_does_not_read_is_refused() {
-    for sql in [
-        "SELECT id FROM orders FOR SYSTEM_TIME ALL",
-        "SELECT name_const('a', 1)",
-    ] {
+    for sql in ["SELECT id FROM orders FOR SYSTEM_TIME ALL", "SELECT name_const('a', 1)"] {
         let said = summary(&my(sql));
         assert!(said.starts_with("unparsed") || said.contains("opaque"), "{sql}: {said}");
     }

@@ -171,7 +171,7 @@ impl PostgresConversation {
     /// What a text does, with the plan of the name that it uses. Beside the facts: how many moves had been made when the
     /// name was looked up.
     pub(crate) fn facts(&mut self, sql: &[u8], conforming: Option<bool>) -> (Arc<Facts>, Option<u64>) {
-        let facts = check_options(self.analyse(sql, conforming), sql);
+        let facts = check_options(self.analyse(sql, conforming), sql, self.session.encoding_is_safe());
         let Some(name) = objects::used(sql) else { return (facts, None) };
         let known = self.objects.behind(&name).filter(|_| !self.names_move()).cloned();
         let Some(behind) = known else { return (facts, None) };

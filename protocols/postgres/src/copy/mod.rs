@@ -24,12 +24,12 @@ pub(crate) fn copies_in(facts: &Facts) -> bool {
 }
 
 /// A text with a COPY … TO STDOUT whose options we cannot read counts as not understood: its rows could not be found.
-pub(crate) fn check_options(facts: Arc<Facts>, sql: &[u8]) -> Arc<Facts> {
+pub(crate) fn check_options(facts: Arc<Facts>, sql: &[u8], safe_encoding: bool) -> Arc<Facts> {
     if facts.unparsed.is_some() || !facts.parts.iter().any(|part| part.verb == Verb::CopyOut) {
         return facts;
     }
     let copies = facts.parts.iter().enumerate().filter(|(_, part)| part.verb == Verb::CopyOut);
-    let read = |(index, _)| options::read(sql, index, facts.parts.len());
+    let read = |(index, _)| options::read(sql, index, facts.parts.len(), safe_encoding);
     match copies.map(read).find_map(Result::err) {
         None => facts,
         Some(why) => {
@@ -75,10 +75,11 @@ impl CopyOut {
         response: CopyResponse,
         live: &Live,
         snapshot: &Snapshot,
+        safe_encoding: bool,
     ) -> Result<(Self, Arc<[Column]>), Violation> {
         let index = usize::try_from(live.result).unwrap_or(usize::MAX);
         let read = match &live.facts.unparsed {
-            None => options::read(&live.sql, index, live.facts.parts.len()),
+            None => options::read(&live.sql, index, live.facts.parts.len(), safe_encoding),
             Some(_) => Err("the text was not understood".to_owned()),
         };
         let guessed = read.is_err() && !response.binary;

@@ -20,8 +20,9 @@ pub(super) fn text_defaults() -> Delimited {
     Delimited { csv: false, delimiter: b'\t', quote: b'"', escape: b'"', null: b"\\N".to_vec(), header: false }
 }
 
-/// Reads the options of the statement with this index among `parts` statements in a text.
-pub(super) fn read(sql: &[u8], index: usize, parts: usize) -> Result<Options, String> {
+/// Reads the options of the statement with this index among `parts` statements in a text. `safe` says whether in the session's
+/// encoding, which COPY writes unless the text asks for another, every byte below 0x80 is a character.
+pub(super) fn read(sql: &[u8], index: usize, parts: usize, safe: bool) -> Result<Options, String> {
     let tokens: Vec<Token> = tokens(sql)?.into_iter().map(|(token, _)| token).collect();
     let statements: Vec<&[Token]> =
         tokens.split(|token| *token == Token::Sign(b';')).filter(|statement| !statement.is_empty()).collect();
@@ -45,7 +46,13 @@ pub(super) fn read(sql: &[u8], index: usize, parts: usize) -> Result<Options, St
         depth == 0 && matches!(pair, [to, name] if word(to, "to") && stream(name))
     });
     let rest = to.and_then(|to| statement.get(to + 2..)).ok_or("TO STDOUT was not found")?;
-    Reader { tokens: rest, found: Found::default() }.read()
+    let reader = Reader { tokens: rest, found: Found::default() };
+    let (options, own_encoding) = reader.read()?;
+    // The binary format counts bytes; text finds delimiters among them.
+    if !safe && !own_encoding && !options.binary {
+        return Err("in the session's encoding, a delimiter may be half of a character".to_owned());
+    }
+    Ok(options)
 }
 
 #[derive(Default)]
@@ -57,6 +64,8 @@ struct Found {
     escape: Option<u8>,
     null: Option<Vec<u8>>,
     header: bool,
+    /// ENCODING was given, and is one that can be read.
+    encoding: bool,
 }
 
 struct Reader<'a> {
@@ -77,7 +86,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn read(mut self) -> Result<Options, String> {
+    /// The options, and whether an encoding is among them.
+    fn read(mut self) -> Result<(Options, bool), String> {
         self.skip("using");
         if matches!(self.tokens.first(), Some(Token::Word(word)) if word == "delimiters") {
             self.next();
@@ -108,7 +118,7 @@ impl<'a> Reader<'a> {
             null: self.found.null.unwrap_or_else(|| if csv { Vec::new() } else { b"\\N".to_vec() }),
             header: self.found.header,
         };
-        Ok(Options { binary: self.found.binary, delimited })
+        Ok((Options { binary: self.found.binary, delimited }, self.found.encoding))
     }
 
     fn option(&mut self, listed: bool) -> Result<(), String> {
@@ -138,6 +148,7 @@ impl<'a> Reader<'a> {
                 if !ascii_safe(&String::from_utf8_lossy(&encoding)) {
                     return Err("in the encoding asked for, a delimiter may be half of a character".to_owned());
                 }
+                self.found.encoding = true;
             }
             "force_quote" if listed => self.columns(),
             "force" => {
@@ -206,7 +217,7 @@ mod tests {
     use super::*;
 
     fn one(sql: &str) -> Result<Options, String> {
-        read(sql.as_bytes(), 0, 1)
+        read(sql.as_bytes(), 0, 1, true)
     }
 
     fn delimited(sql: &str) -> Delimited {
@@ -246,9 +257,22 @@ mod tests {
     #[test]
     fn the_right_one_of_several_statements() {
         let sql = b"SELECT ';'; ; COPY t TO STDOUT CSV; -- end;\n";
-        assert!(read(sql, 1, 2).unwrap().delimited.csv);
-        assert!(read(sql, 0, 2).is_err());
-        assert!(read(sql, 1, 3).is_err(), "another number of statements than the analysis saw");
+        assert!(read(sql, 1, 2, true).unwrap().delimited.csv);
+        assert!(read(sql, 0, 2, true).is_err());
+        assert!(read(sql, 1, 3, true).is_err(), "another number of statements than the analysis saw");
+    }
+
+    #[test]
+    fn in_an_unsafe_encoding_only_another_encoding_or_binary_can_be_read() {
+        for (sql, readable) in [
+            ("COPY t TO STDOUT", false),
+            ("COPY t TO STDOUT (DELIMITER '|')", false),
+            ("COPY t TO STDOUT (FORMAT csv)", false),
+            ("COPY t TO STDOUT (ENCODING 'UTF8')", true),
+            ("COPY t TO STDOUT (FORMAT binary)", true),
+        ] {
+            assert_eq!(read(sql.as_bytes(), 0, 1, false).is_ok(), readable, "{sql}");
+        }
     }
 
     #[test]

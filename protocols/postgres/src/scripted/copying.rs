@@ -173,6 +173,23 @@ fn options_that_cannot_be_read_make_a_text_not_understood() {
     assert!(statement.facts.unparsed.as_ref().is_some_and(|why| why.contains("COPY")), "{:?}", statement.facts);
 }
 
+/// A delimiter may be half of a character there, whatever alias the encoding was asked for by.
+#[test]
+fn in_an_encoding_that_hides_delimiters_copy_is_not_understood() {
+    let mut script = Script::new();
+    script.upstream(&[m(b'S', b"client_encoding\0SJIS\0")]);
+    for (sql, understood) in [
+        ("COPY patients (ssn) TO STDOUT (DELIMITER '|')", false),
+        ("COPY patients (ssn) TO STDOUT (DELIMITER '|', ENCODING 'UTF8')", true),
+        ("COPY patients (ssn) TO STDOUT (FORMAT binary)", true),
+    ] {
+        let Ok(Step::Got { item: Request::Statement(statement), .. }) = script.conversation.request(&q(sql)) else {
+            panic!("no statement");
+        };
+        assert_eq!(statement.facts.unparsed.is_none(), understood, "{sql}: {:?}", statement.facts.unparsed);
+    }
+}
+
 #[test]
 fn a_replication_stream_is_refused() {
     let mut script = Script::new();

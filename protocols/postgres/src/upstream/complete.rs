@@ -244,6 +244,7 @@ impl PostgresConversation {
     pub(super) fn copy_out_response<'a>(&mut self, frame: Frame<'a>) -> Result<Answer<'a>, Violation> {
         let response = copy_response(frame.body)?;
         let snapshot = self.source.snapshot();
+        let safe = self.session.encoding_is_safe();
         let live = match self.front() {
             Some(Op::Query { refused: None, .. } | Op::Execute { .. }) => self.front_live(),
             op => return Err(unexpected(b'H', op)),
@@ -253,7 +254,7 @@ impl PostgresConversation {
         if live.facts.unparsed.is_none() && part.is_none_or(|part| part.verb != Verb::CopyOut) {
             return Err(Violation("the upstream answers with COPY data where none was asked for".to_owned()));
         }
-        let (copy, columns) = CopyOut::begin(response, live, &snapshot)?;
+        let (copy, columns) = CopyOut::begin(response, live, &snapshot, safe)?;
         live.whole |= response.binary;
         live.copy = Some(Box::new(copy));
         live.shape = Shape::Columns(columns.clone());
