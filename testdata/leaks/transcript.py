@@ -17,6 +17,8 @@ import struct
 from . import mysql, postgres
 
 SSN = re.compile(rb"\d{3}-\d{2}-\d{4}")
+# A cell of MySQL's that is the twin's name, or one qualified by it, behind its length.
+TWIN = re.compile(rb"([\x00-\xfa])hospital_twin((?:\.\w+)*)", re.DOTALL)
 OID = re.compile(rb"(?<![\d.-])\d{5}(?![\d.-])")
 
 
@@ -29,12 +31,20 @@ class Names:
     def plain(self, data):
         """Bytes of an answer with tokens, OIDs and the database's name made the same."""
         data = SSN.sub(lambda found: self.tokens.get(found[0], found[0]), data)
-        data = data.replace(b"\x0dhospital_twin", b"\x08hospital").replace(b"hospital_twin", b"hospital")
+        data = TWIN.sub(shorter, data).replace(b"hospital_twin", b"hospital")
         return OID.sub(lambda found: self.oids.get(int(found[0]), found[0]), data) if self.oids else data
 
     def oid(self, number):
         """The name of an OID, or itself. What users make begins at 16384."""
         return self.oids.get(number, "new" if number >= 16384 else number)
+
+
+def shorter(found):
+    """The cell with the other twin's name, if it is the whole cell."""
+    length, rest = found[1][0], found[2]
+    if length != len(b"hospital_twin") + len(rest):
+        return found[0]
+    return bytes([length - len(b"_twin")]) + b"hospital" + rest
 
 
 def of_postgres(answers, names):
