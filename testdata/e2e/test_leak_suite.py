@@ -97,6 +97,8 @@ def test_the_attacks_leak_directly(engine, grounds, capsys):
         attack.statements[0] for attack in attacks(engine)
         if attack.category in ("lineage", "composed", "names") and len(attack.statements) == 1
         and attack.statements[0].upper().startswith(("SELECT", "WITH", "COPY (SELECT"))
+        # Sequences keep what is put into them, for whoever looks next.
+        and not any(word in attack.statements[0].lower() for word in ("setval", "nextval"))
     ][::5]
     leaking = 0
     for statement in reading:

@@ -175,7 +175,9 @@ class Mysql:
         else:  # MySQL 9 has caching_sha2_password only
             how = {user: f"IDENTIFIED BY '{secrets[user]}'" for user in ("affidavit", "affidavit_locked", "dba")}
         for user, way in how.items():
-            for host in ("127.0.0.1", "localhost"):
+            # MariaDB counts rights on databases of every account of the name whose host fits the client's address, not of the
+            # account that logged in alone: where rights are taken, there must be one.
+            for host in ("%",) if user == "affidavit_locked" else ("127.0.0.1", "localhost"):
                 account = f"{user}@'{host}'"
                 yield f"DROP USER IF EXISTS {account}; CREATE USER {account} {way};\n"
                 if user == "dba":
