@@ -46,7 +46,7 @@ def test_a_sync_that_fails_ends_it_without_a_flood(fresh_proxy, load, fleet, fai
         assert time.monotonic() - begun < 30
     assert proxy.child.returncode == 3, "a record that failed is no good end"
     said = proxy.log.read_text()[size:]
-    assert said.count("syncing the journal failed") == 1 and len(said) < 64 << 10, said[:3000]
+    assert said.count("ERROR evidence::durable") == 1 and len(said) < 64 << 10, said[:3000]
     failing_disk.unlink()
     proxy.start()
     nothing_is_missing(proxy, fleet, tag)

@@ -85,8 +85,15 @@ pub(crate) async fn examine_lock(
     };
     wrong(own, &|what| format!("the account may read {what} by itself, whatever role it has taken"));
     wrong(shown, &|what| format!("role {} may read {what}, which policy protects", names.masked));
+    // Rights that lack harm nobody but who needs them, and a view that a client makes may be one that nobody can read: it is
+    // said, and is no reason to let nobody in. A role without any is one that was not filled.
+    let unfilled = !withheld.is_empty() && withheld.len() == guarded.len();
+    let (withheld, lacking) = if unfilled { (withheld, Vec::new()) } else { (Vec::new(), withheld) };
     wrong(withheld, &|what| format!("role {} may not read {what}", names.wire));
     wrong(missing, &|what| format!("views that show masks are missing, or not as policy needs them: {what}"));
+    if !lacking.is_empty() {
+        report.narrow.push(format!("role {} may not read {}", names.wire, some(&lacking)));
+    }
     if !narrow.is_empty() {
         report.narrow.push(format!("role {} has no rights on {} yet", names.masked, some(&narrow)));
     }
