@@ -16,10 +16,16 @@ pytestmark = pytest.mark.timeout(600)
 def test_a_suite_passes_as_it_does_directly(client, fleet):
     (suite,) = [suite for suite in all_suites() if suite.client == client]
     server = SERVERS[0]
-    outcomes = {}
-    for way in ("direct", "rules elsewhere"):
+
+    def outcomes(way):
         with world.place(server, way, fleet, suite.database) as place:
-            outcomes[way] = suite.at(place, suite.short).outcomes
-    assert "passed" in outcomes["direct"].values(), f"{client} passes nothing directly"
-    found = compare(client, server, "rules elsewhere", outcomes["direct"], outcomes["rules elsewhere"])
-    assert not found.wrong, "\n".join(found.wrong)
+            return suite.at(place, suite.short).outcomes
+
+    direct = outcomes("direct")
+    assert "passed" in direct.values(), f"{client} passes nothing directly"
+    wrong = compare(client, server, "rules elsewhere", direct, outcomes("rules elsewhere")).wrong
+    if wrong:
+        # Suites have tests that race, directly too: what differs must differ again.
+        again = compare(client, server, "rules elsewhere", direct, outcomes("rules elsewhere")).wrong
+        wrong = [one for one in wrong if one in again]
+    assert not wrong, "\n".join(wrong)
