@@ -112,6 +112,9 @@ def test_the_attacks_are_real(direct, sweep):
     place = direct(user="affidavit").on(ca=None)
     found = leaking(place, "postgres", sweep, False)
     total = sum(1 for _ in attacks("postgres"))
+    # A sequence keeps the value that an attack put into it, for whoever looks next.
+    with psycopg.connect(host="127.0.0.1", port=place.port, user=place.user, password=place.password, dbname=place.database) as conn:
+        conn.execute("SELECT setval('s', 1, false)")
     assert len(found) >= total * 0.6, f"only {len(found)} of {total} attacks leak directly"
 
 

@@ -1,6 +1,7 @@
 """The ground that attacks run on: servers, a proxy with the twins' rules, and what is put right before and after."""
 
 import os
+import re
 import subprocess
 import time
 
@@ -22,6 +23,12 @@ SERVERS = {"postgres": "postgres15", "mysql": "mariadb"}
 TABLES = ("patients", "encounters", "medications", "clinical_notes", "providers", "analytics.departments", "vault")
 
 
+def loaded(engine):
+    """Names of the tables, views and sequences that a hospital is loaded with; those of the first schema without its name."""
+    text = (TESTDATA / f"hospital/schema-{engine}.sql").read_text()
+    return re.findall(r"^CREATE (?:OR REPLACE |ALGORITHM = \w+ )?(?:TABLE|VIEW|SEQUENCE) ([\w.]+)", text, re.MULTILINE)
+
+
 def servers():
     """The running fleet with both engines; nothing is started twice."""
     subprocess.run([TESTDATA / "servers", "start", "idp", *SERVERS.values(), "--patients", str(PATIENTS)], check=True)
@@ -33,6 +40,7 @@ class Ground:
 
     def __init__(self, engine, fleet, mint, home, rules=None, tokens=True, second_lock=None):
         self.engine, self.server = engine, SERVERS[engine]
+        self.databases = ("hospital", "hospital_twin")
         self.entry, self.mint = fleet["servers"][self.server], mint
         self.proxy = Proxy(home, fleet, [self.server], rules=rules or [HERE / "twin.toml"], second_lock=second_lock)
         self.tidy()
@@ -40,7 +48,6 @@ class Ground:
         self.minted = 0.0
         self.names = []
         self.canaries = [Canaries(PATIENTS, variant) for variant in (0, 1)]
-        self.databases = ("hospital", "hospital_twin")
         known = {}
         for door in self.doors() if tokens else ():
             known |= tokens_of(door)
@@ -75,25 +82,30 @@ class Ground:
 
     def tidy(self):
         """Remove what attacks may have left, and put the rows back in their order."""
-        for database in ("hospital", "hospital_twin"):
+        kept = ", ".join(f"'{name}'" for name in loaded(self.engine))
+        for database in self.databases:
             if self.engine == "postgres":
                 left = self.admin(
-                    "SELECT format('DROP %s IF EXISTS %I.%I CASCADE;', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' "
-                    "ELSE 'TABLE' END, nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
-                    r"WHERE relname LIKE 'leak\_%' AND relkind IN ('r', 'v', 'm', 'p') AND relpersistence <> 't'", database,
+                    "SELECT format('DROP %s IF EXISTS %s CASCADE;', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' "
+                    "WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, c.oid::regclass) "
+                    "FROM pg_class c WHERE relnamespace IN ('public'::regnamespace, 'analytics'::regnamespace) "
+                    f"AND relkind IN ('r', 'v', 'm', 'p', 'f', 'S') AND c.oid::regclass::text NOT IN ({kept}) "
+                    "AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass "
+                    "AND d.deptype IN ('e', 'a', 'i'))", database,
                 )
                 order = "".join(f"CLUSTER {table} USING {table.split('.')[-1]}_pkey; ANALYZE {table}; " for table in TABLES)
-                # An attack makes this one, and may not drop it: its name is one that rules protect.
-                left += "DROP TABLE IF EXISTS analytics.providers"
-                for text in (left, "DELETE FROM analytics.scratch WHERE id >= 60000; DELETE FROM uq", *order.split("; ")):
+                # A sequence keeps what was put into it: of a test that shows what the database itself says, too.
+                for text in (left, "DELETE FROM analytics.scratch WHERE id >= 60000; DELETE FROM uq; SELECT setval('s', 1, false)", *order.split("; ")):
                     if text.strip():
                         self.admin(text, database)
             else:
                 left = self.admin(
-                    "SELECT CONCAT('DROP ', IF(table_type = 'VIEW', 'VIEW', 'TABLE'), ' `', table_schema, '`.`', table_name, '`;') "
-                    r"FROM information_schema.tables WHERE table_name LIKE 'leak\_%'", database,
+                    "SELECT CONCAT('DROP ', IF(table_type = 'VIEW', 'VIEW', IF(table_type = 'SEQUENCE', 'SEQUENCE', 'TABLE')), "
+                    "' IF EXISTS `', table_schema, '`.`', table_name, '`;') FROM information_schema.tables "
+                    f"WHERE table_schema IN ('{database}', 'analytics') "
+                    f"AND CONCAT(IF(table_schema = 'analytics', 'analytics.', ''), table_name) NOT IN ({kept})", database,
                 )
-                self.admin(left + "DELETE FROM analytics.scratch WHERE id >= 60000; DELETE FROM uq;", database)
+                self.admin("SET foreign_key_checks = 0; " + left + "DELETE FROM analytics.scratch WHERE id >= 60000; DELETE FROM uq;", database)
 
     def compare(self, statements, mode):
         """Run both twins: (what differs or None, leaks, the two runs)."""
