@@ -8,7 +8,9 @@ import time
 
 import psycopg
 import pytest
+from desk import held_by
 from evidence import until, verified
+from readiness import Ready
 
 
 def connect(place, **options):
@@ -90,9 +92,12 @@ def fill(ballast):
                 piece //= 2
 
 
-def test_a_disk_that_fills_up_refuses_and_does_not_hang(fresh_proxy, through, tiny_disk):
-    proxy = fresh_proxy(store=tiny_disk / "audit", extra={"segment": '{ rows = 1_000_000, bytes = "64KiB", age = "1s" }'})
-    place = through(proxy)
+def test_a_disk_that_fills_up_refuses_and_does_not_hang(fresh_proxy, through, tiny_disk, tmp_path):
+    held = held_by(tmp_path / "proxy0")
+    held["extra"]["segment"] = '{ rows = 1_000_000, bytes = "64KiB", age = "1s" }'
+    proxy = fresh_proxy(store=tiny_disk / "audit", **held)
+    place, ready = through(proxy), Ready(proxy)
+    ready.becomes("ready")
     with connect(place) as conn:
         conn.execute("SELECT 1")
         # Everything but a sliver: no segment can be written, no journal file made.
@@ -109,7 +114,11 @@ def test_a_disk_that_fills_up_refuses_and_does_not_hang(fresh_proxy, through, ti
 
         until(refused, "statements still run on a full disk", patience=120)
         assert state[0][0] == "53100" and state[0][1] < 60, state
+        # Who sends sessions here has to learn it, and of what is not sealed, too.
+        until(lambda: "journal short of room" in ready.words(), lambda: f"/readyz says {ready.words()!r}", patience=30)
+        until(lambda: "sealing fails or lags" in ready.words(), lambda: f"/readyz says {ready.words()!r}", patience=60)
     (tiny_disk / "ballast").unlink()
     until(lambda: place.psql("SELECT 'again'").returncode == 0, lambda: "nothing runs again\n" + proxy.log.read_text()[-2000:], patience=90)
+    ready.becomes("ready", patience=90)
     assert proxy.stop() == 0
     verified(proxy)
