@@ -493,7 +493,8 @@ class Store:
             broken |= lsn != at + 1
             need(not broken or machine != MACHINE.read_text().strip(), "lost before record", lsn)
             if not broken:
-                need(at <= top or before[0] != boot or time - before[1] <= 60 * SECOND, "a gap before record", lsn)
+                near = before is None or at <= top or before[0] != boot
+                need(near or time - before[1] <= 60 * SECOND, "a gap before record", lsn)
                 at, chain, before = lsn, sha(b"affidavit/journal/v1\n", chain, head, sha(payload)), (boot, time)
                 self.journal_at[lsn] = chain
         for head in heads:
