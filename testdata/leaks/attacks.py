@@ -20,7 +20,7 @@ class Attack:
 
 def lines(path):
     """(number, text) of what is not a comment."""
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(path.read_text().split("\n"), 1):
         if line.strip() and not line.startswith("#"):
             yield number, line.strip()
 

@@ -58,6 +58,11 @@ impl Analyser {
     fn look(&self, sql: &[u8], catalog: &Catalog, settings: &Settings, alone: bool) -> Arc<Facts> {
         let lexis = Lexis::new(self.dialect, settings);
         let lifted = lift::lift(sql, lexis, Keep::Decisive);
+        // Before anything is remembered: the key of a text that is refused ends where it is, and what is lifted out of another
+        // may be what makes the server read it otherwise.
+        if let Some(why) = lifted.refused.or_else(|| misread(self.dialect, sql, settings)) {
+            return Arc::new(unparsed(why.to_owned(), crate::normalized(self.dialect, sql, settings), catalog));
+        }
         if let Some(facts) = self.memory.lock().find(&lifted.key, catalog.epoch(), settings) {
             return facts;
         }
@@ -65,9 +70,7 @@ impl Analyser {
         let facts = if alone { self.fresh(&job, Effort::Thorough) } else { self.fresh_in_turn(&job) };
         // What could not be read now is not remembered: it may be read later.
         let Some(facts) = facts.map(Arc::new) else { return Arc::new(too_busy(catalog)) };
-        if lifted.refused.is_none() {
-            self.memory.lock().keep(lifted.key, catalog.epoch(), settings, &facts);
-        }
+        self.memory.lock().keep(lifted.key, catalog.epoch(), settings, &facts);
         facts
     }
 
@@ -124,12 +127,8 @@ pub(crate) fn readable(dialect: Dialect, sql: &[u8], lifted: &Lifted, settings: 
     if let Some(why) = lifted.refused {
         return Err(why.to_owned());
     }
-    // Without a backslash a string means the same either way.
-    if dialect == Dialect::Postgres && !settings.standard_conforming_strings && sql.contains(&b'\\') {
-        return Err(
-            "standard_conforming_strings is off or not known here, and the text has a backslash: set it to on first"
-                .to_owned(),
-        );
+    if let Some(why) = misread(dialect, sql, settings) {
+        return Err(why.to_owned());
     }
     if let Some(why) = bounds::exceeded(dialect, lifted) {
         return Err(why);
@@ -139,13 +138,23 @@ pub(crate) fn readable(dialect: Dialect, sql: &[u8], lifted: &Lifted, settings: 
     }
     let short = (!lifted.blanks.is_empty()).then(|| condensed(sql, &lifted.blanks));
     let sql = short.as_deref().unwrap_or(sql);
-    match std::str::from_utf8(sql) {
-        Ok(text) if text.is_ascii() || settings.ascii_safe_encoding => Ok(text.to_owned()),
-        Ok(_) => Err("the client's character set hides where characters end: use UTF-8".to_owned()),
+    Ok(match std::str::from_utf8(sql) {
+        Ok(text) => text.to_owned(),
         // Every byte below 0x80 is itself, so only the spelling of names and literals is lost.
-        Err(_) if settings.ascii_safe_encoding => Ok(sql.iter().map(|byte| char::from(*byte)).collect()),
-        Err(_) => Err("the text is not UTF-8 and the client's character set hides where characters end".to_owned()),
+        Err(_) => sql.iter().map(|byte| char::from(*byte)).collect(),
+    })
+}
+
+/// Why the server may see other tokens in these bytes than the scanner does.
+fn misread(dialect: Dialect, sql: &[u8], settings: &Settings) -> Option<&'static str> {
+    // Without a backslash a string means the same either way.
+    if dialect == Dialect::Postgres && !settings.standard_conforming_strings && sql.contains(&b'\\') {
+        return Some(
+            "standard_conforming_strings is off or not known here, and the text has a backslash: set it to on first",
+        );
     }
+    let hidden = !settings.ascii_safe_encoding && !sql.is_ascii();
+    hidden.then_some("the client's character set hides where characters end: use UTF-8")
 }
 
 /// A text with what its scan gave.

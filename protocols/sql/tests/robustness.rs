@@ -3,9 +3,10 @@
 mod generator;
 mod hospital;
 
-use affidavit_sql::{Analyser, Dialect, LONGEST_TEXT};
+use affidavit_sql::{Analyser, Catalog, Dialect, LONGEST_TEXT, Settings};
 use hospital::{mysql, mysql_settings, pg, postgres, postgres_settings, summary};
 use proptest::prelude::*;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 const CORPORA: [&str; 6] = [
@@ -17,14 +18,72 @@ const CORPORA: [&str; 6] = [
     include_str!("data/psql-15-introspection.sql"),
 ];
 
+/// Settings under which a lexer reads a text as the scanner does not, and those under which it does.
+fn settings(dialect: Dialect) -> [Settings; 3] {
+    let usual = if dialect == Dialect::Postgres { postgres_settings() } else { mysql_settings() };
+    let unsafe_encoding = Settings { ascii_safe_encoding: false, utf8: false, ..usual.clone() };
+    let old_strings = Settings { standard_conforming_strings: false, utf8: false, ..usual.clone() };
+    [usual, unsafe_encoding, old_strings]
+}
+
+/// What a text does is what a fresh analyser says, whatever another one has seen before.
 fn analyse_everywhere(text: &[u8]) {
+    static WARM: LazyLock<[(Analyser, Catalog, Dialect); 3]> = LazyLock::new(|| {
+        [Dialect::Postgres, Dialect::Mysql, Dialect::MariaDb].map(|dialect| {
+            let catalog = if dialect == Dialect::Postgres { postgres() } else { mysql() };
+            (Analyser::new(dialect), catalog, dialect)
+        })
+    });
+    for (warm, catalog, dialect) in WARM.iter() {
+        for settings in settings(*dialect) {
+            // What is remembered of each beginning must not be taken for the whole.
+            for end in [text.len() / 3, text.len() / 2, text.len().saturating_sub(1)] {
+                let _ = warm.analyse(text.get(..end).unwrap_or_default(), catalog, &settings);
+            }
+            let fresh = Analyser::new(*dialect).analyse(text, catalog, &settings);
+            assert_eq!(warm.analyse(text, catalog, &settings), fresh, "{dialect:?}: {}", String::from_utf8_lossy(text));
+            assert_eq!(fresh.fingerprint.len(), 16);
+        }
+    }
+}
+
+/// A text that no lexer of ours reads shares no facts with what was read before, nor does one that the server reads otherwise.
+#[test]
+fn what_is_refused_is_refused_though_its_beginning_is_remembered() {
+    let refused: [(&str, &[u8]); 14] = [
+        ("SELECT 1", b"SELECT 1\x0b, ssn FROM patients"),
+        ("SELECT 1", b"SELECT 1 \x01, ssn FROM patients"),
+        ("SELECT 1", b"SELECT 1 --\r, ssn FROM patients"),
+        ("SELECT 1", b"SELECT 1 #\r, ssn FROM patients"),
+        ("SELECT 1", b"SELECT 1 /* /* */ , ssn FROM patients /* */ */"),
+        ("SELECT 1", b"SELECT 1 /*!50000 /*!50000 */ , ssn FROM patients */"),
+        ("SELECT 1", b"SELECT 1 \xa0, ssn FROM patients"),
+        ("SELECT 1", b"SELECT 1 \xe3\x80\x80, ssn FROM patients"),
+        ("SELECT 1", b"SELECT 1 'x"),
+        ("SELECT 1", b"SELECT 1 $x$"),
+        ("SELECT 1", b"SELECT 1 \"a\x01b\" FROM patients"),
+        ("SELECT 1", b"SELECT 1 /*+ SET_VAR(sql_mode='') */ , ssn FROM patients"),
+        ("SELECT 'x', 'y'", b"SELECT '\\', ', ssn FROM patients -- '"),
+        (
+            "SELECT id FROM orders WHERE item = 'x'",
+            b"SELECT id FROM orders WHERE item = '\xbf\\' UNION SELECT ssn FROM patients -- '",
+        ),
+    ];
     for dialect in [Dialect::Postgres, Dialect::Mysql, Dialect::MariaDb] {
-        let analyser = Analyser::new(dialect);
-        let facts = match dialect {
-            Dialect::Postgres => analyser.analyse(text, &postgres(), &postgres_settings()),
-            _ => analyser.analyse(text, &mysql(), &mysql_settings()),
-        };
-        assert_eq!(facts.fingerprint.len(), 16);
+        let catalog = if dialect == Dialect::Postgres { postgres() } else { mysql() };
+        for settings in settings(dialect) {
+            for (before, text) in refused {
+                let warm = Analyser::new(dialect);
+                let _ = warm.analyse(before.as_bytes(), &catalog, &settings);
+                let fresh = Analyser::new(dialect).analyse(text, &catalog, &settings);
+                assert_eq!(
+                    warm.analyse(text, &catalog, &settings),
+                    fresh,
+                    "{dialect:?}: {}",
+                    String::from_utf8_lossy(text)
+                );
+            }
+        }
     }
 }
 
@@ -32,8 +91,13 @@ fn statements() -> Vec<&'static str> {
     CORPORA.iter().flat_map(|corpus| corpus.split([';', '\n'])).filter(|text| text.trim().len() > 4).collect()
 }
 
+/// Of each property; fifty times as many where `AFFIDAVIT_FULL=1` asks for everything.
+fn cases() -> u32 {
+    if std::env::var("AFFIDAVIT_FULL").is_ok_and(|full| full == "1") { 20_000 } else { 400 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
