@@ -19,7 +19,7 @@ from leaks.transcript import first_difference
 pytestmark = pytest.mark.timeout(900)
 # PostgreSQL: the one account that logs in by MD5, which the raw client speaks; its grants are those of the proxy's own.
 ACCOUNTS = {"postgres": "affidavit_md5", "mysql": "affidavit"}
-ENOUGH = 300
+ENOUGH = 400
 
 
 @pytest.fixture(scope="module", params=SERVERS)

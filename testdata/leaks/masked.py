@@ -161,5 +161,8 @@ def is_refusal(engine, run):
                 return True
             if kind == "error" and int.from_bytes(body[1:3], "little") in (1142, 1235, 1044) and b"command denied" not in body:
                 return True
+            # What could not be read is a syntax error to a client.
+            if kind == "error" and b"Affidavit could not read" in body:
+                return True
     return False
 

@@ -71,6 +71,10 @@ pub(super) fn respelled(source: &Source) -> Source {
             Token::Word(word) if ["join", "from"].iter().any(|own| own.eq_ignore_ascii_case(word)) => {
                 edits.extend(commas(&tokens, at).into_iter().map(|comma| (place(comma), 1, " CROSS JOIN ")));
             }
+            // `UPDATE a, b SET …` as well.
+            Token::Word(word) if word.eq_ignore_ascii_case("update") && !after_dot => {
+                edits.extend(updated(&tokens, at).into_iter().map(|comma| (place(comma), 1, " CROSS JOIN ")));
+            }
             // `TABLE t` where a query may stand: at the start, within parentheses, behind a set operation.
             Token::Word(word) if word.eq_ignore_ascii_case("table") && begins_query(&tokens, at) => {
                 edits.push((start, word.len(), "SELECT * FROM"));
@@ -137,6 +141,28 @@ fn commas<'a, 't>(tokens: &'a [Token<'t>], join: usize) -> Vec<&'a Token<'t>> {
     found
 }
 
+/// The commas among the tables of an UPDATE: those before its SET. `FOR UPDATE` and `ON DUPLICATE KEY UPDATE` are none.
+fn updated<'a, 't>(tokens: &'a [Token<'t>], update: usize) -> Vec<&'a Token<'t>> {
+    let mut found = Vec::new();
+    let clause = |word: &str| ["for", "on", "key"].iter().any(|own| own.eq_ignore_ascii_case(word));
+    let before = update.checked_sub(1).and_then(|before| tokens.get(before));
+    if matches!(before, Some(Token::Word(word)) if clause(word)) {
+        return found;
+    }
+    let mut depth = 0_usize;
+    for token in tokens.iter().skip(update + 1) {
+        match token {
+            Token::Symbol("(") => depth += 1,
+            Token::Symbol(")") => depth = depth.saturating_sub(1),
+            Token::Symbol(",") if depth == 0 => found.push(token),
+            Token::Word(word) if depth == 0 && word.eq_ignore_ascii_case("set") => return found,
+            Token::Symbol(";") => break,
+            _ => {}
+        }
+    }
+    Vec::new()
+}
+
 /// Whether a query may begin at a token.
 fn begins_query(tokens: &[Token<'_>], at: usize) -> bool {
     let followed = matches!(tokens.get(at + 1), Some(Token::Word(_) | Token::Quoted(_)));
@@ -164,6 +190,15 @@ mod tests {
             ("SELECT EXTRACT(year_month FROM a.day_hour)", "SELECT EXTRACT(DAY FROM a.day_hour)"),
             ("SELECT CAST(a AS CHAR(3) CHARACTER SET utf8mb4)", "SELECT CAST(a AS CHAR(3) )"),
             ("SELECT 1 FROM c JOIN (a, `b` x) ON f(1, 2)", "SELECT 1 FROM c JOIN (a CROSS JOIN  `b` x) ON f(1, 2)"),
+            ("UPDATE a, b x SET x.c = 1, x.d = 2", "UPDATE a CROSS JOIN  b x SET x.c = 1, x.d = 2"),
+            (
+                "UPDATE a JOIN (SELECT 1, 2) q, b SET c = f(1, 2)",
+                "UPDATE a JOIN (SELECT 1, 2) q CROSS JOIN  b SET c = f(1, 2)",
+            ),
+            (
+                "INSERT INTO a SET b = 1 ON DUPLICATE KEY UPDATE b = 2, c = 3",
+                "INSERT INTO a SET b = 1 ON DUPLICATE KEY UPDATE b = 2, c = 3",
+            ),
             ("SELECT DISTINCTROW a FROM (b, c)", "SELECT DISTINCT a FROM (b CROSS JOIN  c)"),
             ("SELECT 1 FROM ((SELECT a, b FROM t) p, c)", "SELECT 1 FROM ((SELECT a, b FROM t) p CROSS JOIN  c)"),
             ("SELECT a FROM (SELECT a, b FROM t) p", "SELECT a FROM (SELECT a, b FROM t) p"),
