@@ -33,6 +33,7 @@ def judge(check, blocks):
     check("MariaDB's has three", len(mysql) == 3 and all("***" in line for line in mysql), report)
     check("JDBC's is psql's", [cells(line) for line in jdbc] == [cells(line) for line in psql] != [], report)
     check("what is not protected is there", "Occupancy by department" in report and "average %" in report, report)
+    check("the database itself refuses the masked role", "permission denied for table patients" in printed("SET ROLE"), printed("SET ROLE"))
     check("the held statement names its request", "waits for approval" in visits and "https://localhost:8443/approvals/apr-" in visits, visits)
     check("its rows arrived after the approval in the browser", "(3 rows)" in visits, visits)
     check("a terminal shows and approves another", "encounters" in decided and "visits" in decided, decided)

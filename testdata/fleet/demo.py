@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from . import demo_people, needs
+from . import demo_people, needs, second_lock
 from .__main__ import describe, start
 from .idp import client_token
 from .paths import IS_ROOT, ROOT, SID, TESTDATA
@@ -131,6 +131,11 @@ def refusals(check, proxy, fleet, token):
         done = psql(port, "nightly-report", secret, script, "-v", "ON_ERROR_STOP=1")
         check(what, done.returncode == code and done.stderr.strip() != "", f"exit {done.returncode}: {done.stdout}{done.stderr}")
         indent(done.stderr, 4)
+    # The second lock: straight at the database, as the role that whatever is not masked on the wire runs with.
+    server, role = fleet["servers"]["postgres15"], f"{second_lock.ACCOUNT}_masked"
+    locked = psql(server["port"], second_lock.ACCOUNT, server["users"][second_lock.ACCOUNT], f"SET ROLE {role}; SELECT ssn FROM patients LIMIT 1;")
+    check("should Affidavit misread a statement, the database itself refuses it", "permission denied for table patients" in locked.stderr, locked.stdout + locked.stderr)
+    indent(locked.stderr, 4)
 
 
 def evidence(check, proxy):
@@ -226,7 +231,7 @@ def main():
     shutil.rmtree(HOME, ignore_errors=True)
     check = Checks()
     url, rules, lines = demo_people.console(HOME)
-    proxy = Proxy(HOME, fleet, ["postgres15", "mariadb"], rules=[TESTDATA / "policies/hospital.toml", rules], extra={"lines": lines})
+    proxy = Proxy(HOME, fleet, ["postgres15", "mariadb"], rules=[TESTDATA / "policies/hospital.toml", rules], extra={"lines": lines}, second_lock="required")
     validated = proxy.affidavit("check", "--config", proxy.config)
     check("affidavit check accepts the configuration", validated.returncode == 0, validated.stdout + validated.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
