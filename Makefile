@@ -56,7 +56,7 @@ drills: build-e2e ## The worst week at length: lost stores, full disks, stranger
 compose-test: build-compose-test ## The demo of compose/ in containers, by its README's commands; the Kubernetes manifests. FULL=1 compiles inside.
 	@testdata/compose-test $(if $(filter 1,$(FULL)),--full)
 
-bench: ## Direct, HAProxy, PgBouncer and Affidavit, interleaved: ratios and CPU per query; lineage, detectors, the record. JSON=FILE keeps the figures.
+bench: ## Direct, HAProxy, PgBouncer and Affidavit, interleaved: ratios and CPU per query; what masks cost; lineage, detectors, the record. JSON=FILE keeps the figures.
 	@testdata/toolchain bench
 	@testdata/cargo build --release --locked -p affidavit -p affidavit-evidence
 	@testdata/bench $(if $(JSON),--json $(JSON))

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import bench_evidence, bench_idle, install, needs
+from . import bench_evidence, bench_idle, bench_masks, install, needs
 from .__main__ import describe, start
 from .idp import client_token
 from .paths import ROOT, TESTDATA
@@ -249,9 +249,9 @@ def main():
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the COPY")
     parser.add_argument("--scale", type=int, default=5, help="of pgbench")
-    parser.add_argument("--only", choices=("relays", "lineage", "detectors", "record"), help="one of the four parts")
+    parser.add_argument("--only", choices=("relays", "masks", "lineage", "detectors", "record"), help="one of the five parts")
     args = parser.parse_args()
-    parts = {"relays": lambda: relays(args), "lineage": lineage, "detectors": detectors, "record": record}
+    parts = {"relays": lambda: relays(args), "masks": lambda: bench_masks.report(args.rounds), "lineage": lineage, "detectors": detectors, "record": record}
     for name, part in parts.items():
         if args.only in (None, name):
             part()

@@ -5,7 +5,6 @@
 //! client's next command only when nothing is due, and every refusal can be answered on the spot.
 
 use crate::client::change_user::Changing;
-use crate::client::class::Substituted;
 use crate::client::prepared::Prepared;
 use crate::credential::OpenedBy;
 use crate::datasource::{MysqlDatasource, Owner, Thread};
@@ -99,8 +98,6 @@ pub(crate) struct MysqlConversation {
     /// Temporary tables.
     pub(crate) made: Made,
     pub(crate) definitions: Definitions,
-    /// Texts that were substituted last.
-    pub(crate) substituted: Substituted,
     /// What a statement has set that made the settings stale: if the server says OK to it, they may be known by that.
     pub(crate) setting: Option<Arc<Facts>>,
     /// Statements handed out so far.
@@ -147,7 +144,6 @@ impl MysqlConversation {
             roles: None,
             made: Made::default(),
             definitions: Definitions::default(),
-            substituted: Substituted::default(),
             setting: None,
             numbered: 0,
             draft: None,

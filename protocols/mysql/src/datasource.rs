@@ -120,8 +120,12 @@ impl MysqlDatasource {
 
     /// What a text does, by the catalog in force.
     pub(crate) fn facts(&self, sql: &[u8], mariadb: bool, settings: &Settings) -> Arc<Facts> {
-        let analyser = if mariadb { &self.shared.mariadb } else { &self.shared.mysql };
-        self.facts_by(analyser, &self.catalog(), sql, settings)
+        self.facts_by(self.analyser(mariadb), &self.catalog(), sql, settings)
+    }
+
+    /// What reads texts by the catalog in force.
+    pub(crate) fn analyser(&self, mariadb: bool) -> &Analyser {
+        if mariadb { &self.shared.mariadb } else { &self.shared.mysql }
     }
 
     /// What a text does, by the catalog as a session sees it.

@@ -5,6 +5,7 @@ use crate::bounds::{self, Effort, LARGE_TEXT, LONGEST_TEXT};
 use crate::condense::condensed;
 use crate::lift::{self, Keep, Lexis, Lifted};
 use crate::memory::Memory;
+use crate::templates::Templates;
 use crate::{Catalog, Dialect, Settings};
 use model::{ColumnRef, Facts, Kin, Lineage, Opaque, Outputs, Part, Verb};
 use parking_lot::Mutex;
@@ -23,19 +24,20 @@ pub(crate) struct Parsed {
 pub struct Analyser {
     dialect: Dialect,
     memory: Mutex<Memory>,
+    templates: Mutex<Templates>,
 }
 
 impl Analyser {
     /// An analyser with an empty memory.
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, memory: Mutex::new(Memory::default()) }
+        Self { dialect, memory: Mutex::new(Memory::default()), templates: Mutex::default() }
     }
 
     /// An analyser for one session that sees other relations than all others: it remembers less.
     #[must_use]
     pub fn for_session(dialect: Dialect) -> Self {
-        Self { dialect, memory: Mutex::new(Memory::small()) }
+        Self { dialect, memory: Mutex::new(Memory::small()), templates: Mutex::default() }
     }
 
     /// What `sql` does. Never fails: what cannot be understood is said in [`Facts::unparsed`] or as opaque.
@@ -52,6 +54,14 @@ impl Analyser {
             return self.look(sql, catalog, settings, false);
         }
         apart(|| self.look(sql, catalog, settings, true)).unwrap_or_else(|| Arc::new(too_busy(catalog)))
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub(crate) fn templates(&self) -> &Mutex<Templates> {
+        &self.templates
     }
 
     /// The facts, remembered or fresh. `alone`: this is apart from the worker's other sessions already.
@@ -146,7 +156,7 @@ pub(crate) fn readable(dialect: Dialect, sql: &[u8], lifted: &Lifted, settings: 
 }
 
 /// Why the server may see other tokens in these bytes than the scanner does.
-fn misread(dialect: Dialect, sql: &[u8], settings: &Settings) -> Option<&'static str> {
+pub(crate) fn misread(dialect: Dialect, sql: &[u8], settings: &Settings) -> Option<&'static str> {
     // Without a backslash a string means the same either way.
     if dialect == Dialect::Postgres && !settings.standard_conforming_strings && sql.contains(&b'\\') {
         return Some(

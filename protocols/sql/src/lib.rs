@@ -24,6 +24,7 @@ mod session;
 mod settings;
 mod substitute;
 mod systems;
+mod templates;
 
 pub use analyser::Analyser;
 pub use apart::{GiveWay, give_way_by};

@@ -55,6 +55,8 @@ pub(crate) struct Lifted {
     pub(crate) set_operations: usize,
     /// What of long lists of literals need not be parsed.
     pub(crate) blanks: Vec<Range<usize>>,
+    /// The literals that are not in the key; with [`Keep::Spans`] only.
+    pub(crate) literals: Vec<Range<usize>>,
 }
 
 /// What becomes of literals.
@@ -64,6 +66,8 @@ pub(crate) enum Keep {
     Nothing,
     /// Those stay that the analysis looks at.
     Decisive,
+    /// The same, and where the others are is told.
+    Spans,
     /// Each is written in a form that every lexer reads alike; contents that are not plain are replaced.
     Canonical,
 }

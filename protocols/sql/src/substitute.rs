@@ -1,12 +1,14 @@
 //! The door to what is put in the place of protected relations, and to what a prepared text compares its parameters with.
 
-use crate::analyser::readable;
+use crate::analyser::{self, readable};
 use crate::apart::apart;
 use crate::bounds::{self, Effort, LARGE_TEXT};
 use crate::lift::{self, Keep, Lexis, Lifted};
-use crate::{Catalog, Dialect, Settings, mysql, postgres};
+use crate::templates::Shaped;
+use crate::{Analyser, Catalog, Dialect, Settings, mysql, postgres};
 use model::{Facts, Substitution};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A text with masked projections in the place of relations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Substituted {
     pub text: Vec<u8>,
     /// Where its pieces come from.
     pub origins: Origins,
+    /// The same in bytes.
+    edits: Vec<Edit>,
 }
 
 /// Where the pieces of a text that is sent stand in the client's, so that what the server says of a place can be said of the
@@ -109,17 +113,48 @@ pub fn substitute(
             // A text that is not UTF-8 was read byte by byte; what was put in is ASCII.
             let byte = |character: char| u8::try_from(character).unwrap_or(b'?');
             let text = if utf8 { sent.into_bytes() } else { sent.chars().map(byte).collect() };
-            Ok(Substituted { text, origins })
+            Ok(Substituted { text, origins, edits })
         }
         Dialect::Mysql | Dialect::MariaDb => {
             let (sent, edits) = mysql::substitute(dialect, sql, &facts.parts, substitution, catalog, settings)?;
             let origins = match (std::str::from_utf8(sql), std::str::from_utf8(&sent)) {
                 (Ok(original), Ok(sent)) => Origins::of(original, sent, &edits),
-                _ => Origins { edits, unknown: false },
+                _ => Origins { edits: edits.clone(), unknown: false },
             };
-            Ok(Substituted { text: sent, origins })
+            Ok(Substituted { text: sent, origins, edits })
         }
     })
+}
+
+impl Analyser {
+    /// The same, remembered: a text that differs from one before in literals which decide nothing is not read again.
+    ///
+    /// # Errors
+    /// Why the text cannot be substituted, for its author.
+    pub fn substitute(
+        &self,
+        sql: &[u8],
+        facts: &Facts,
+        substitution: &Arc<Substitution>,
+        catalog: &Catalog,
+        settings: &Settings,
+    ) -> Result<Substituted, String> {
+        let dialect = self.dialect();
+        let lifted = lift::lift(sql, Lexis::new(dialect, settings), Keep::Spans);
+        let shaped = Shaped::of(sql, &lifted)
+            .filter(|_| facts.catalog_epoch == catalog.epoch() && analyser::misread(dialect, sql, settings).is_none());
+        if let Some(shaped) = &shaped
+            && let Some((text, edits)) = self.templates().lock().find(shaped, catalog, settings, substitution)
+        {
+            let origins = Origins::of(shaped.sql, &text, &edits);
+            return Ok(Substituted { text: text.into_bytes(), origins, edits });
+        }
+        let put = substitute(dialect, sql, facts, substitution, catalog, settings)?;
+        if let (Some(shaped), Ok(sent)) = (shaped, std::str::from_utf8(&put.text)) {
+            self.templates().lock().keep(shaped, catalog, settings, substitution, (sent, &put.edits));
+        }
+        Ok(put)
+    }
 }
 
 /// The parameters of a prepared text that are compared with columns. Empty for engines that tell parameters' types by

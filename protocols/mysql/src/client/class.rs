@@ -6,27 +6,7 @@ use crate::message::{command, packet};
 use bytes::Bytes;
 use model::{Class, Compared, Facts, Kind, Param, Phase, Refusal, RefusalKind, Statement, Substitution, UseContext};
 use sql::{ComparedParameter, Dialect, Settings};
-use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// Substituted texts that a session remembers.
-const REMEMBERED: usize = 16;
-/// Longest text that is remembered: an idle session should stay small.
-const LONGEST_REMEMBERED: usize = 4096;
-
-struct Rewritten {
-    sql: Bytes,
-    settings: Arc<Settings>,
-    epoch: u64,
-    substitution: Arc<Substitution>,
-    sent: Bytes,
-}
-
-/// The texts that were substituted last: applications send the same ones again.
-#[derive(Default)]
-pub(crate) struct Substituted {
-    recent: VecDeque<Rewritten>,
-}
 
 impl MysqlConversation {
     /// See [`wire::Conversation::settle_class`].
@@ -95,39 +75,17 @@ impl MysqlConversation {
         substitution: &Arc<Substitution>,
         settings: &Arc<Settings>,
     ) -> Result<Bytes, Refusal> {
-        let dialect = self.dialect();
         let catalog = self.datasource.catalog();
-        let epoch = facts.catalog_epoch;
-        let own = self.made.view(&catalog, self.mariadb);
-        let shared = own.is_none();
-        let same = |known: &&Rewritten| {
-            shared
-                && known.epoch == epoch
-                && known.sql == *text
-                && known.substitution.is_same_as(substitution)
-                && known.settings == *settings
+        let (catalog, analyser) = match self.made.view(&catalog, self.mariadb) {
+            Some(own) => own,
+            None => (&*catalog, self.datasource.analyser(self.mariadb)),
         };
-        if let Some(known) = self.substituted.recent.iter().find(same) {
-            return Ok(known.sent.clone());
-        }
-        let catalog = own.map_or(&*catalog, |(own, _)| own);
-        let put = sql::substitute(dialect, text, facts, substitution, catalog, settings).map_err(|why| {
+        let put = analyser.substitute(text, facts, substitution, catalog, settings).map_err(|why| {
             let message =
                 format!("the statement cannot be computed over masked values ({}): {why}", substitution.because);
             Refusal::new(RefusalKind::NotSupported, message)
         })?;
-        let sent = Bytes::from(put.text);
-        if shared && text.len() + sent.len() <= LONGEST_REMEMBERED {
-            self.substituted.recent.truncate(REMEMBERED - 1);
-            self.substituted.recent.push_front(Rewritten {
-                sql: text.clone(),
-                settings: settings.clone(),
-                epoch,
-                substitution: substitution.clone(),
-                sent: sent.clone(),
-            });
-        }
-        Ok(sent)
+        Ok(Bytes::from(put.text))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::objects;
 use crate::state::{Proposed, SentAs};
 use bytes::Bytes;
 use model::{Class, Phase, Refusal, RefusalKind, Statement, Substitution};
-use sql::{Dialect, Settings};
+use sql::Settings;
 use std::sync::Arc;
 
 impl PostgresConversation {
@@ -39,9 +39,9 @@ impl PostgresConversation {
         let facts = statement.facts.clone();
         let views = self.roles.as_ref().and_then(|_| self.source.views_in_force());
         let text = self
-            .read_under(&statement.sql, None, |_, catalog, settings| {
+            .read_under(&statement.sql, None, |analyser, catalog, settings| {
                 let settings = Settings { mask_views: views, ..settings.clone() };
-                sql::substitute(Dialect::Postgres, &statement.sql, &facts, wanted, catalog, &settings)
+                analyser.substitute(&statement.sql, &facts, wanted, catalog, &settings)
             })
             .map_err(|why| unplaced(&why, wanted))?;
         let bytes = Bytes::from(text.text);

@@ -40,10 +40,13 @@ impl Scan<'_> {
         let positional = kind != STRING && self.levels.last().is_some_and(|level| level.positional);
         if self.keep == Keep::Canonical {
             self.canonical(start, kind);
-        } else if self.keep == Keep::Decisive && (positional || self.statement.keep_all || self.statement.keep_next) {
+        } else if self.keep != Keep::Nothing && (positional || self.statement.keep_all || self.statement.keep_next) {
             self.copy(start);
         } else {
             self.out.key.push(kind);
+            if self.keep == Keep::Spans {
+                self.out.literals.push(start..self.at);
+            }
         }
         self.place(key, start);
         self.statement.keep_next = false;
