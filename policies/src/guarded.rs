@@ -5,12 +5,14 @@ use model::{ColumnRef, Guarded, GuardedColumn, MaskSpec, SourceColumn, TableRef}
 
 impl Policy {
     /// What a database role must not read of a relation, and the masks that may stand there; `None` where nothing of it is
-    /// hidden from anybody. The same columns as [`Policy::judge`] hides from who has no exemption.
+    /// hidden from anybody. The same columns as [`Policy::judge`] hides from who has no exemption. `small_areas` are
+    /// [`crate::Keys::small_areas`].
     #[must_use]
     pub fn guarded(
         &self,
         datasource: &str,
         names: Names,
+        small_areas: &[u16],
         table: &TableRef,
         columns: &[SourceColumn],
     ) -> Option<Guarded> {
@@ -27,7 +29,9 @@ impl Policy {
             GuardedColumn { column: column.clone(), hidden: !masks.is_empty() || computed || unknown, masks }
         };
         let columns: Vec<GuardedColumn> = columns.iter().map(own).collect();
-        columns.iter().any(|own| own.hidden).then(|| Guarded { table: table.clone(), columns })
+        let areas = columns.iter().flat_map(|own| &own.masks).any(|mask| *mask == MaskSpec::Zip3);
+        let small_areas = if areas { small_areas.to_vec() } else { Vec::new() };
+        columns.iter().any(|own| own.hidden).then(|| Guarded { table: table.clone(), columns, small_areas })
     }
 }
 
@@ -65,10 +69,11 @@ mod tests {
             column("both", &["both"], &["ssn", "id"], false),
             column("what", &["what"], &[], true),
         ];
-        let guarded = policy.guarded("ehr", Names::Exact, &view, &columns).unwrap();
+        let guarded = policy.guarded("ehr", Names::Exact, &[36], &view, &columns).unwrap();
         assert_eq!(guarded.named(false).collect::<Vec<_>>(), ["id"]);
         assert_eq!(guarded.columns[2].masks, [MaskSpec::Year]);
+        assert!(guarded.small_areas.is_empty(), "no rule shows areas");
         assert!(guarded.columns[3].masks.is_empty() && guarded.columns[4].hidden);
-        assert!(policy.guarded("ehr", Names::Exact, &view, &columns[..1]).is_none());
+        assert!(policy.guarded("ehr", Names::Exact, &[36], &view, &columns[..1]).is_none());
     }
 }

@@ -5,7 +5,7 @@ use crate::pipeline::names;
 use crate::proxy::PolicyStore;
 use evidence::{AccessEvent, Recorder};
 use model::{Facts, Refusal, SessionId, StatementId, Verb};
-use policies::Policy;
+use policies::{Keys, Policy};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -33,9 +33,10 @@ pub(crate) fn mode(datasource: &dyn Datasource) -> LockMode {
 }
 
 /// What the roles of a datasource are to keep.
-pub(crate) fn plan(policy: &Policy, datasource: &dyn Datasource, relations: &[NamedRelation]) -> LockPlan {
+pub(crate) fn plan(policy: &Policy, keys: &Keys, datasource: &dyn Datasource, relations: &[NamedRelation]) -> LockPlan {
     let (name, names) = (&datasource.spec().name, names(datasource));
-    let guarded = relations.iter().filter_map(|(table, columns)| policy.guarded(name, names, table, columns));
+    let areas = keys.small_areas();
+    let guarded = relations.iter().filter_map(|(table, columns)| policy.guarded(name, names, areas, table, columns));
     LockPlan { guarded: guarded.collect(), least: false }
 }
 
@@ -43,26 +44,33 @@ pub(crate) fn plan(policy: &Policy, datasource: &dyn Datasource, relations: &[Na
 ///
 /// # Errors
 /// The database cannot be asked.
-pub(crate) async fn look(policy: &Policy, datasource: &dyn Datasource) -> Result<LockReport, Refusal> {
+pub(crate) async fn look(policy: &Policy, keys: &Keys, datasource: &dyn Datasource) -> Result<LockReport, Refusal> {
     let relations = datasource.relations().await?;
-    datasource.examine_lock(&plan(policy, datasource, &relations)).await
+    datasource.examine_lock(&plan(policy, keys, datasource, &relations)).await
 }
 
 /// Looks at the start, after every change of policy or catalog, and now and then.
 pub(crate) async fn keep(
     datasource: Arc<dyn Datasource>,
     policies: Arc<PolicyStore>,
+    keys: Arc<Keys>,
     recorder: Recorder,
     mut stopping: watch::Receiver<bool>,
 ) {
     let name = datasource.spec().name.clone();
-    let (mode, mut failing) = (mode(datasource.as_ref()), false);
+    let (mode, mut failing, mut lacking) = (mode(datasource.as_ref()), false, Vec::new());
     loop {
         let policy = policies.current();
-        match look(&policy, datasource.as_ref()).await {
+        match look(&policy, &keys, datasource.as_ref()).await {
             Ok(report) => {
                 failing = false;
                 tell(datasource.as_ref(), mode, &report, &recorder);
+                if lacking != report.narrow {
+                    for lacks in &report.narrow {
+                        tracing::warn!(datasource = %name, %lacks, "the second lock holds more than policy asks for");
+                    }
+                    lacking = report.narrow;
+                }
             }
             Err(refusal) if !failing => {
                 failing = true;
@@ -108,9 +116,6 @@ fn tell(datasource: &dyn Datasource, mode: LockMode, report: &LockReport, record
             "in force".to_owned()
         }
     };
-    for narrow in &report.narrow {
-        tracing::warn!(datasource = %name, %narrow, "the second lock holds more than policy asks for");
-    }
     note(recorder, "second lock", format!("datasource {name}"), finding);
     datasource.set_lock(state);
 }

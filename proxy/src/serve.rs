@@ -82,8 +82,9 @@ async fn run(config: &Path) -> Result<(), Failure> {
     for datasource in proxy.datasources.values() {
         tasks.push(tokio::spawn(keep_catalog(datasource.clone(), stopping.clone())));
         if second_lock::mode(datasource.as_ref()) != LockMode::Off {
-            let (policies, recorder) = (proxy.policies.clone(), proxy.recorder.clone());
-            tasks.push(tokio::spawn(second_lock::keep(datasource.clone(), policies, recorder, stopping.clone())));
+            let (policies, keys, recorder) = (proxy.policies.clone(), proxy.keys.clone(), proxy.recorder.clone());
+            let keep = second_lock::keep(datasource.clone(), policies, keys, recorder, stopping.clone());
+            tasks.push(tokio::spawn(keep));
         }
     }
     for listener in &listeners {

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import subprocess
+import time
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -70,6 +72,19 @@ def mysql(proxy, server, token, *statements):
     return done.stdout.strip(), done.stderr.strip()
 
 
+@contextmanager
+def before_the_wire_role(server, proxy):
+    """What the server has logged of the block's statements must come before the proxy takes the wire role."""
+    with open(proxy.fleet["servers"][server]["statement_log"], "rb") as log:
+        log.seek(0, os.SEEK_END)
+        yield
+        logged, end = b"", time.monotonic() + 10
+        while b"affidavit_locked_wire" not in logged and time.monotonic() < end:
+            logged += log.read()
+            time.sleep(0.05)
+    assert b"height_cm LIMIT 1 FOR UPDATE" in logged.split(b"affidavit_locked_wire")[0] != logged, logged.decode(errors="replace")
+
+
 def doctor(proxy, datasource):
     """The checks that the doctor finds wanting."""
     done = proxy.affidavit("doctor", "--config", proxy.config, "--datasource", datasource, "--json")
@@ -84,7 +99,7 @@ def test_the_sql_may_be_run_again_and_the_doctor_is_content(server, locked):
 
 
 @POSTGRES
-def test_classes_run_with_their_roles(server, run):
+def test_classes_run_with_their_roles(server, run, locked):
     conn = run(server)
     assert conn.execute("SELECT current_user").fetchone() == ("affidavit_locked_masked",)
     ssn = conn.execute("SELECT ssn FROM patients WHERE id = 3").fetchone()[0]
@@ -92,6 +107,14 @@ def test_classes_run_with_their_roles(server, run):
     assert conn.execute("SELECT current_user").fetchone() == ("affidavit_locked_masked",)
     assert conn.execute("SELECT upper(ssn), extract(year FROM dob)::int > 1900 FROM patients WHERE id = 3").fetchone() == ("***", True)
     assert conn.execute("SELECT count(*) FROM ONLY patients WHERE dob < now()").fetchone() == (PATIENTS,)
+    shown, computed = (conn.execute(f"SELECT {zip} FROM patients ORDER BY id LIMIT 20").fetchall() for zip in ("zip", "btrim(zip)"))
+    assert [one.strip() for (one,) in shown] == [one for (one,) in computed] and len(computed[0][0]) == 3
+    # What names a protected table, and none of its protected columns, needs no right to them.
+    conn.execute("SELECT upper(ssn) FROM patients WHERE id = 3")
+    with before_the_wire_role(server, locked):
+        assert conn.execute("SELECT p.id, count(*) FROM patients p JOIN encounters e ON e.patient_id = p.id WHERE p.id = 3 GROUP BY p.id").fetchone()[0] == 3
+        assert conn.execute("SELECT id FROM patients WHERE state = 'CA' ORDER BY height_cm LIMIT 1 FOR UPDATE").fetchone()
+        conn.execute("SELECT ssn FROM patients WHERE id = 3")
     with conn.transaction():
         conn.execute("CREATE TEMP TABLE mine AS SELECT id, ssn FROM patients WHERE upper(ssn) LIKE '%'")
         assert conn.execute("SELECT p.id, p.ssn, m.ssn FROM patients p JOIN mine m ON m.id = p.id WHERE p.id = 3").fetchone()[0] == 3
@@ -176,6 +199,15 @@ def test_classes_run_with_their_roles_on_mysql(server, locked, analyst_token):
     assert not error, error
     lines = out.splitlines()
     assert lines[0] != "918-37-4334" and len(lines[0]) == 11
+    out, error = mysql(locked, server, analyst_token, "SELECT zip FROM patients WHERE id < 9 ORDER BY id", "SELECT TRIM(zip) FROM patients WHERE id < 9 ORDER BY id")
+    assert not error and out.splitlines()[:8] == out.splitlines()[8:] and len(out.splitlines()[0]) == 3, out
+    # What names a protected table, and none of its protected columns, needs no right to them.
+    with before_the_wire_role(server, locked):
+        out, error = mysql(
+            locked, server, analyst_token, "SELECT COUNT(*) FROM patients", "SELECT p.id, e.icd10 FROM patients p JOIN encounters e ON e.patient_id = p.id WHERE p.id = 3",
+            "SELECT id FROM patients WHERE state = 'CA' ORDER BY height_cm LIMIT 1 FOR UPDATE", "SELECT ssn FROM patients WHERE id = 3",
+        )
+        assert not error and out, error
     assert lines[1:3] == ["***\t1", "***"] and lines[-2] == "1" and lines[-1].startswith("ssn\t")
 
 
@@ -204,6 +236,58 @@ def test_the_masked_role_itself_is_refused_by_mysql(server, locked):
     )
     denied = sum(f"ERROR {code} " in line for line in done.stderr.splitlines() for code in (1142, 1143, 1370))
     assert not canaries.find((done.stdout + done.stderr).encode()) and denied >= 100, done.stderr[:2000]
+
+
+@FAMILY
+def test_views_that_nobody_can_read_stand_in_nobodys_way(server, locked, analyst_token):
+    entry = locked.fleet["servers"][server]
+    views = {
+        "of_gone": "CREATE VIEW hospital.of_gone AS SELECT id, ssn FROM hospital.gone",
+        "of_of_gone": "CREATE VIEW hospital.of_of_gone AS SELECT id, ssn FROM hospital.of_gone",
+        "of_nobody": "CREATE DEFINER = 'nobody'@'localhost' VIEW hospital.of_nobody AS SELECT id, ssn, dob, phone FROM hospital.patients",
+    }
+    left = "DROP VIEW IF EXISTS " + ", ".join(f"hospital.{view}" for view in views) + "; DROP TABLE IF EXISTS hospital.gone;"
+    second_lock.administer(entry, "hospital", f"{left} CREATE TABLE hospital.gone (id int, ssn varchar(11)); {'; '.join(views.values())}; DROP TABLE hospital.gone;")
+    try:
+        printed = second_lock.sql(locked, server)
+        for view in views:
+            assert re.search(rf"^-- Left out: view `hospital`.`{view}`, which nobody can read \(", printed, re.MULTILINE), printed
+            assert not re.search(rf"^[^-].*`{view}`", printed, re.MULTILINE), printed
+        second_lock.administer(entry, "hospital", printed)
+        assert "second-lock" not in doctor(locked, server)
+        out, error = mysql(locked, server, analyst_token, "SELECT UPPER(ssn) FROM patients WHERE id = 3", "SELECT LENGTH(ssn) FROM patients WHERE id = 3")
+        assert (out, error) == ("***\n3", "")
+        for view in views:
+            out, error = mysql(locked, server, analyst_token, f"SELECT ssn, UPPER(ssn) FROM {view}")
+            assert not out and error, view
+    finally:
+        second_lock.administer(entry, "hospital", left)
+
+
+@pytest.mark.parametrize("server", [*SERVERS, *MYSQL_SERVERS])
+def test_a_table_that_a_client_makes_keeps_nobody_out(server, locked, analyst_token):
+    # A rule covers it and computes its mask, through a view that nobody has made yet.
+    entry = locked.fleet["servers"][server]
+    make = "CREATE TABLE claims (id integer, phone varchar(20))"
+    try:
+        since = len(locked.log.read_text())
+        if server in SERVERS:
+            with psycopg.connect(host="127.0.0.1", port=locked.ports[server], user="agent", password=analyst_token, dbname="hospital", sslmode="disable") as conn:
+                conn.execute(make)
+        else:
+            assert mysql(locked, server, analyst_token, make) == ("", "")
+        locked.wait_for_log("views that show masks are not there yet: affidavit_locked_masks.*claims", since)
+        assert {"second-lock", "second-lock-narrow"} & set(doctor(locked, server)) == {"second-lock-narrow"}
+        if server in SERVERS:
+            with psycopg.connect(host="127.0.0.1", port=locked.ports[server], user="agent", password=analyst_token, dbname="hospital", autocommit=True, sslmode="disable") as conn:
+                assert conn.execute("SELECT upper(ssn) FROM patients WHERE id = 3").fetchone() == ("***",)
+                with pytest.raises(psycopg.Error):
+                    conn.execute("SELECT upper(phone) FROM claims")
+        else:
+            assert mysql(locked, server, analyst_token, "SELECT UPPER(ssn) FROM patients WHERE id = 3") == ("***", "")
+            assert mysql(locked, server, analyst_token, "SELECT UPPER(phone) FROM claims")[1]
+    finally:
+        second_lock.administer(entry, "hospital", "DROP TABLE IF EXISTS claims;" if server in SERVERS else "DROP TABLE IF EXISTS hospital.claims;")
 
 
 def test_required_refuses_and_preferred_says_so(fleet, fresh_proxy, through, mint):

@@ -19,6 +19,9 @@ from .transcript import OIDS, Names, comparable, first_difference, oids_of, toke
 PATIENTS = 1000
 FULL = os.environ.get("AFFIDAVIT_FULL") == "1"
 SERVERS = {"postgres": "postgres15", "mysql": "mariadb"}
+# Those that are run in short, or at length: of another make or version than the first of their engine.
+OTHERS = {} if os.environ.get("AFFIDAVIT_SKIP_SID") == "1" else {"postgres18": "postgres", "mysql": "mysql"}
+ENGINE_OF = {server: engine for engine, server in SERVERS.items()} | OTHERS
 # In the order of the primary key, as they were loaded: so that neither twin shows the traces of earlier updates.
 TABLES = ("patients", "encounters", "medications", "clinical_notes", "providers", "analytics.departments", "vault")
 
@@ -29,17 +32,17 @@ def loaded(engine):
     return re.findall(r"^CREATE (?:OR REPLACE |ALGORITHM = \w+ )?(?:TABLE|VIEW|SEQUENCE) ([\w.]+)", text, re.MULTILINE)
 
 
-def servers():
-    """The running fleet with both engines; nothing is started twice."""
-    subprocess.run([TESTDATA / "servers", "start", "idp", *SERVERS.values(), "--patients", str(PATIENTS)], check=True)
+def servers(*others):
+    """The running fleet with both engines, and with these of OTHERS; nothing is started twice."""
+    subprocess.run([TESTDATA / "servers", "start", "idp", *SERVERS.values(), *others, "--patients", str(PATIENTS)], check=True)
     return describe(peek())
 
 
 class Ground:
     """Both twins of one engine behind one proxy."""
 
-    def __init__(self, engine, fleet, mint, home, rules=None, tokens=True, second_lock=None):
-        self.engine, self.server = engine, SERVERS[engine]
+    def __init__(self, engine, fleet, mint, home, rules=None, tokens=True, second_lock=None, server=None):
+        self.engine, self.server = engine, server or SERVERS[engine]
         self.databases = ("hospital", "hospital_twin")
         self.entry, self.mint = fleet["servers"][self.server], mint
         self.proxy = Proxy(home, fleet, [self.server], rules=rules or [HERE / "twin.toml"], second_lock=second_lock)

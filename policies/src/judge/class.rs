@@ -20,6 +20,8 @@ pub(super) enum Fate {
     Untouched,
     /// Masked in its rows.
     Wire,
+    /// It reads relations with hidden columns and uses none of these: original bytes, and no right to the columns needed.
+    Open,
     /// Masked in its rows once people agree to the use that this rule holds.
     WireOnceApproved(String),
     /// Masked where it reads, for the reason given.
@@ -69,6 +71,7 @@ pub(super) fn classify(scene: &Scene<'_>) -> Fate {
     }
     let because = match because.or_else(|| unread(scene, &names)) {
         Some(because) => because,
+        None if names.are_open(scene.part) => return Fate::Open,
         None => return held.map_or(Fate::Wire, Fate::WireOnceApproved),
     };
     at_source(scene, uses, &hidden, because)
@@ -279,6 +282,16 @@ impl<'s, 'a> Names<'s, 'a> {
                 named.iter().copied().filter(of_qualifier).filter(own).collect()
             }
         }
+    }
+
+    /// A query that uses no column which is hidden. Columns that a server adds to every row (PostgreSQL's `ctid`) can be read
+    /// by whoever may read the whole row.
+    fn are_open(&self, part: &model::Part) -> bool {
+        const OF_ROWS: [&str; 7] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "_rowid"];
+        let of_row = |used: &ColumnUse| used.name.as_deref().is_some_and(|name| OF_ROWS.contains(&name));
+        let reads = part.verb == Verb::Select && part.verbs.iter().all(|verb| *verb == Verb::Select);
+        let changes = self.sources.iter().any(|source| source.placement == Placement::Target);
+        reads && !changes && self.uses.uses.iter().all(|used| !of_row(used) && self.meant(used).is_empty())
     }
 
     /// A hidden column of a changed relation that the use may mean.

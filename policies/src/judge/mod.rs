@@ -97,6 +97,12 @@ impl Policy {
         mut judged: impl Iterator<Item = (&'a Scene<'a>, &'a Fate)>,
     ) -> Role {
         match class {
+            // What names protected relations and none of their protected columns.
+            Class::Wire
+                if !self.exempts(identity) && judged.all(|(_, fate)| matches!(fate, Fate::Open | Fate::Untouched)) =>
+            {
+                Role::Masked
+            }
             Class::Wire => Role::Wire,
             Class::Untouched if self.exempts(identity) => Role::Wire,
             Class::Untouched => Role::Masked,
@@ -154,7 +160,7 @@ impl Policy {
                     || Some(Objection::HoldPredicate(rule.clone())),
                     |refusal| Some(Objection::Refuse(refusal)),
                 ),
-                Fate::Wire | Fate::Untouched => flows::refusal(scene).map(Objection::Refuse),
+                Fate::Wire | Fate::Open | Fate::Untouched => flows::refusal(scene).map(Objection::Refuse),
                 Fate::ByLineage => {
                     flows::refusal(scene).map(Objection::Refuse).or_else(|| predicates::objection(scene))
                 }
@@ -240,7 +246,7 @@ fn changes_rows(scene: &Scene<'_>) -> bool {
 fn planned(scene: &Scene<'_>, fate: &Fate) -> OutputPlan {
     match fate {
         Fate::AtSource(..) if !changes_rows(scene) => OutputPlan::Untouched,
-        Fate::Wire | Fate::WireOnceApproved(_) => outputs::plan_wire(scene),
+        Fate::Wire | Fate::Open | Fate::WireOnceApproved(_) => outputs::plan_wire(scene),
         _ => outputs::plan(scene),
     }
 }

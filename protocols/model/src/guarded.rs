@@ -9,6 +9,8 @@ pub struct Guarded {
     pub table: TableRef,
     /// Its visible columns, in catalog order.
     pub columns: Vec<GuardedColumn>,
+    /// The three-digit ZIP areas that [`MaskSpec::Zip3`] does not show; empty where it is not among the masks.
+    pub small_areas: Vec<u16>,
 }
 
 /// A column of a guarded relation.

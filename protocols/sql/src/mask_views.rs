@@ -82,6 +82,7 @@ pub(crate) fn view_column(column: &str, mask: &MaskSpec) -> String {
     let mark = match mask {
         MaskSpec::Partial { keep } => format!("partial:{keep}"),
         MaskSpec::Year => "year".to_owned(),
+        MaskSpec::Zip3 => "zip3".to_owned(),
         // Constants are read from nowhere.
         _ => "constant".to_owned(),
     };

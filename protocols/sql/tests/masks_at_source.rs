@@ -378,7 +378,7 @@ fn under_the_second_lock_computed_masks_come_from_a_view() {
         hidden: column.name == "dob",
         masks: if column.name == "dob" { vec![MaskSpec::Year] } else { Vec::new() },
     });
-    let guarded = model::Guarded { table: source.table.clone(), columns: columns.collect() };
+    let guarded = model::Guarded { table: source.table.clone(), columns: columns.collect(), small_areas: vec![36] };
     let views = affidavit_sql::mask_views(Dialect::Mysql, "app_masks", &guarded, &mysql()).unwrap();
     let view = views.first().unwrap();
     assert!(view.query.contains(" AS `dob:year`") && !view.query.contains(" `dob`,"), "{}", view.query);

@@ -264,7 +264,11 @@ fn under_the_second_lock_computed_masks_come_from_a_view() {
         hidden: matches!(column.name.as_str(), "dob" | "ssn"),
         masks: if column.name == "dob" { vec![MaskSpec::Year] } else { Vec::new() },
     });
-    let guarded = model::Guarded { table: facts.parts[0].sources[0].table.clone(), columns: columns.collect() };
+    let guarded = model::Guarded {
+        table: facts.parts[0].sources[0].table.clone(),
+        columns: columns.collect(),
+        small_areas: vec![36],
+    };
     let views = affidavit_sql::mask_views(Dialect::Postgres, "app_masks", &guarded, &postgres()).unwrap();
     let [whole, only] = views.as_slice() else { panic!("{views:?}") };
     assert_eq!((whole.name.table.as_str(), only.name.table.as_str()), ("public.patients", "public.patients:only"));

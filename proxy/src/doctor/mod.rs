@@ -10,7 +10,7 @@ use crate::config::{DatasourceSetup, Setup};
 use crate::pipeline::names;
 use crate::second_lock;
 use model::Refusal;
-use policies::{Names, Policy};
+use policies::{Keys, Names, Policy};
 use report::Report;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -60,12 +60,13 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> ExitCode {
 fn examine(arguments: &DoctorArguments) -> Result<ExitCode, Failure> {
     let setup = assembly::load(&arguments.config)?;
     let policy = assembly::policy(&setup)?;
+    let keys = assembly::keys(&setup)?;
     let chosen = chosen(&setup, arguments.datasource.as_deref())?;
     let runtime = runtime()?;
     let mut report = Report::new(&policy);
     let mut patients = Vec::new();
     for datasource in chosen {
-        match runtime.block_on(survey(datasource, &policy)) {
+        match runtime.block_on(survey(datasource, &policy, &keys)) {
             Ok(patient) => patients.push(patient),
             Err(failure) => report.unreachable(datasource, &failure),
         }
@@ -92,6 +93,7 @@ fn examine(arguments: &DoctorArguments) -> Result<ExitCode, Failure> {
 fn sql(arguments: &DoctorArguments) -> Result<ExitCode, Failure> {
     let setup = assembly::load(&arguments.config)?;
     let policy = assembly::policy(&setup)?;
+    let keys = assembly::keys(&setup)?;
     let runtime = runtime()?;
     for configured in chosen(&setup, arguments.datasource.as_deref())? {
         let datasource = assembly::datasource(configured)?;
@@ -101,7 +103,7 @@ fn sql(arguments: &DoctorArguments) -> Result<ExitCode, Failure> {
             print!("{}", written.map_err(|refusal| cannot(configured, &refusal))?);
         }
         if arguments.second_lock || second_lock::mode(datasource.as_ref()) != LockMode::Off {
-            let written = runtime.block_on(lock_sql(&policy, datasource.as_ref(), role, !arguments.second_lock));
+            let written = runtime.block_on(lock_sql(&policy, &keys, datasource.as_ref(), role, !arguments.second_lock));
             print!("{}", written.map_err(|refusal| cannot(configured, &refusal))?);
         }
     }
@@ -110,21 +112,22 @@ fn sql(arguments: &DoctorArguments) -> Result<ExitCode, Failure> {
 
 async fn lock_sql(
     policy: &Policy,
+    keys: &Keys,
     datasource: &dyn Datasource,
     role: Option<&str>,
     least: bool,
 ) -> Result<String, Refusal> {
     let relations = datasource.relations().await?;
-    datasource.lock_sql(role, &LockPlan { least, ..second_lock::plan(policy, datasource, &relations) }).await
+    datasource.lock_sql(role, &LockPlan { least, ..second_lock::plan(policy, keys, datasource, &relations) }).await
 }
 
 /// What is not as the second lock needs it.
-async fn lock_findings(policy: &Policy, datasource: &dyn Datasource) -> Result<Vec<Finding>, Refusal> {
+async fn lock_findings(policy: &Policy, keys: &Keys, datasource: &dyn Datasource) -> Result<Vec<Finding>, Refusal> {
     let mode = second_lock::mode(datasource);
     if mode == LockMode::Off {
         return Ok(Vec::new());
     }
-    let report = second_lock::look(policy, datasource).await?;
+    let report = second_lock::look(policy, keys, datasource).await?;
     let name = &datasource.spec().name;
     let severity = if mode == LockMode::Required { Severity::High } else { Severity::Medium };
     let finding = |severity, check, why| {
@@ -151,10 +154,10 @@ async fn lock_findings(policy: &Policy, datasource: &dyn Datasource) -> Result<V
     Ok(wrong.chain(narrow).collect())
 }
 
-async fn survey<'a>(setup: &'a DatasourceSetup, policy: &Policy) -> Result<Patient<'a>, Failure> {
+async fn survey<'a>(setup: &'a DatasourceSetup, policy: &Policy, keys: &Keys) -> Result<Patient<'a>, Failure> {
     let datasource = assembly::datasource(setup)?;
     let mut survey = datasource.survey().await.map_err(|refusal| cannot(setup, &refusal))?;
-    let lock = lock_findings(policy, datasource.as_ref()).await.map_err(|refusal| cannot(setup, &refusal))?;
+    let lock = lock_findings(policy, keys, datasource.as_ref()).await.map_err(|refusal| cannot(setup, &refusal))?;
     survey.findings.extend(lock);
     Ok(Patient { setup, names: names(datasource.as_ref()), survey })
 }

@@ -6,8 +6,8 @@ use super::grants::{Grant, Object};
 use super::lock::{mark, mask_views};
 use super::{Account, Asker, database, identifier, is_system, literal};
 use crate::own_query::QueryError;
-use model::Guarded;
-use sql::Catalog;
+use model::{Guarded, TableRef};
+use sql::{Catalog, RelationKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use wire::{LockNames, LockPlan, NamedRelation};
@@ -32,6 +32,9 @@ const ALL: [&str; 17] = [
     "EVENT",
     "TRIGGER",
 ];
+/// What a server says of a view that nobody can read: its definer is gone (to whoever may not know that: access denied), or
+/// what it shows is.
+const UNREADABLE: [u16; 4] = [1045, 1356, 1449, 1462];
 /// The least that applications need, beside reading.
 const LEAST: [&str; 5] = ["INSERT", "UPDATE", "DELETE", "SHOW VIEW", "CREATE TEMPORARY TABLES"];
 
@@ -56,7 +59,8 @@ pub(crate) async fn lock_sql(
     let mut out = format!(
         "-- The second lock of {user}: {} may not read what policy protects, {} may.\n\
          -- Run it as an administrator, and again when rules or tables change. Nothing of it is undone when it stops half way:\n\
-         -- run it again. A client that asks for the account's rights is told those of the role.\n\
+         -- run this text again then, since what the roles hold is not all that the account may. A client that asks for the\n\
+         -- account's rights is told those of the role.\n\
          CREATE ROLE IF NOT EXISTS {masked}, {wire};\nCREATE USER IF NOT EXISTS {owner} ACCOUNT LOCK;\n",
         names.masked, names.wire
     );
@@ -65,6 +69,7 @@ pub(crate) async fn lock_sql(
     }
     let _ = writeln!(out, "GRANT {masked} TO {wire};");
     let held = held(asker, plan.least);
+    let unreadable = unreadable(asker, relations, catalog).await?;
     let guarded: BTreeMap<_, &Guarded> = plan.guarded.iter().map(|own| (&own.table, own)).collect();
     let databases: BTreeSet<&str> =
         relations.iter().map(|(table, _)| table.schema.as_str()).chain(held.keys().map(String::as_str)).collect();
@@ -84,6 +89,10 @@ pub(crate) async fn lock_sql(
         }
         for (table, _) in relations.iter().filter(|(table, _)| table.schema == name) {
             let full = format!("{}.{}", identifier(&table.schema), identifier(&table.table));
+            if let Some(why) = unreadable.get(table) {
+                let _ = writeln!(out, "-- Left out: view {full}, which nobody can read ({why}).");
+                continue;
+            }
             match guarded.get(table) {
                 None => drop(writeln!(out, "GRANT SELECT ON {full} TO {masked};")),
                 Some(own) => {
@@ -96,7 +105,7 @@ pub(crate) async fn lock_sql(
             }
         }
     }
-    views(&names, &owner, plan, catalog, &mut out)?;
+    views(&names, &owner, plan, (catalog, &unreadable), &mut out)?;
     let of = if mariadb { "FOR" } else { "TO" };
     let _ = writeln!(
         out,
@@ -132,11 +141,37 @@ fn held(asker: &Asker<'_>, least: bool) -> BTreeMap<String, (bool, Vec<&'static 
     held
 }
 
+/// The views that nobody can read, with the reason of each. The server gives nobody rights on their columns.
+async fn unreadable<'r>(
+    asker: &mut Asker<'_>,
+    relations: &'r [NamedRelation],
+    catalog: &Catalog,
+) -> Result<BTreeMap<&'r TableRef, String>, QueryError> {
+    let mut found = BTreeMap::new();
+    let is_view = |table| catalog.relation(table).is_some_and(|relation| relation.kind == RelationKind::View);
+    for (table, _) in relations.iter().filter(|(table, _)| is_view(table)) {
+        let text = format!("SELECT * FROM {}.{}", identifier(&table.schema), identifier(&table.table));
+        match asker.ask(&format!("PREPARE affidavit FROM {}", literal(&text))).await {
+            Err(QueryError::Server(code, _)) if UNREADABLE.contains(&code) => {
+                let why = match code {
+                    1356 => "what it reads is gone, or not for its definer to read",
+                    1462 => "it reads itself",
+                    _ => "its definer is gone",
+                };
+                found.insert(table, format!("{code}: {why}"));
+            }
+            Err(QueryError::Server(..)) | Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
 fn views(
     names: &LockNames,
     owner: &str,
     plan: &LockPlan,
-    catalog: &Catalog,
+    (catalog, unreadable): (&Catalog, &BTreeMap<&TableRef, String>),
     out: &mut String,
 ) -> Result<(), QueryError> {
     let masked = literal(&names.masked);
@@ -147,7 +182,7 @@ fn views(
          GRANT SELECT ON {}.* TO {masked};",
         database(&names.views)
     );
-    for guarded in &plan.guarded {
+    for guarded in plan.guarded.iter().filter(|own| !unreadable.contains_key(&own.table)) {
         for view in mask_views(names, guarded, catalog)? {
             let name = format!("{schema}.{}", identifier(&view.name.table));
             let table = format!("{}.{}", identifier(&guarded.table.schema), identifier(&guarded.table.table));

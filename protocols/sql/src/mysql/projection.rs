@@ -27,7 +27,7 @@ pub(super) fn projection(
     let computed = |(name, mask): &(String, Option<MaskSpec>)| {
         mask.as_ref().zip(known(name)).is_some_and(|(mask, column)| computes(column, mask))
     };
-    // The views do not know which areas are small, and what is read beside them must not need the value.
+    // What is read beside the views must not need the value.
     let areas = if views.is_some() { None } else { Some(small_areas) };
     let through = views.filter(|_| mask.columns.iter().any(computed)).map(|schema| view(schema, table, false));
     let mut text = String::from("(SELECT ");
@@ -97,7 +97,11 @@ pub(crate) fn mask_views(schema: &str, guarded: &Guarded, catalog: &Catalog) -> 
             let column = column.ok_or_else(|| format!("the type of {table}.{name} is not known"))?;
             if computes(column, mask) {
                 any = true;
-                shown.push(format!("{} AS {}", masked(column, mask, None), quoted(&view_column(name, mask))));
+                shown.push(format!(
+                    "{} AS {}",
+                    masked(column, mask, Some(&guarded.small_areas)),
+                    quoted(&view_column(name, mask))
+                ));
             }
         }
     }
@@ -119,6 +123,7 @@ fn computes(column: &CatalogColumn, mask: &MaskSpec) -> bool {
     match mask {
         MaskSpec::Partial { keep } => partial(column, family, *keep).is_some(),
         MaskSpec::Year => year(column, family).is_some(),
+        MaskSpec::Zip3 => zip3(column, family, &[]).is_some(),
         _ => false,
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn projection(
     let computed = |(column, (_, mask)): (&SourceColumn, (&str, Option<&MaskSpec>))| {
         mask.is_some_and(|mask| computes(mask, column))
     };
-    // The views do not know which areas are small, and what is read beside them must not need the value.
+    // What is read beside the views must not need the value.
     let areas = if views.is_some() { None } else { Some(small_areas) };
     let through = views.filter(|_| source.columns.iter().zip(masked.clone()).any(computed));
     let from = through.map_or_else(|| table.clone(), |schema| view(schema, table, only));
@@ -68,7 +68,7 @@ pub(crate) fn mask_views(schema: &str, guarded: &Guarded) -> Vec<MaskView> {
         }
         for mask in own.masks.iter().filter(|mask| computes(mask, &own.column)) {
             any = true;
-            let masked = masked_as(mask, &own.column, &name, None);
+            let masked = masked_as(mask, &own.column, &name, Some(&guarded.small_areas));
             shown.push(format!("{masked} AS {}", quoted(&view_column(&own.column.name, mask))));
         }
     }
@@ -89,6 +89,10 @@ fn computes(mask: &MaskSpec, column: &SourceColumn) -> bool {
     match mask {
         MaskSpec::Year => matches!(family, Family::Date | Family::Timestamp | Family::TimestampTz),
         MaskSpec::Partial { .. } => matches!(family, Family::Text),
+        MaskSpec::Zip3 => {
+            let of_number = matches!(column.type_name.as_str(), "integer" | "bigint");
+            matches!(family, Family::Text) || matches!(family, Family::Number) && of_number
+        }
         _ => false,
     }
 }
