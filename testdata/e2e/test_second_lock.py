@@ -79,10 +79,11 @@ def before_the_wire_role(server, proxy):
         log.seek(0, os.SEEK_END)
         yield
         logged, end = b"", time.monotonic() + 10
-        while b"affidavit_locked_wire" not in logged and time.monotonic() < end:
+        while not re.search(rb"FOR UPDATE.*affidavit_locked_wire", logged, re.DOTALL) and time.monotonic() < end:
             logged += log.read()
             time.sleep(0.05)
-    assert b"height_cm LIMIT 1 FOR UPDATE" in logged.split(b"affidavit_locked_wire")[0] != logged, logged.decode(errors="replace")
+    first, last = logged.index(b"WHERE p.id = 3"), logged.index(b"height_cm LIMIT 1 FOR UPDATE")
+    assert b"affidavit_locked_wire" not in logged[first:last] and b"affidavit_locked_wire" in logged[last:], logged.decode(errors="replace")
 
 
 def doctor(proxy, datasource):
@@ -113,7 +114,7 @@ def test_classes_run_with_their_roles(server, run, locked):
     conn.execute("SELECT upper(ssn) FROM patients WHERE id = 3")
     with before_the_wire_role(server, locked):
         assert conn.execute("SELECT p.id, count(*) FROM patients p JOIN encounters e ON e.patient_id = p.id WHERE p.id = 3 GROUP BY p.id").fetchone()[0] == 3
-        assert conn.execute("SELECT id FROM patients WHERE state = 'CA' ORDER BY height_cm LIMIT 1 FOR UPDATE").fetchone()
+        assert conn.execute("SELECT id FROM patients WHERE state = 'TX' ORDER BY height_cm LIMIT 1 FOR UPDATE").fetchone()
         conn.execute("SELECT ssn FROM patients WHERE id = 3")
     with conn.transaction():
         conn.execute("CREATE TEMP TABLE mine AS SELECT id, ssn FROM patients WHERE upper(ssn) LIKE '%'")
@@ -205,7 +206,7 @@ def test_classes_run_with_their_roles_on_mysql(server, locked, analyst_token):
     with before_the_wire_role(server, locked):
         out, error = mysql(
             locked, server, analyst_token, "SELECT COUNT(*) FROM patients", "SELECT p.id, e.icd10 FROM patients p JOIN encounters e ON e.patient_id = p.id WHERE p.id = 3",
-            "SELECT id FROM patients WHERE state = 'CA' ORDER BY height_cm LIMIT 1 FOR UPDATE", "SELECT ssn FROM patients WHERE id = 3",
+            "SELECT id FROM patients WHERE state = 'TX' ORDER BY height_cm LIMIT 1 FOR UPDATE", "SELECT ssn FROM patients WHERE id = 3",
         )
         assert not error and out, error
     assert lines[1:3] == ["***\t1", "***"] and lines[-2] == "1" and lines[-1].startswith("ssn\t")

@@ -285,11 +285,12 @@ impl<'s, 'a> Names<'s, 'a> {
     }
 
     /// A query that uses no column which is hidden. Columns that a server adds to every row (PostgreSQL's `ctid`) can be read
-    /// by whoever may read the whole row.
+    /// by whoever may read the whole row, and what the engine itself tells of tables depends on who asks.
     fn are_open(&self, part: &model::Part) -> bool {
         const OF_ROWS: [&str; 7] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "_rowid"];
         let of_row = |used: &ColumnUse| used.name.as_deref().is_some_and(|name| OF_ROWS.contains(&name));
-        let reads = part.verb == Verb::Select && part.verbs.iter().all(|verb| *verb == Verb::Select);
+        let only = part.verb == Verb::Select && part.verbs.iter().all(|verb| *verb == Verb::Select);
+        let reads = only && self.uses.carriers.is_empty();
         let changes = self.sources.iter().any(|source| source.placement == Placement::Target);
         reads && !changes && self.uses.uses.iter().all(|used| !of_row(used) && self.meant(used).is_empty())
     }
