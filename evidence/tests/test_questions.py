@@ -5,7 +5,6 @@ import re
 import shutil
 
 import duckdb
-import pyarrow.dataset
 import pytest
 from test_package import CRATE, TARGET, run, sample  # noqa: F401
 
