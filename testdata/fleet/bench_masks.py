@@ -30,7 +30,7 @@ UNTOUCHED, WIRE, SOURCE = "untouched", "wire", "at the source"
 COLUMNS = {UNTOUCHED: "state", WIRE: "full_name", SOURCE: "upper(full_name)"}
 CACHED, COLD = "cached", "cold"
 # Statements of a measurement: enough for the clock that counts CPU time.
-HOW_MANY = {CACHED: 3000, COLD: 1000}
+HOW_MANY = {CACHED: 1000, COLD: 300}
 FRESH = itertools.count()
 
 
