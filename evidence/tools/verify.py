@@ -67,12 +67,22 @@ def signed(public, message, signature):
         return False
 
 
+def key_text(given):
+    """A key as the command line gives it: itself, or a file that holds it."""
+    if os.path.isfile(given):
+        with open(given) as file:
+            return file.read()
+    return given
+
+
 class Key:
     """A C2SP signed-note verification key."""
 
     def __init__(self, text):
         self.text = text.strip()
-        self.name, key_id, key = text.strip().split("+", 2)
+        if self.text.count("+") < 2:
+            raise ValueError(f"{self.text} is neither a verification key (NAME+ID+BASE64) nor a file that holds one")
+        self.name, key_id, key = self.text.split("+", 2)
         raw = base64.b64decode(key, validate=True)
         if raw[:1] != b"\x01" or len(raw) != 33:
             raise ValueError("not an Ed25519 key")
@@ -1702,7 +1712,7 @@ def verify(options, key, older, scratch):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", help="a package (.zip) or a store's folder")
-    parser.add_argument("--key", required=True, help="the log's verification key, from elsewhere than the package")
+    parser.add_argument("--key", required=True, help="the log's verification key or a file that holds it, from elsewhere than the package")
     parser.add_argument("--checkpoint", help="a checkpoint that was kept earlier")
     parser.add_argument("--signer", action="append", default=[], help="key of somebody who may order that segments are removed")
     parser.add_argument("--max-age", type=int, help="the newest leaf may be this many seconds old")
@@ -1710,8 +1720,8 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     try:
-        key = Key(options.key)
-        [Key(person) for person in options.signer]
+        key = Key(key_text(options.key))
+        options.signer = [Key(key_text(person)).text for person in options.signer]
         older = open(options.checkpoint).read() if options.checkpoint else None
     except (OSError, ValueError) as error:
         print(f"verify.py: {error}", file=sys.stderr)
