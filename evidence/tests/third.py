@@ -427,7 +427,7 @@ class Store:
     def approval(self, r):
         name, event, who = r["approval_id"], r["event"], r["approver"]
         need((name in self.grants) != (event == "requested"), "approval", name, "begins with", event)
-        fresh = types.SimpleNamespace(asked=r, by=[], time=None, emergency=False, over=False, used=None)
+        fresh = types.SimpleNamespace(asked=r, by=[], time=None, emergency=False, window=False, over=False, used=[])
         g = self.grants.setdefault(name, fresh)
         need(all(r[c] == g.asked[c] for c in ("requester", "scope")), "approval", name, "was changed")
         if event in ("approved", "denied", "revoked", "reviewed"):
@@ -436,10 +436,16 @@ class Store:
             need(who not in g.by and (event == "approved") == bool(who), "approval", name, "twice by", who)
             g.by.append(who)
             g.time, g.emergency = (r["valid_from"] or 0, r["valid_until"] or NEVER), event == "emergency"
+        elif event == "window":
+            need(any(g.by) and not g.used, "approval", name, "opens a window that nobody agreed to")
+            g.time = tuple(new or old for new, old in zip((r["valid_from"], r["valid_until"]), g.time, strict=True))
+            g.window = True
         elif event == "used":
             need(g.time and g.time[0] <= r["ts"] <= g.time[1], "approval", name, "was used out of its time")
-            need(not g.over and not g.used, "approval", name, "was over")
-            g.used, session = (r["session_id"], r["statement_id"]), self.sessions.get(r["session_id"])
+            key = r["session_id"], r["statement_id"]
+            need(not g.over and (g.window or not g.used) and key not in g.used, "approval", name, "was over")
+            g.used.append(key)
+            session = self.sessions.get(r["session_id"])
             need(session or self.gap or self.cut, "approval", name, "was used by no session")
             if session and session.opening and r.get("requester_issuer"):
                 whose = session.opening["issuer"], session.opening["user_id"]
@@ -457,7 +463,7 @@ class Store:
             right = version is None or any(v == version and a <= sent <= b + slack for v, a, b in self.spans)
             need(right, "the policy of statement", s["lsn"])
             key = s["session_id"], s["statement_id"]
-            need(not grant or self.grants[grant].used == key, "the approval of statement", s["lsn"])
+            need(not grant or key in self.grants[grant].used, "the approval of statement", s["lsn"])
         need(self.gap or all(key[0] in self.open for key in self.parts), "rows of no statement")
 
     def journal(self):
