@@ -6,6 +6,7 @@ import shutil
 
 import duckdb
 import pytest
+
 from test_package import CRATE, TARGET, run, sample  # noqa: F401
 
 README = (CRATE / "README.md").read_text()
