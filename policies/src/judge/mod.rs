@@ -98,9 +98,7 @@ impl Policy {
     ) -> Role {
         match class {
             // What names protected relations and none of their protected columns.
-            Class::Wire
-                if !self.exempts(identity) && judged.all(|(_, fate)| matches!(fate, Fate::Open | Fate::Untouched)) =>
-            {
+            Class::Wire if !self.exempts(identity) && judged.all(|(_, fate)| matches!(fate, Fate::Open)) => {
                 Role::Masked
             }
             Class::Wire => Role::Wire,
