@@ -4,13 +4,13 @@ use crate::clock;
 use crate::config::{self, DatasourceSetup, Durability, KnownProtocol, Setup, SigningKey, StorePlace};
 use crate::console::wiring;
 use crate::identity::{Access, SystemClock, Verifier};
-use crate::pipeline;
 use crate::policy_store;
 use crate::proxy::{NoApprovals, PolicyStore, Proxy};
-use crate::session::{Allowance, Sessions};
+use crate::sessions::Sessions;
 use crate::workers::Workers;
 use evidence::{PolicyOrigin, Recorder, SigningKeySource, StoreConfig};
 use model::PolicyVersion;
+use pipeline::Allowance;
 use policies::Keys;
 use std::collections::HashMap;
 use std::path::Path;
@@ -93,6 +93,12 @@ pub(crate) fn keys(setup: &Setup) -> Result<Arc<Keys>, Failure> {
                 .map_err(|_| Failure { what: "the system has no random numbers".to_owned(), fix: String::new() })?;
             Ok(Arc::new(Keys::new(secret.as_slice(), "").at(clock::now())))
         }
+    }
+}
+
+impl pipeline::Policies for policy_store::Store<policies::Policy> {
+    fn current(&self) -> Arc<policies::Policy> {
+        Self::current(self)
     }
 }
 

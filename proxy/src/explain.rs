@@ -3,11 +3,11 @@
 use crate::assembly::{self, Failure};
 use crate::clock;
 use crate::config::Setup;
-use crate::pipeline::{Columns, names};
 use model::{
     AuthMethod, Decision, Identity, Lineage, OutputPlan, Outputs, Phase, Statement, StatementId, Timestamp, Usage,
     Verdict,
 };
+use pipeline::{Columns, names};
 use policies::{PredicateRuling, Question};
 use serde_json::{Value, json};
 use std::fmt::Write as _;

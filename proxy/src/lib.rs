@@ -1,4 +1,4 @@
-//! The proxy: configuration, identity, policies in force, and the pipeline that every statement goes through. The
+//! The proxy: configuration, identity, policies in force, and what every statement goes through (`pipeline`). The
 //! `affidavit` binary is a thin shell around it.
 
 pub mod approvals;
@@ -18,7 +18,6 @@ mod explain;
 mod health;
 pub mod identity;
 mod listener;
-mod pipeline;
 mod policy_commands;
 pub mod policy_store;
 mod proxy;
@@ -26,7 +25,7 @@ mod quiet;
 mod seats;
 mod second_lock;
 mod serve;
-mod session;
+mod sessions;
 mod signals;
 mod suggest;
 mod workers;

@@ -2,13 +2,12 @@
 
 use crate::clock;
 use crate::desk::{ListenerDesk, Queued};
-use crate::pipeline::Judge;
 use crate::proxy::Proxy;
 use crate::quiet::Quiet;
-use crate::session::{Ended, Parts, Patience, Recording, Relay};
 use arc_swap::ArcSwapOption;
 use model::{AuthMethod, Refusal, RefusalKind, SessionInfo, Timestamp};
 use parking_lot::Mutex;
+use pipeline::{Ended, Judge, Parts, Patience, Recording, Relay, turn_away};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -165,15 +164,14 @@ impl Listener {
     }
 
     /// Records the opening, runs the session, and is there until its end.
-    async fn session(&self, mut established: Established) {
+    async fn session(&self, established: Established) {
         let info = Arc::new(established.info.clone());
         let id = info.id;
         let (listed, killed) = self.proxy.sessions.list(info.clone());
         let recording = Recording::new(self.proxy.recorder.clone(), id);
         if let Err(error) = self.proxy.recorder.session_opened(&info, self.proxy.policies.current().version()) {
             tracing::error!(session = %id, %error, "a session could not be recorded, so it is refused");
-            established.greeting.clear();
-            Proxy::turn_away(established, &Recording::refused_session(&error)).await;
+            turn_away(established, &Recording::refused_session(&error), &recording).await;
             return;
         }
         tracing::info!(session = %id, user = %info.identity.subject, datasource = %info.datasource, client = %info.client_addr, "session open");
@@ -183,7 +181,8 @@ impl Listener {
         let activity = Arc::new(AtomicU64::new(0));
         // What years are those of people over 89 moves with the calendar, and a proxy runs for years.
         let keys = Arc::new(self.proxy.keys.as_ref().clone().at(clock::now()));
-        let judge = Judge::new(&self.proxy.policies, &info, established.datasource.clone(), keys.clone());
+        let judge =
+            Judge::new(self.proxy.policies.clone(), &info, established.datasource.clone(), keys.clone(), clock::now);
         let limits = (info.protocol.clone(), info.datasource.clone());
         let limits = self.proxy.patience.get(&limits).copied().unwrap_or_default();
         let mut draining = self.proxy.draining.subscribe();

@@ -4,18 +4,18 @@ use crate::config::{Limits, PatienceSetup};
 use crate::denials::Denials;
 use crate::exchange::Exchange;
 use crate::identity::{Access, Verifier};
-use crate::pipeline::{Judged, Ruling};
 use crate::policy_store;
 use crate::seats::Seats;
-use crate::session::{Allowance, Held, Holding, Holds, Sessions};
+use crate::sessions::Sessions;
 use crate::workers::Workers;
 use evidence::Recorder;
 use model::{AuthMethod, Refusal, RefusalKind, SessionInfo};
+use pipeline::{Allowance, Asking, Holds, OnHold, Question};
 use policies::Keys;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
-use wire::{Datasource, Established};
+use wire::Datasource;
 
 /// The policies in force.
 pub(crate) type PolicyStore = policy_store::Store<policies::Policy>;
@@ -73,23 +73,6 @@ impl Proxy {
                 .hint("exchange a fresh token")
         })
     }
-
-    /// Tells a client whose login is complete that it cannot stay.
-    pub(crate) async fn turn_away(mut established: Established, refusal: &Refusal) {
-        let mut words = std::mem::take(&mut established.greeting);
-        words.clear();
-        established.conversation.turn_away(refusal, &mut words);
-        let mut goodbye = Vec::new();
-        established.conversation.goodbye(&mut goodbye);
-        let tell = async {
-            use tokio::io::AsyncWriteExt;
-            let _ = established.client.write_all(&words).await;
-            let _ = established.client.shutdown().await;
-            let _ = established.upstream.write_all(&goodbye).await;
-            let _ = established.upstream.shutdown().await;
-        };
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), tell).await;
-    }
 }
 
 /// Where nobody can be asked: a statement that needs approval is refused.
@@ -102,10 +85,9 @@ impl Approvals for NoApprovals {
 }
 
 impl Holds for NoApprovals {
-    fn hold(&self, judged: Judged) -> Holding {
+    fn hold(&self, _question: Question) -> Asking {
         let refusal = Refusal::new(RefusalKind::NeedsApproval, "this statement needs a person's approval")
             .hint("nobody can be asked here: no approvers are set up");
-        let ruling = std::future::ready(Ruling::Refused(judged.refuse(refusal)));
-        Box::pin(std::future::ready(Held { ruling: Box::pin(ruling), notice: None }))
+        Box::pin(std::future::ready(OnHold::at_once(Err(refusal))))
     }
 }

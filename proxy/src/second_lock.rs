@@ -1,13 +1,13 @@
 //! The second lock of each datasource: works out what its roles must not read, looks whether they cannot, and says so to the
-//! datasource, the log, the record and health. What the lock refuses although the analysis had let it pass is an alarm.
+//! datasource, the log, the record and health. What the lock refuses although the analysis had let it pass is an alarm: the
+//! pipeline raises it.
 
-use crate::pipeline::names;
 use crate::proxy::PolicyStore;
 use evidence::{AccessEvent, Recorder};
-use model::{Facts, Refusal, SessionId, StatementId, Verb};
+use model::Refusal;
+use pipeline::names;
 use policies::{Keys, Policy};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use wire::{Datasource, LockMode, LockPlan, LockReport, LockState, NamedRelation};
@@ -18,14 +18,6 @@ const EVERY: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(5);
 /// How often it is asked whether policy or catalog are others than at the last look.
 const PULSE: Duration = Duration::from_millis(500);
-
-/// Alarms since the process began.
-static ALARMS: AtomicU64 = AtomicU64::new(0);
-
-/// How many there were.
-pub(crate) fn alarms() -> u64 {
-    ALARMS.load(Ordering::Relaxed)
-}
 
 /// Whether the datasource has a second lock.
 pub(crate) fn mode(datasource: &dyn Datasource) -> LockMode {
@@ -118,21 +110,6 @@ fn tell(datasource: &dyn Datasource, mode: LockMode, report: &LockReport, record
     };
     note(recorder, "second lock", format!("datasource {name}"), finding);
     datasource.set_lock(state);
-}
-
-/// The database has refused what the analysis had let pass.
-pub(crate) fn alarm(recorder: &Recorder, session: SessionId, statement: StatementId, code: Option<&str>) {
-    ALARMS.fetch_add(1, Ordering::Relaxed);
-    let code = code.unwrap_or_default();
-    tracing::error!(%session, statement = statement.0, code, "ALARM: the second lock refused a statement that the analysis had let pass");
-    let finding = format!("the database refused it for want of a right ({code}); the analysis had let it pass");
-    note(recorder, "second lock alarm", format!("session {session} statement {}", statement.0), finding);
-}
-
-/// Whether a refusal by the masked role says something about the analysis: it reads or changes rows.
-pub(crate) fn concerns(facts: &Facts) -> bool {
-    let rows = [Verb::Select, Verb::Insert, Verb::Update, Verb::Delete, Verb::Merge, Verb::CopyOut, Verb::CopyIn];
-    facts.parts.iter().flat_map(|part| part.verbs.iter().chain([&part.verb])).any(|verb| rows.contains(verb))
 }
 
 fn note(recorder: &Recorder, action: &str, scope: String, finding: String) {

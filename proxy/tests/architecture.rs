@@ -17,7 +17,18 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("protocols/postgres", &["affidavit-model", "affidavit-wire", "affidavit-sql"]),
     ("protocols/mysql", &["affidavit-model", "affidavit-wire", "affidavit-sql"]),
     ("protocols/registry", &["affidavit-wire", "affidavit-postgres", "affidavit-mysql"]),
-    ("proxy", &["affidavit-registry", "affidavit-wire", "affidavit-model", "affidavit-policies", "affidavit-evidence"]),
+    ("proxy/pipeline", &["affidavit-wire", "affidavit-model", "affidavit-policies", "affidavit-evidence"]),
+    (
+        "proxy",
+        &[
+            "affidavit-pipeline",
+            "affidavit-registry",
+            "affidavit-wire",
+            "affidavit-model",
+            "affidavit-policies",
+            "affidavit-evidence",
+        ],
+    ),
 ];
 
 /// External crates that only one floor may import, with the reason.
@@ -28,7 +39,7 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
     ("sqlparser", &["affidavit-sql"], "SQL is understood in one place"),
     (
         "tokio",
-        &["affidavit", "affidavit-wire", "affidavit-postgres", "affidavit-mysql"],
+        &["affidavit", "affidavit-pipeline", "affidavit-wire", "affidavit-postgres", "affidavit-mysql"],
         "the other floors do no I/O of their own",
     ),
 ];
@@ -119,7 +130,8 @@ fn some_crates_are_imported_in_one_place_only() {
 fn the_proxy_names_no_protocol() {
     let mut offenders = Vec::new();
     let tests = |file: &Path| file.iter().any(|part| part == "tests" || part == "tests.rs");
-    for file in rust_files(&root().join("proxy/src")).iter().filter(|file| !tests(file)) {
+    let folders = ["proxy/src", "proxy/pipeline/src"].map(|folder| rust_files(&root().join(folder)));
+    for file in folders.iter().flatten().filter(|file| !tests(file)) {
         let text = std::fs::read_to_string(file).unwrap();
         for (number, line) in text.lines().enumerate() {
             // Prose may name them; code that is compiled into a release may not.
@@ -133,6 +145,26 @@ fn the_proxy_names_no_protocol() {
         }
     }
     assert!(offenders.is_empty(), "the contract leaked into proxy/:\n{}", offenders.join("\n"));
+}
+
+/// Proofs are worth what the sockets are: whoever could write to one needs none.
+#[test]
+fn only_the_pipeline_writes_to_the_sockets_of_a_session() {
+    let writers =
+        ["proxy/src/exchange/bounded.rs", "proxy/pipeline/src/sink.rs", "proxy/pipeline/src/relay/parting.rs"];
+    let mut found = BTreeSet::new();
+    for file in ["proxy/src", "proxy/pipeline/src"].iter().flat_map(|folder| rust_files(&root().join(folder))) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        if !file.iter().any(|part| part == "tests") && code.contains("AsyncWrite") {
+            found.insert(file.strip_prefix(root()).unwrap().display().to_string());
+        }
+    }
+    assert_eq!(
+        found,
+        writers.map(str::to_owned).into(),
+        "credentials are exchanged over HTTP; sessions have two sinks"
+    );
 }
 
 #[test]

@@ -29,6 +29,29 @@ pub enum Step<T> {
     },
 }
 
+/// What an adapter sends to the upstream by itself, without a permit: the kinds there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upkeep {
+    /// Keeps both sides in step and says nothing of data: Sync, Flush, COM_PING, COM_SET_OPTION.
+    Step,
+    /// Asks what was permitted looks like: Describe.
+    Describe,
+    /// Goes on with what was permitted: Execute of a bound portal, COM_STMT_FETCH of an open cursor.
+    Resume,
+    /// Sends a parameter ahead of the statement that it is for, which is still to be judged: COM_STMT_SEND_LONG_DATA.
+    Parameter,
+    /// Gives up what was prepared or opened: Close, COM_STMT_CLOSE, COM_STMT_RESET.
+    Close,
+    /// Sets the session back to how it began: COM_RESET_CONNECTION.
+    Reset,
+    /// A question of the adapter's own, whose answer it swallows.
+    Question,
+    /// Answers what the upstream asked, where the client is not to: no file, our own credentials.
+    Answer,
+    /// Must fail: makes the upstream fail where it would have failed by itself, had names not been ours.
+    Failure,
+}
+
 /// What the client wants.
 #[derive(Debug)]
 pub enum Request<'a> {
@@ -38,9 +61,8 @@ pub enum Request<'a> {
     /// A statement or command that the adapter can let pass under no policy (replication, another session's KILL, a
     /// text it cannot attribute results to). It is recorded as refused, then [`Conversation::refuse`] is called.
     Refused(Box<Statement>, Refusal),
-    /// Protocol housekeeping in its place in the order (Sync, Flush, Describe, Close, Execute of a bound portal): sent
-    /// as it is. It can start nothing that has not been permitted.
-    Forward(Cow<'a, [u8]>),
+    /// Protocol housekeeping in its place in the order: sent as it is. It can start nothing that has not been permitted.
+    Forward(Upkeep, Cow<'a, [u8]>),
     /// Bulk data of a permitted COPY IN or LOCAL INFILE: sent as it is and counted.
     Data(&'a [u8]),
     /// Consumed; nothing is sent (frames after a refused one, until Sync).

@@ -16,7 +16,9 @@ mod protocol;
 mod survey;
 mod transport;
 
-pub use conversation::{Answer, CellAnswer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
+pub use conversation::{
+    Answer, CellAnswer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Upkeep, Violation,
+};
 pub use desk::{Admission, CancelTarget, Claim, Credential, Desk, Discovery, LoginError, Proof};
 pub use estimate::plannable;
 pub use frame::{Cursor, Truncated};

@@ -1,10 +1,10 @@
-//! Approvals as one session's relay sees them: the judged statement goes in, a permit or a refusal comes out.
+//! Approvals as one session's relay sees them: a question goes in, an agreement or a refusal comes out.
 
 use super::ask::Ask;
+use super::grant::Grant;
 use super::hold::{Approvals, Opened};
-use crate::pipeline::{Judged, Ruling};
-use crate::session::{Held, Holding, Holds};
-use model::{Decision, Refusal, RefusalKind, SessionInfo};
+use model::SessionInfo;
+use pipeline::{Agreed, Asking, Holds, OnHold, Question};
 use std::sync::Arc;
 
 /// Holds the statements of one session.
@@ -21,57 +21,46 @@ impl crate::proxy::Approvals for Approvals {
 
 impl Holds for InSession {
     /// Asking writes to the disk and waits for it, on a thread that carries no session.
-    fn hold(&self, judged: Judged) -> Holding {
+    fn hold(&self, question: Question) -> Asking {
         let (approvals, session) = (self.approvals.clone(), self.session.clone());
-        let asked = tokio::task::spawn_blocking(move || {
-            let opened = ask(&approvals, &session, &judged);
-            (judged, opened)
-        });
+        let asked = tokio::task::spawn_blocking(move || ask(&approvals, &session, &question));
         Box::pin(async move {
             match asked.await {
-                Ok((judged, opened)) => held(judged, opened),
-                // The thread was given up with the statement: nobody can say what became of it, so the session ends.
+                Ok(opened) => on_hold(opened),
+                // The thread was given up with the question: nobody can say what became of it, so the session ends.
                 Err(error) => {
                     tracing::error!(%error, "asking for approval failed");
-                    Held { ruling: Box::pin(std::future::pending()), notice: None }
+                    OnHold { decision: Box::pin(std::future::pending()), notice: None }
                 }
             }
         })
     }
 }
 
-fn ask(approvals: &Approvals, session: &SessionInfo, judged: &Judged) -> Opened {
-    let verdict = judged.verdict().clone();
-    let Decision::Hold(need) = &verdict.decision else {
-        return Opened::Refused(Refusal::new(RefusalKind::Internal, "a statement was held that needs no approval"));
-    };
-    let ask = Ask {
+fn ask(approvals: &Approvals, session: &SessionInfo, question: &Question) -> Opened {
+    approvals.ask(&Ask {
         session,
-        statement: judged.statement(),
-        verdict: &verdict,
-        need,
-        estimated_rows: judged.estimated_rows(),
-    };
-    approvals.ask(&ask)
+        statement: &question.statement,
+        verdict: &question.verdict,
+        need: &question.need,
+        estimated_rows: question.estimated_rows,
+    })
 }
 
-fn held(judged: Judged, opened: Opened) -> Held {
+fn on_hold(opened: Opened) -> OnHold {
     match opened {
-        Opened::Granted(grant) => at_once(Ruling::Permit(judged.permit_with(grant))),
-        Opened::Refused(refusal) => at_once(Ruling::Refused(judged.refuse(refusal))),
+        Opened::Granted(grant) => OnHold::at_once(Ok(agreed(grant))),
+        Opened::Refused(refusal) => OnHold::at_once(Err(refusal)),
         Opened::Held(held) => {
             let decided = held.ticket.decided();
-            let ruling = async move {
-                match decided.await {
-                    Ok(grant) => Ruling::Permit(judged.permit_with(grant)),
-                    Err(refusal) => Ruling::Refused(judged.refuse(refusal)),
-                }
-            };
-            Held { ruling: Box::pin(ruling), notice: Some(held.notice) }
+            let decision = async move { decided.await.map(agreed) };
+            OnHold { decision: Box::pin(decision), notice: Some(held.notice) }
         }
     }
 }
 
-fn at_once(ruling: Ruling) -> Held {
-    Held { ruling: Box::pin(std::future::ready(ruling)), notice: None }
+/// A grant is used up by what it opens.
+#[allow(clippy::needless_pass_by_value, reason = "it cannot be used twice")]
+fn agreed(grant: Grant) -> Agreed {
+    Agreed::by(grant.approval().to_string())
 }

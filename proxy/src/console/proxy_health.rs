@@ -3,7 +3,7 @@
 use super::{HealthLine, HealthSource};
 use crate::approvals::{Review, State};
 use crate::proxy::Proxy;
-use crate::second_lock::{self, mode};
+use crate::second_lock::mode;
 use async_trait::async_trait;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl HealthSource for ProxyHealth {
         let mut locked = self.proxy.datasources.values().filter(|one| mode(one.as_ref()) != LockMode::Off);
         let kinds = [
             ("second lock not in force", locked.any(|one| !is_in_force(one))),
-            ("second lock alarm", second_lock::alarms() > 0),
+            ("second lock alarm", pipeline::alarms() > 0),
         ];
         kinds.into_iter().filter(|(_, holds)| *holds).map(|(kind, _)| kind).collect()
     }
@@ -220,7 +220,7 @@ impl HealthSource for ProxyHealth {
         gauge(
             "second_lock_alarms",
             "Statements that the database refused although the analysis had let them pass, since the start.",
-            second_lock::alarms(),
+            pipeline::alarms(),
         );
         let broken = proxy.datasources.values().filter(|one| mode(one.as_ref()) != LockMode::Off && !is_in_force(one));
         gauge(
@@ -253,7 +253,7 @@ fn is_in_force(datasource: &Arc<dyn Datasource>) -> bool {
 
 fn lock_line(datasource: &Arc<dyn Datasource>) -> HealthLine {
     let words = match datasource.lock() {
-        LockState::InForce => match second_lock::alarms() {
+        LockState::InForce => match pipeline::alarms() {
             0 => "in force".to_owned(),
             alarms => format!("in force; {alarms} alarms since the start: the record says which statements"),
         },
@@ -262,7 +262,7 @@ fn lock_line(datasource: &Arc<dyn Datasource>) -> HealthLine {
     };
     HealthLine {
         part: format!("second lock of {}", datasource.spec().name),
-        well: is_in_force(datasource) && second_lock::alarms() == 0,
+        well: is_in_force(datasource) && pipeline::alarms() == 0,
         words,
         vital: false,
     }

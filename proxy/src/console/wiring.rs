@@ -9,7 +9,7 @@ use crate::clock;
 use crate::config::{OnHold, Setup, StorePlace};
 use crate::identity::SystemClock;
 use crate::proxy::{PolicyStore, Proxy};
-use crate::session::Sessions;
+use crate::sessions::Sessions;
 use evidence::Recorder;
 use model::{Refusal, RefusalKind, SessionId};
 use parking_lot::Mutex;

@@ -7,9 +7,9 @@ mod report;
 
 use crate::assembly::{self, Failure};
 use crate::config::{DatasourceSetup, Setup};
-use crate::pipeline::names;
 use crate::second_lock;
 use model::Refusal;
+use pipeline::names;
 use policies::{Keys, Names, Policy};
 use report::Report;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use super::attempts::{Attempts, Waits};
 use super::book::{Book, Failed, Issued, instant};
 use super::credential::{Credential, is_user_name};
-use crate::session::Sessions;
+use crate::sessions::Sessions;
 use model::{AuthMethod, Identity, Refusal, RefusalKind, SessionInfo};
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::config::{Setup, SigningKey, StorePlace};
 use crate::console::headers;
 use crate::console::tls::TlsListener;
 use crate::proxy::Proxy;
-use crate::session::Sessions;
+use crate::sessions::Sessions;
 use axum::middleware::from_fn;
 use evidence::Recorder;
 use std::sync::Arc;

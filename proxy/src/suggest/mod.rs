@@ -6,8 +6,8 @@ pub(crate) mod proposal;
 
 use crate::assembly::{self, Failure};
 use crate::doctor::{chosen, runtime};
-use crate::pipeline::names;
 use count::{Counter, Counts};
+use pipeline::names;
 use policies::{Likeness, Policy, column_pattern, recognise};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use crate::upstream::{Due, Plain};
 use bytes::Bytes;
 use model::{Phase, Refusal, RefusalKind};
 use std::borrow::Cow;
-use wire::{Cursor, Request, Violation};
+use wire::{Cursor, Request, Upkeep, Violation};
 
 impl MysqlConversation {
     /// COM_INIT_DB is a `USE`, and is judged and recorded as one.
@@ -61,8 +61,9 @@ impl MysqlConversation {
                 roles.doubt();
             }
         }
+        let upkeep = if plain == Plain::ResetConnection { Upkeep::Reset } else { Upkeep::Step };
         self.sent(Due::plain(plain, sequence));
-        Ok(Request::Forward(Cow::Borrowed(frames)))
+        Ok(Request::Forward(upkeep, Cow::Borrowed(frames)))
     }
 
     /// COM_STMT_CLOSE has no answer.
@@ -70,7 +71,7 @@ impl MysqlConversation {
         let number = Cursor::new(command.body).u32_le().map_err(|_| truncated("COM_STMT_CLOSE"))?;
         let Some(number) = self.prepared.resolve(number) else { return Ok(Request::Absorb) };
         self.closed.extend(self.prepared.remove(number));
-        Ok(Request::Forward(Cow::Borrowed(frames)))
+        Ok(Request::Forward(Upkeep::Close, Cow::Borrowed(frames)))
     }
 
     /// COM_STMT_RESET closes the cursor and drops long data.
@@ -81,7 +82,7 @@ impl MysqlConversation {
             self.closed.extend(self.prepared.close_cursor(number));
         }
         self.sent(Due::plain(Plain::Other, command.extent.next_sequence()));
-        Ok(Request::Forward(Cow::Borrowed(frames)))
+        Ok(Request::Forward(Upkeep::Close, Cow::Borrowed(frames)))
     }
 
     /// COM_STMT_SEND_LONG_DATA has no answer; what it sends is kept for the record of the EXECUTE.
@@ -92,7 +93,7 @@ impl MysqlConversation {
         };
         let Some(number) = self.prepared.resolve(number) else { return Ok(Request::Absorb) };
         if self.prepared.add_long(number, parameter, cursor.rest()) {
-            Ok(Request::Forward(Cow::Borrowed(frames)))
+            Ok(Request::Forward(Upkeep::Parameter, Cow::Borrowed(frames)))
         } else {
             Ok(Request::Absorb)
         }
@@ -109,7 +110,7 @@ impl MysqlConversation {
             Some((number, cursor)) => Due::fetch(number, cursor, sequence),
             None => Due::plain(Plain::Other, sequence),
         });
-        Ok(Request::Forward(Cow::Borrowed(frames)))
+        Ok(Request::Forward(Upkeep::Resume, Cow::Borrowed(frames)))
     }
 
     /// Everything else is refused by name.

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use sql::Settings;
 use std::borrow::Cow;
 use std::sync::Arc;
-use wire::{Request, Step, Violation};
+use wire::{Request, Step, Upkeep, Violation};
 
 /// The longest command. A statement is held in memory while it is judged, and in the journal.
 const LONGEST_COMMAND: usize = 64 * 1024 * 1024;
@@ -52,7 +52,7 @@ impl MysqlConversation {
     /// The next command of the client. See [`wire::Conversation::request`].
     pub(crate) fn next_request<'a>(&mut self, input: &'a [u8]) -> Result<Step<Request<'a>>, Violation> {
         if let Some(frames) = self.to_upstream.take() {
-            return Ok(Step::Got { consumed: 0, item: Request::Forward(Cow::Owned(frames)) });
+            return Ok(Step::Got { consumed: 0, item: Request::Forward(Upkeep::Answer, Cow::Owned(frames)) });
         }
         if self.uploading() {
             return self.upload(input);
@@ -79,13 +79,16 @@ impl MysqlConversation {
         let diagnostic = in_doubt && *code == command::QUERY && self.means_the_same_anyway(body);
         if self.stale && reads_text(*code) && !diagnostic {
             // The command stays where it is until the answer is there.
-            return Ok(Step::Got { consumed: 0, item: Request::Forward(Cow::Owned(self.ask_settings())) });
+            return Ok(Step::Got {
+                consumed: 0,
+                item: Request::Forward(Upkeep::Question, Cow::Owned(self.ask_settings())),
+            });
         }
         if (reads_text(*code) || runs(*code))
             && !diagnostic
             && let Some(question) = self.ask_about_tables()
         {
-            return Ok(Step::Got { consumed: 0, item: Request::Forward(Cow::Owned(question)) });
+            return Ok(Step::Got { consumed: 0, item: Request::Forward(Upkeep::Question, Cow::Owned(question)) });
         }
         let item = self.command(*code, frames, Command { frames, body, extent })?;
         Ok(Step::Got { consumed: extent.bytes, item })

@@ -102,7 +102,8 @@ fn nobody_else_gets_a_file_and_the_connection_stays() {
             session.upstream.clear();
             session.say(&asks(name)).unwrap();
             assert!(session.client.is_empty(), "the client is not asked");
-            let Step::Got { consumed: 0, item: Request::Forward(empty) } = session.conversation.request(b"").unwrap()
+            let Step::Got { consumed: 0, item: Request::Forward(Upkeep::Answer, empty) } =
+                session.conversation.request(b"").unwrap()
             else {
                 panic!("the upstream waits for the empty packet")
             };

@@ -17,7 +17,7 @@ use crate::values;
 use model::{AuthMethod, Class, Identity, Refusal, RefusalKind, Role, Timestamp};
 use std::time::Duration;
 use wire::{
-    Answer, CellAnswer, CellMasker, Conversation, DatasourceSpec, Request, Splice, Step, UpstreamTls, Violation,
+    Answer, CellAnswer, CellMasker, Conversation, DatasourceSpec, Request, Splice, Step, Upkeep, UpstreamTls, Violation,
 };
 
 /// Masks the second column by `***`.
@@ -163,7 +163,7 @@ impl Session {
 
     fn ask_raw(&mut self, wire: &[u8]) -> Result<(), Violation> {
         let Step::Got { mut consumed, mut item } = self.conversation.request(wire)? else { panic!("needs more") };
-        if let (0, Request::Forward(question)) = (consumed, &item) {
+        if let (0, Request::Forward(_, question)) = (consumed, &item) {
             // It wants to know the settings first.
             assert!(question.windows(10).any(|window| window == b"@@sql_mode"));
             assert!(matches!(self.conversation.request(wire)?, Step::Need(0)));
@@ -198,7 +198,7 @@ impl Session {
                     self.events.push(format!("param {:?}", param.value.as_deref()));
                 }
             }
-            Request::Forward(bytes) => self.upstream.extend_from_slice(&bytes),
+            Request::Forward(_, bytes) => self.upstream.extend_from_slice(&bytes),
             Request::Absorb => self.events.push("absorbed".to_owned()),
             Request::Terminate(_) => self.events.push("bye".to_owned()),
             Request::Data(bytes) => self.upstream.extend_from_slice(bytes),

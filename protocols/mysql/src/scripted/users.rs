@@ -12,7 +12,7 @@ fn plugged() -> Session {
 /// What the conversation wants to tell the upstream by itself.
 fn own_words(session: &mut Session) -> Vec<u8> {
     match session.conversation.request(b"").unwrap() {
-        Step::Got { consumed: 0, item: Request::Forward(frames) } => frames.into_owned(),
+        Step::Got { consumed: 0, item: Request::Forward(Upkeep::Answer, frames) } => frames.into_owned(),
         other => panic!("{other:?}"),
     }
 }

@@ -161,7 +161,7 @@ pub async fn run(established: Established, plan: Plan, record: Arc<Mutex<Record>
                         conversation.refuse(&statement, &refusal, &mut to_upstream, &mut to_client);
                         record.refused.push((statement.id, refusal));
                     }
-                    Request::Forward(bytes) => to_upstream.extend_from_slice(&bytes),
+                    Request::Forward(_, bytes) => to_upstream.extend_from_slice(&bytes),
                     Request::Data(bytes) => to_upstream.extend_from_slice(bytes),
                     Request::Absorb => {}
                     Request::Reply(bytes) => to_client.extend_from_slice(&bytes),

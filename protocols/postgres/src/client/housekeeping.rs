@@ -8,7 +8,7 @@ use crate::names::{REFUSED_NAME, REFUSED_TEXT};
 use crate::objects::Kind;
 use crate::state::{Named, Op};
 use std::borrow::Cow;
-use wire::{Request, Step, Violation};
+use wire::{Request, Step, Upkeep, Violation};
 
 impl PostgresConversation {
     pub(super) fn sync<'a>(&mut self, frame: Frame<'a>) -> Result<Request<'a>, Violation> {
@@ -23,7 +23,7 @@ impl PostgresConversation {
         if let Some(roles) = &mut self.roles {
             roles.suspend();
         }
-        Ok(Request::Forward(Cow::Borrowed(frame.wire)))
+        Ok(Request::Forward(Upkeep::Step, Cow::Borrowed(frame.wire)))
     }
 
     /// Notes an extended message that is sent.
@@ -38,7 +38,7 @@ impl PostgresConversation {
         put_parse(REFUSED_NAME, REFUSED_TEXT, &mut wire)?;
         self.push_extended(Op::Local { reply: Box::new(reply), simple: false });
         self.absorbing = true;
-        Ok(Request::Forward(Cow::Owned(wire)))
+        Ok(Request::Forward(Upkeep::Failure, Cow::Owned(wire)))
     }
 
     /// Whether what a name means depends on answers that have not come. True: ask again later.
@@ -98,7 +98,7 @@ impl PostgresConversation {
             put_execute(&self.names.at_upstream(name, portal.id), rows, &mut wire)?;
             Cow::Owned(wire)
         };
-        Ok(Step::Got { consumed, item: Request::Forward(wire) })
+        Ok(Step::Got { consumed, item: Request::Forward(Upkeep::Resume, wire) })
     }
 
     pub(super) fn describe<'a>(&mut self, frame: Frame<'a>, consumed: usize) -> Result<Step<Request<'a>>, Violation> {
@@ -121,7 +121,7 @@ impl PostgresConversation {
                     let _ = self.facts_of(&prepared);
                     put_target(b'D', Target::Statement(&prepared.server_name), &mut wire)?;
                     self.push_extended(Op::DescribeStatement(prepared));
-                    Request::Forward(Cow::Owned(wire))
+                    Request::Forward(Upkeep::Describe, Cow::Owned(wire))
                 }
             },
             Target::Portal(name) => match self.portals.get(name).copied() {
@@ -129,13 +129,13 @@ impl PostgresConversation {
                 None => {
                     // psycopg describes the cursors that it declares.
                     self.push_extended(Op::DescribeCursor);
-                    Request::Forward(Cow::Borrowed(frame.wire))
+                    Request::Forward(Upkeep::Describe, Cow::Borrowed(frame.wire))
                 }
                 Some(portal) if self.uncertain(portal.segment, portal.acknowledged) => return Ok(Step::Need(0)),
                 Some(portal) => {
                     put_target(b'D', Target::Portal(&self.names.at_upstream(name, portal.id)), &mut wire)?;
                     self.push_extended(Op::DescribePortal { id: portal.id, own: false });
-                    Request::Forward(Cow::Owned(wire))
+                    Request::Forward(Upkeep::Describe, Cow::Owned(wire))
                 }
             },
         };
@@ -167,7 +167,7 @@ impl PostgresConversation {
                 self.push_extended(Op::Close { id: portal.map(|portal| portal.id), before });
             }
         }
-        Ok(Request::Forward(Cow::Owned(wire)))
+        Ok(Request::Forward(Upkeep::Close, Cow::Owned(wire)))
     }
 }
 

@@ -26,7 +26,7 @@ use model::{Facts, StatementId};
 use sql::{Analyser, Catalog, Settings};
 use std::borrow::Cow;
 use std::sync::Arc;
-use wire::{Request, Step, Violation};
+use wire::{Request, Step, Upkeep, Violation};
 
 /// The largest message with a text or parameters.
 const MAX_STATEMENT: usize = 256 * 1024 * 1024;
@@ -79,7 +79,10 @@ impl PostgresConversation {
                 Gate::Open => {}
                 Gate::Wait => return Ok(Step::Need(0)),
                 Gate::Ask(question) => {
-                    return Ok(Step::Got { consumed: 0, item: Request::Forward(Cow::Owned(question)) });
+                    return Ok(Step::Got {
+                        consumed: 0,
+                        item: Request::Forward(Upkeep::Question, Cow::Owned(question)),
+                    });
                 }
             }
         }
@@ -92,7 +95,7 @@ impl PostgresConversation {
             b'C' => got(self.close_named(frame)?),
             // During a copy the upstream would ignore it.
             b'H' if self.copying_in => got(Request::Absorb),
-            b'H' => got(Request::Forward(Cow::Borrowed(frame.wire))),
+            b'H' => got(Request::Forward(Upkeep::Step, Cow::Borrowed(frame.wire))),
             b'F' => got(self.function_call(frame)?),
             other => Err(Violation(format!("message {:?} is not part of the protocol", char::from(other)))),
         }

@@ -11,7 +11,7 @@ use crate::{made, names};
 use model::Facts;
 use std::borrow::Cow;
 use std::sync::Arc;
-use wire::{Request, Violation};
+use wire::{Request, Upkeep, Violation};
 
 impl PostgresConversation {
     /// A statement that SQL has prepared, as the protocol sees it. `None` while it is not certain what the name means: the
@@ -111,7 +111,7 @@ impl PostgresConversation {
         let mut wire = Vec::new();
         put_query(REFUSED_TEXT, &mut wire)?;
         self.push(Op::Local { reply: Box::new(reply), simple: true });
-        Ok(Request::Forward(Cow::Owned(wire)))
+        Ok(Request::Forward(Upkeep::Failure, Cow::Owned(wire)))
     }
 
     /// Whether SQL has prepared a statement of this name, as far as is known.

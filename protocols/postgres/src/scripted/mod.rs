@@ -161,7 +161,7 @@ impl Script {
             };
             at += consumed;
             let (mut statement, refusal) = match item {
-                Request::Forward(bytes) => {
+                Request::Forward(_, bytes) => {
                     self.to_upstream.extend_from_slice(&bytes);
                     continue;
                 }

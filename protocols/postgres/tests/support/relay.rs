@@ -136,7 +136,7 @@ fn requests(
             }
             Ok(Step::Need(_)) => return (false, moved),
             Ok(Step::Got { consumed, item }) => match item {
-                Request::Forward(bytes) => {
+                Request::Forward(_, bytes) => {
                     upstream.extend_from_slice(&bytes);
                     (consumed, None)
                 }

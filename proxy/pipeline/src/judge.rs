@@ -1,10 +1,7 @@
 //! Judge: what the policy in force says of a statement. Gives [`Judged`].
 
-use super::Refused;
-use super::mask::Protection;
-use super::written_back::Shown;
-use crate::clock;
-use crate::proxy::PolicyStore;
+use crate::mask::Protection;
+use crate::{Refused, Running, Understood};
 use model::{
     Class, ColumnRef, Decision, Facts, Identity, MaskSpec, OutputPlan, Phase, Refusal, SessionInfo, Statement,
     TableRef, Timestamp, Verdict,
@@ -20,15 +17,16 @@ const REMEMBERED: usize = 1024;
 const TIMELY: i64 = 30_000_000;
 
 /// A statement with its verdict. Built only here.
-pub(crate) struct Judged {
-    pub(super) statement: Box<Statement>,
-    pub(super) verdict: Arc<Verdict>,
+#[derive(Debug)]
+pub struct Judged {
+    statement: Box<Statement>,
+    verdict: Arc<Verdict>,
     estimated_rows: Option<u64>,
 }
 
 /// What the planner said of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Estimate {
+pub enum Estimate {
     /// It was not asked.
     NotAsked,
     /// So many rows, or that there is no saying.
@@ -36,27 +34,39 @@ pub(crate) enum Estimate {
 }
 
 /// What judging came to.
-pub(crate) enum Opinion {
+#[derive(Debug)]
+pub enum Opinion {
     /// A verdict.
     Ready(Judged),
     /// The planner is to be asked first: the verdict depends on how many rows there are, or people will want to know.
-    Ask(Box<Statement>),
+    Ask(Understood),
 }
 
 impl Judged {
+    fn of(understood: Understood, verdict: Arc<Verdict>, estimated_rows: Option<u64>) -> Self {
+        Self { statement: understood.into_statement(), verdict, estimated_rows }
+    }
+
     /// The statement.
-    pub(crate) fn statement(&self) -> &Statement {
+    #[must_use]
+    pub fn statement(&self) -> &Statement {
         &self.statement
     }
 
     /// What was decided.
-    pub(crate) fn verdict(&self) -> &Verdict {
+    #[must_use]
+    pub fn verdict(&self) -> &Arc<Verdict> {
         &self.verdict
     }
 
     /// The planner's estimate of its rows, where it was asked and had one.
-    pub(crate) fn estimated_rows(&self) -> Option<u64> {
+    #[must_use]
+    pub fn estimated_rows(&self) -> Option<u64> {
         self.estimated_rows
+    }
+
+    pub(crate) fn into_statement(self) -> Box<Statement> {
+        self.statement
     }
 }
 
@@ -69,9 +79,16 @@ struct Memory {
     asks: bool,
 }
 
+/// Where the policy in force comes from.
+pub trait Policies: Send + Sync {
+    /// The policy in force now.
+    fn current(&self) -> Arc<Policy>;
+}
+
 /// Judges the statements of one session.
-pub(crate) struct Judge {
-    policies: Arc<PolicyStore>,
+pub struct Judge {
+    policies: Arc<dyn Policies>,
+    now: fn() -> Timestamp,
     identity: Identity,
     client_app: String,
     datasource: Arc<dyn Datasource>,
@@ -86,7 +103,7 @@ pub(crate) struct Judge {
 }
 
 /// Lets the policies ask for the columns of a table.
-pub(crate) struct Columns<'a>(pub(crate) &'a dyn Datasource);
+pub struct Columns<'a>(pub &'a dyn Datasource);
 
 impl policies::Schema for Columns<'_> {
     fn columns(&self, table: &TableRef) -> Option<Vec<String>> {
@@ -95,33 +112,36 @@ impl policies::Schema for Columns<'_> {
 }
 
 /// How names compare at a datasource.
-pub(crate) fn names(datasource: &dyn Datasource) -> Names {
+#[must_use]
+pub fn names(datasource: &dyn Datasource) -> Names {
     if datasource.folds_names() { Names::Folded } else { Names::Exact }
 }
 
 impl Judge {
-    /// For one session.
-    pub(crate) fn new(
-        policies: &Arc<PolicyStore>,
+    /// For one session. `now` tells the time of day that policies look at.
+    pub fn new(
+        policies: Arc<dyn Policies>,
         session: &SessionInfo,
         datasource: Arc<dyn Datasource>,
         keys: Arc<Keys>,
+        now: fn() -> Timestamp,
     ) -> Self {
         Self {
-            policies: policies.clone(),
+            policy: policies.current(),
+            policies,
+            now,
             identity: session.identity.clone(),
             client_app: session.client_app.clone(),
             names: names(datasource.as_ref()),
             datasource,
             keys,
             memory: HashMap::new(),
-            policy: policies.current(),
             refreshed: 0,
         }
     }
 
     /// Judges by the policy in force now, and by what the session was shown.
-    pub(crate) fn judge(&mut self, statement: Box<Statement>, shown: &Shown, estimate: Estimate) -> Opinion {
+    pub fn judge(&mut self, statement: Understood, running: &Running, estimate: Estimate) -> Opinion {
         let judged = match self.by_policy(statement, estimate) {
             Opinion::Ready(judged) => judged,
             ask @ Opinion::Ask(_) => return ask,
@@ -132,8 +152,8 @@ impl Judge {
         let datasource = &self.datasource.spec().name;
         let mask_of = |column: &ColumnRef| self.policy.mask_of(&self.identity, datasource, column, self.names);
         let wire = judged.verdict.class == Class::Wire;
-        let too_many = || if wire { super::elements::too_many(&judged.statement, self) } else { None };
-        Opinion::Ready(match shown.refusal(&judged.statement, mask_of).or_else(too_many) {
+        let too_many = || if wire { crate::elements::too_many(&judged.statement, self) } else { None };
+        Opinion::Ready(match running.shown().refusal(&judged.statement, mask_of).or_else(too_many) {
             None => judged,
             Some(refusal) => {
                 let verdict = Verdict { decision: Decision::Deny(refusal), ..Verdict::clone(&judged.verdict) };
@@ -142,9 +162,9 @@ impl Judge {
         })
     }
 
-    fn by_policy(&mut self, statement: Box<Statement>, estimate: Estimate) -> Opinion {
+    fn by_policy(&mut self, understood: Understood, estimate: Estimate) -> Opinion {
         self.take_newest_policy();
-        let now = clock::now();
+        let (now, statement) = ((self.now)(), understood.statement());
         // Preparing runs nothing: how many rows there are is asked when it is to run, with the values it runs with.
         let runs = statement.phase != Phase::Prepare;
         let key = (Arc::as_ptr(&statement.facts).addr(), runs);
@@ -158,9 +178,9 @@ impl Judge {
         if let (Estimate::NotAsked, Some(memory)) = (estimate, remembered) {
             let verdict = memory.verdict.clone();
             return if memory.asks {
-                Opinion::Ask(statement)
+                Opinion::Ask(understood)
             } else {
-                Opinion::Ready(Judged { statement, verdict, estimated_rows: None })
+                Opinion::Ready(Judged::of(understood, verdict, None))
             };
         }
         let question = Question {
@@ -177,7 +197,7 @@ impl Judge {
         };
         let verdict = Arc::new(self.policy.judge(&question));
         if let Estimate::Asked(estimated_rows) = estimate {
-            return Opinion::Ready(Judged { statement, verdict, estimated_rows });
+            return Opinion::Ready(Judged::of(understood, verdict, estimated_rows));
         }
         let held = matches!(verdict.decision, Decision::Hold(_));
         let asks = runs && (held || self.policy.wants_estimate(&question));
@@ -188,12 +208,13 @@ impl Judge {
             let memory = Memory { _facts: statement.facts.clone(), verdict: verdict.clone(), judged: now, asks };
             self.memory.insert(key, memory);
         }
-        if asks { Opinion::Ask(statement) } else { Opinion::Ready(Judged { statement, verdict, estimated_rows: None }) }
+        if asks { Opinion::Ask(understood) } else { Opinion::Ready(Judged::of(understood, verdict, None)) }
     }
 
     /// A statement that the adapter can let pass under no policy.
-    pub(crate) fn out_of_hand(&mut self, statement: Box<Statement>, refusal: Refusal) -> Refused {
+    pub fn out_of_hand(&mut self, statement: Understood, refusal: Refusal) -> Refused {
         self.take_newest_policy();
+        let statement = statement.into_statement();
         let verdict = Verdict {
             decision: Decision::Deny(refusal.clone()),
             rule: None,
@@ -204,12 +225,12 @@ impl Judge {
             class: Class::Wire,
             role: model::Role::Wire,
         };
-        Judged { statement, verdict: Arc::new(verdict), estimated_rows: None }.refuse(refusal)
+        Refused::new(statement, &Arc::new(verdict), refusal)
     }
 
     /// Whether a newer catalog may know the relations that this one does not: asked at most once per catalog, so that
     /// misspelt names do not make every statement wait for the upstream.
-    pub(crate) fn may_refresh(&mut self, facts: &Facts) -> bool {
+    pub fn may_refresh(&mut self, facts: &Facts) -> bool {
         let epoch = self.datasource.catalog_epoch();
         if facts.catalog_epoch < epoch || self.datasource.is_outdated() {
             return true;

@@ -6,7 +6,7 @@ use wire::Violation;
 
 /// Why a session ended.
 #[derive(Debug)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// The client said goodbye.
     Goodbye,
     /// The client went away without a word.
@@ -21,7 +21,7 @@ pub(crate) enum Ended {
 
 /// Whose fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub enum Side {
     /// The client's.
     Client,
     /// The upstream's.
@@ -30,7 +30,8 @@ pub(crate) enum Side {
 
 impl Ended {
     /// The reason as the record has it.
-    pub(crate) fn reason(&self) -> String {
+    #[must_use]
+    pub fn reason(&self) -> String {
         match self {
             Self::Goodbye => "client terminated".to_owned(),
             Self::ClientGone(None) => "client disconnected".to_owned(),

@@ -6,14 +6,15 @@ use model::{
 };
 
 /// The recorder, for one session.
-pub(crate) struct Recording {
+pub struct Recording {
     recorder: Recorder,
     session: SessionId,
 }
 
 impl Recording {
     /// For this session.
-    pub(crate) fn new(recorder: Recorder, session: SessionId) -> Self {
+    #[must_use]
+    pub fn new(recorder: Recorder, session: SessionId) -> Self {
         Self { recorder, session }
     }
 
@@ -69,7 +70,7 @@ impl Recording {
 
     /// The second lock refused what the analysis had let pass.
     pub(crate) fn alarm(&self, statement: StatementId, outcome: &Outcome) {
-        crate::second_lock::alarm(&self.recorder, self.session, statement, outcome.error_code.as_deref());
+        crate::alarm::alarm(&self.recorder, self.session, statement, outcome.error_code.as_deref());
     }
 
     /// The session is over; statements still unanswered are recorded as interrupted. Losing the record here is only
@@ -86,7 +87,8 @@ impl Recording {
     }
 
     /// What a client is told when the record cannot be written.
-    pub(crate) fn refusal(error: &CannotRecord) -> Refusal {
+    #[must_use]
+    pub fn refusal(error: &CannotRecord) -> Refusal {
         Refusal::new(
             RefusalKind::CannotRecord,
             format!("the audit record cannot be written, so nothing may pass: {error}"),
@@ -95,7 +97,8 @@ impl Recording {
     }
 
     /// The same, for a client that has just logged in.
-    pub(crate) fn refused_session(error: &CannotRecord) -> Refusal {
+    #[must_use]
+    pub fn refused_session(error: &CannotRecord) -> Refusal {
         Refusal::new(
             RefusalKind::CannotRecord,
             format!("the audit record cannot be written, so nobody is let in: {error}"),

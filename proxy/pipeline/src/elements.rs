@@ -1,7 +1,7 @@
 //! Elements: an array that is compared with a protected column (`= ANY($1)`) asks as many questions as it has elements. Like
 //! a list in the text it may ask 1,000 at once; how many there are is known when it is bound, so it is counted here.
 
-use super::mask::Protection;
+use crate::mask::Protection;
 use model::codec::array_elements;
 use model::{Compared, Encoding, Part, Phase, Refusal, RefusalKind, Statement, UseContext};
 
@@ -9,7 +9,7 @@ use model::{Compared, Encoding, Part, Phase, Refusal, RefusalKind, Statement, Us
 const MOST: usize = 1_000;
 
 /// Why a statement may not run with the arrays that it was given.
-pub(super) fn too_many(statement: &Statement, protection: &dyn Protection) -> Option<Refusal> {
+pub(crate) fn too_many(statement: &Statement, protection: &dyn Protection) -> Option<Refusal> {
     if statement.phase != Phase::Execute {
         return None;
     }

@@ -4,13 +4,13 @@
 //! of table `public.people`, `R <value>` is a row, `E <text>` an error that quotes data, `D` the end.
 
 use model::{
-    Access, Column, ColumnRef, Encoding, Facts, Kind, Lineage, Outcome, OutputColumn, Outputs, Part, Phase, Reach,
-    Refusal, Repr, RowLayout, ServerMessage, Severity, Statement, StatementId, Status, TableUse, Verb,
+    Access, Class, Column, ColumnRef, Encoding, Facts, Kind, Lineage, Outcome, OutputColumn, Outputs, Part, Phase,
+    Reach, Refusal, Repr, Role, RowLayout, ServerMessage, Severity, Statement, StatementId, Status, TableUse, Verb,
 };
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use wire::{Answer, CellAnswer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Violation};
+use wire::{Answer, CellAnswer, CellMasker, Conversation, Request, RowBatch, Splice, Step, Upkeep, Violation};
 
 /// See the module.
 #[derive(Default)]
@@ -83,7 +83,7 @@ impl Conversation for Lines {
                     wire: input[..consumed].to_vec().into(),
                 }))
             }
-            Some(b'H') => Request::Forward(Cow::Borrowed(&input[..consumed])),
+            Some(b'H') => Request::Forward(Upkeep::Step, Cow::Borrowed(&input[..consumed])),
             Some(b'X') => Request::Terminate(&input[..consumed]),
             _ => return Err(Violation("an unknown line".to_owned())),
         };
@@ -136,6 +136,14 @@ impl Conversation for Lines {
             }
         };
         Ok(Step::Got { consumed, item })
+    }
+
+    /// An adapter that is wrong about what it was asked.
+    fn settle_class(&mut self, statement: &mut Statement, _class: &Class, _role: Role) -> Result<(), Refusal> {
+        if statement.sql.starts_with(b"other ") {
+            statement.wire = b"Q secret\n".to_vec().into();
+        }
+        Ok(())
     }
 
     fn permit(&mut self, statement: &Statement, _before: &mut Vec<u8>, _after: &mut Vec<u8>) {

@@ -3,8 +3,9 @@
 //! This is also where the upstream's announcement is held against the plan: a result whose columns do not fit what the
 //! analysis foresaw ends the session before a row of it is read.
 
-use super::running::{Entry, ResultPlan, Running};
-use super::written_back::Shown;
+use crate::running::{Entry, ResultPlan};
+use crate::written_back::Shown;
+use crate::{Heard, Judge, Running};
 use model::{Column, ColumnMask, ColumnRef, MaskSpec, Outcome, OutputPlan, RowLayout, ServerMessage, StatementId};
 use policies::{Keys, Masker};
 use std::borrow::Cow;
@@ -24,14 +25,15 @@ pub(crate) trait Protection {
 }
 
 /// Rebuilt frames: for the client, and for the record where it holds masks of what the client was shown.
-#[derive(Default)]
-pub(crate) struct Splices {
+#[derive(Debug, Default)]
+pub struct Splices {
     client: Splice,
     record: Splice,
 }
 
 /// What of an answer concerns the record.
-pub(super) enum Matter<'a> {
+#[derive(Debug)]
+pub(crate) enum Matter<'a> {
     Nothing,
     Columns { statement: StatementId },
     Rows { statement: StatementId, result: u32, replan: bool, layout: RowLayout, rows: u64, journal: Option<&'a [u8]> },
@@ -39,17 +41,27 @@ pub(super) enum Matter<'a> {
 }
 
 /// An answer that holds nothing the client may not see. Built only here.
-pub(crate) struct Masked<'a> {
-    pub(super) matter: Matter<'a>,
-    pub(super) wire: Cow<'a, [u8]>,
+#[derive(Debug)]
+pub struct Masked<'a> {
+    matter: Matter<'a>,
+    wire: Cow<'a, [u8]>,
+}
+
+impl<'a> Masked<'a> {
+    pub(crate) fn into_parts(self) -> (Matter<'a>, Cow<'a, [u8]>) {
+        (self.matter, self.wire)
+    }
 }
 
 /// Masks one answer. `splices` receives rebuilt frames; it is cleared first.
-pub(crate) fn mask<'a>(
-    answer: Answer<'a>,
+///
+/// # Errors
+/// The answer is to nothing, or not what the analysis foresaw: nothing of it may go out.
+pub fn mask<'a>(
+    heard: Heard<'a>,
     running: &mut Running,
     conversation: &mut dyn Conversation,
-    protection: &dyn Protection,
+    judge: &Judge,
     keys: &Keys,
     splices: &'a mut Splices,
 ) -> Result<Masked<'a>, Violation> {
@@ -57,7 +69,8 @@ pub(crate) fn mask<'a>(
         splice.wire.clear();
         splice.journal.clear();
     }
-    match answer {
+    let protection: &dyn Protection = judge;
+    match heard.into_answer() {
         Answer::Absorb => Ok(Masked { matter: Matter::Nothing, wire: Cow::Borrowed(&[]) }),
         Answer::Forward(wire) => Ok(Masked { matter: Matter::Nothing, wire }),
         Answer::Columns { statement, result, columns, wire } => {

@@ -25,12 +25,12 @@ pub(crate) struct Shown {
 
 impl Shown {
     /// What distinguishes masks of one kind and domain from those of others.
-    pub(super) fn domain(&self, mask: Option<&MaskSpec>) -> u64 {
+    pub(crate) fn domain(&self, mask: Option<&MaskSpec>) -> u64 {
         mask.map_or(0, |mask| self.keys.hash_one(mask))
     }
 
     /// A cell became this.
-    pub(super) fn note(&mut self, domain: u64, value: &[u8]) {
+    pub(crate) fn note(&mut self, domain: u64, value: &[u8]) {
         if value.len() < SHORTEST {
             return;
         }
@@ -56,7 +56,7 @@ impl Shown {
     }
 
     /// Why the statement may not run: it writes what this session was shown as a mask into a column of that mask.
-    pub(super) fn refusal(
+    pub(crate) fn refusal(
         &self,
         statement: &Statement,
         mask_of: impl Fn(&ColumnRef) -> Option<MaskSpec>,

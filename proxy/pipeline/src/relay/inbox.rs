@@ -21,13 +21,13 @@ thread_local! {
 /// What clients may make the proxy keep of messages that are not complete: each message by itself, and those of all sessions
 /// together, so that many who begin and never end cannot fill the memory.
 #[derive(Clone, Debug)]
-pub(crate) struct Allowance {
+pub struct Allowance {
     /// Bytes of one message.
-    pub(crate) message: usize,
+    pub message: usize,
     /// Bytes of all together, beyond what every session has for itself.
-    pub(crate) together: usize,
+    pub together: usize,
     /// How many of them are taken.
-    pub(crate) taken: Arc<AtomicUsize>,
+    pub taken: Arc<AtomicUsize>,
 }
 
 impl Allowance {

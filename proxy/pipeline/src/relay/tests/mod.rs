@@ -3,14 +3,12 @@
 
 mod lines;
 
-use super::{Allowance, Parts, Recording, Relay};
-use crate::pipeline::Judge;
-use crate::proxy::{NoApprovals, PolicyStore};
+use crate::*;
 use async_trait::async_trait;
 use evidence::{PolicyOrigin, Recorder, SigningKeySource, StoreConfig};
 use lines::Lines;
 use model::{AuthMethod, Identity, Refusal, RefusalKind, SessionInfo, TableRef, Timestamp};
-use policies::Keys;
+use policies::{Keys, Policy};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -29,9 +27,38 @@ unless = [{ groups = ["clinicians"] }]
 [[deny]]
 name = "no secrets"
 when = { columns = ["*.*.people.secret"] }
+
+[[approve]]
+name = "ask first"
+when = { columns = ["*.*.people.salary"] }
+approvers = { groups = ["leads"], count = 1 }
 "#;
 
 struct People(DatasourceSpec);
+
+/// One policy, for ever.
+struct InForce(Arc<Policy>);
+
+impl Policies for InForce {
+    fn current(&self) -> Arc<Policy> {
+        self.0.clone()
+    }
+}
+
+/// People who agree to everything that they are asked.
+struct Agreeable;
+
+impl Holds for Agreeable {
+    fn hold(&self, question: Question) -> Asking {
+        let agreed = Agreed::by(format!("agreed to {}", question.statement.id.0));
+        let decision = Box::pin(std::future::ready(Ok(agreed)));
+        Box::pin(std::future::ready(OnHold { decision, notice: Some("somebody is asked".to_owned()) }))
+    }
+}
+
+fn never() -> Timestamp {
+    Timestamp(0)
+}
 
 #[async_trait]
 impl Datasource for People {
@@ -48,7 +75,7 @@ impl Datasource for People {
         panic!("the protocol of lines brings its own facts")
     }
     fn columns(&self, _table: &TableRef) -> Option<Vec<String>> {
-        Some(["id", "ssn", "secret"].map(str::to_owned).to_vec())
+        Some(["id", "ssn", "secret", "salary"].map(str::to_owned).to_vec())
     }
     async fn cancel(&self, _key: &[u8]) -> std::io::Result<()> {
         Ok(())
@@ -90,15 +117,10 @@ impl Bench {
         let mut config = StoreConfig::new(folder.path().join("audit"), "test.example/log", source);
         config.create = true;
         let (recorder, _) = Recorder::open(config).unwrap();
-        std::fs::create_dir(folder.path().join("policies")).unwrap();
-        std::fs::write(folder.path().join("policies/test.toml"), POLICY).unwrap();
-        let log = recorder.clone();
-        let activate = move |change: &crate::policy_store::Change<'_>| {
-            let origin = PolicyOrigin::default();
-            log.policy_loaded(change.version, change.content, &origin).map_err(|error| error.to_string())?;
-            log.policy_activated(change.version, &origin).map(drop).map_err(|error| error.to_string())
-        };
-        let policies = PolicyStore::open(&folder.path().join("policies"), false, None, Box::new(activate)).unwrap();
+        let policy = Arc::new(Policy::parse(&[("test.toml".to_owned(), POLICY.to_owned())]).unwrap());
+        let origin = PolicyOrigin::default();
+        recorder.policy_loaded(policy.version(), policy.canonical(), &origin).unwrap();
+        recorder.policy_activated(policy.version(), &origin).unwrap();
         let (client, client_side) = pair().await;
         let (upstream, upstream_side) = pair().await;
         let spec = DatasourceSpec {
@@ -114,14 +136,14 @@ impl Bench {
         let datasource: Arc<dyn Datasource> = Arc::new(People(spec));
         let mut info = session_info();
         info.identity.groups = vec![group.to_owned()];
-        recorder.session_opened(&info, policies.current().version()).unwrap();
+        recorder.session_opened(&info, policy.version()).unwrap();
         let (stop, stopped) = oneshot::channel();
         let keys = Arc::new(Keys::new(&[7; 32], "test"));
         let parts = Parts {
-            judge: Judge::new(&policies, &info, datasource.clone(), keys.clone()),
+            judge: Judge::new(Arc::new(InForce(policy)), &info, datasource.clone(), keys.clone(), never),
             keys,
             recording: Recording::new(recorder.clone(), info.id),
-            holds: Arc::new(NoApprovals),
+            holds: Arc::new(Agreeable),
             stop: Box::pin(async move {
                 match stopped.await {
                     Ok(refusal) => refusal,
@@ -130,7 +152,7 @@ impl Bench {
             }),
             allowance: Allowance { message: 64 << 20, together: 64 << 20, taken: Arc::default() },
             drain: Box::pin(std::future::pending()),
-            patience: super::Patience::new(None, None),
+            patience: Patience::new(None, None),
             activity: Arc::new(AtomicU64::new(0)),
         };
         let established = Established {
@@ -206,7 +228,7 @@ fn session_info() -> SessionInfo {
     };
     SessionInfo {
         id: evidence::new_session_id(),
-        opened: crate::clock::now(),
+        opened: never(),
         identity,
         claimed_user: "agent".to_owned(),
         client_addr: "127.0.0.1:1".to_owned(),
@@ -298,6 +320,34 @@ async fn a_denied_statement_never_reaches_the_upstream() {
     let mut bench = Bench::new().await;
     bench.client_says("Q secret").await;
     assert!(bench.client_gets().await.starts_with("refused: "));
+    bench.client_says("H").await;
+    assert_eq!(bench.upstream_gets().await, "H", "the first thing the upstream ever sees");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_statement_runs_once_people_agreed_and_the_record_names_the_approval() {
+    let mut bench = Bench::new().await;
+    bench.client_says("Q salary").await;
+    assert_eq!(bench.client_gets().await, "notice: somebody is asked");
+    assert_eq!(bench.upstream_gets().await, "Q salary");
+    bench.upstream_says("D").await;
+    assert_eq!(bench.client_gets().await, "D");
+    bench.client_says("X").await;
+    let folder = bench.folder.path().join("audit");
+    bench.relay.await.unwrap();
+    bench.recorder.clone().seal_now().unwrap();
+    let reader = evidence::Reader::open(&folder, None).unwrap();
+    let statement = reader.statements(&evidence::Filter::default(), 1).unwrap().0.remove(0);
+    assert_eq!(statement["approval_id"], "agreed to 1", "{statement}");
+    bench.recorder.close().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_comes_back_with_other_bytes_than_were_judged_is_not_sent() {
+    let mut bench = Bench::new().await;
+    bench.client_says("Q other id").await;
+    let words = bench.client_gets().await;
+    assert!(words.starts_with("refused: ") && words.contains("another"), "{words}");
     bench.client_says("H").await;
     assert_eq!(bench.upstream_gets().await, "H", "the first thing the upstream ever sees");
 }

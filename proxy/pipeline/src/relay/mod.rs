@@ -3,14 +3,24 @@
 //!
 //! Backpressure needs no queue: the client is not read while the upstream has bytes to take, and the other way round.
 
-use super::ended::{Ended, Side};
-use super::inbox::{Allowance, Filled, Inbox};
-use super::patience::{Doing, Patience};
-use super::{Holding, Holds, Recording};
-use crate::pipeline::{
-    self, ClientSink, Estimate, Judge, Opinion, Permit, Refused, Ruling, Running, SendError, Unsent, UpstreamSink,
+mod ended;
+mod inbox;
+mod parting;
+mod patience;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    Approved, Asking, ClientSink, Deciding, Estimate, Held, Holds, Housekeeping, Judge, Opinion, OwnWords, Permit,
+    Recording, Refused, Ruling, Running, SendError, Splices, Understood, Unsent, UpstreamSink, Wish,
 };
-use model::{Refusal, RefusalKind, Statement};
+pub use ended::{Ended, Side};
+pub use inbox::Allowance;
+use inbox::{Filled, Inbox};
+use model::{Refusal, RefusalKind};
+pub use parting::turn_away;
+use patience::Doing;
+pub use patience::Patience;
 use policies::Keys;
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use wire::{Answer, Conversation, Datasource, Established, Request, Step, Transport};
+use wire::{Conversation, Datasource, Established, Step, Transport};
 
 /// Bytes that may wait for one side before the other is no longer read.
 const HIGH_WATER: usize = 256 * 1024;
@@ -34,19 +44,19 @@ const ESTIMATE_WITHIN: Duration = Duration::from_secs(3);
 /// A statement that waits for something before it can be ruled on.
 enum Waiting {
     /// For a newer catalog, because it names relations that the present one does not know.
-    Catalog(Pin<Box<dyn Future<Output = Result<u64, Refusal>> + Send>>, Box<Statement>),
+    Catalog(Pin<Box<dyn Future<Output = Result<u64, Refusal>> + Send>>, Understood),
     /// For the planner's estimate of its rows.
-    Estimate(Pin<Box<dyn Future<Output = (Box<Statement>, Estimate)> + Send>>),
+    Estimate(Pin<Box<dyn Future<Output = (Understood, Estimate)> + Send>>),
     /// For its request to be written down.
-    Asking(Holding),
+    Asking(Held, Asking),
     /// For room in the journal: it is permitted and cannot be recorded yet.
     Room(Box<Permit>),
     /// For people.
-    Approval(Pin<Box<dyn Future<Output = Ruling> + Send>>),
+    Approval(Held, Deciding),
 }
 
 /// One running session.
-pub(crate) struct Relay {
+pub struct Relay {
     client: Transport,
     upstream: Transport,
     conversation: Box<dyn Conversation>,
@@ -60,7 +70,7 @@ pub(crate) struct Relay {
     keys: Arc<Keys>,
     recording: Recording,
     holds: Arc<dyn Holds>,
-    splices: pipeline::Splices,
+    splices: Splices,
     waiting: Option<Waiting>,
     /// The client's next frame waits for the upstream's answer, so the client is not read without bound.
     client_waits: bool,
@@ -75,25 +85,25 @@ pub(crate) struct Relay {
 }
 
 /// What a session is built from, beside its connections.
-pub(crate) struct Parts {
+pub struct Parts {
     /// Judges its statements.
-    pub(crate) judge: Judge,
+    pub judge: Judge,
     /// Masking keys.
-    pub(crate) keys: Arc<Keys>,
+    pub keys: Arc<Keys>,
     /// Its record.
-    pub(crate) recording: Recording,
+    pub recording: Recording,
     /// Where held statements wait.
-    pub(crate) holds: Arc<dyn Holds>,
+    pub holds: Arc<dyn Holds>,
     /// Resolves when the session must end.
-    pub(crate) stop: Pin<Box<dyn Future<Output = Refusal> + Send>>,
+    pub stop: Pin<Box<dyn Future<Output = Refusal> + Send>>,
     /// Resolves when the session is to end outside of a transaction: the proxy stops.
-    pub(crate) drain: Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub drain: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// How long a statement may run, and a transaction may rest.
-    pub(crate) patience: Patience,
+    pub patience: Patience,
     /// Counts up as bytes move, for whoever watches for idleness.
-    pub(crate) activity: Arc<AtomicU64>,
+    pub activity: Arc<AtomicU64>,
     /// What it may keep of messages that are not complete.
-    pub(crate) allowance: Allowance,
+    pub allowance: Allowance,
 }
 
 /// A message that is too large, or one more than there is memory for.
@@ -108,9 +118,10 @@ fn stopping() -> Refusal {
 
 impl Relay {
     /// A relay whose opening is recorded already: the greeting goes out first.
-    pub(crate) fn new(established: Established, parts: Parts) -> Self {
+    #[must_use]
+    pub fn new(established: Established, parts: Parts) -> Self {
         let mut to_client = ClientSink::default();
-        to_client.own_words().extend_from_slice(&established.greeting);
+        to_client.say(&OwnWords::greeting(established.greeting));
         Self {
             client: established.client,
             upstream: established.upstream,
@@ -125,7 +136,7 @@ impl Relay {
             keys: parts.keys,
             recording: parts.recording,
             holds: parts.holds,
-            splices: pipeline::Splices::default(),
+            splices: Splices::default(),
             waiting: None,
             client_waits: false,
             bulk: false,
@@ -137,7 +148,7 @@ impl Relay {
     }
 
     /// Runs the session to its end and records the end. Also whether something is left running upstream.
-    pub(crate) async fn run(mut self) -> (Ended, bool) {
+    pub async fn run(mut self) -> (Ended, bool) {
         let ended = std::future::poll_fn(|cx| self.poll(cx)).await;
         let unfinished = self.running.is_busy();
         self.recording.close(&self.running.unanswered(), &ended.reason());
@@ -148,23 +159,11 @@ impl Relay {
     /// Tells both sides, as far as their protocol and their patience allow.
     async fn last_words(&mut self, ended: &Ended) {
         if let Some(refusal) = ended.farewell() {
-            self.conversation.farewell(&refusal, self.to_client.own_words());
+            self.to_client.say(&OwnWords::farewell(self.conversation.as_mut(), &refusal));
         }
-        let mut goodbye = Vec::new();
-        self.conversation.goodbye(&mut goodbye);
-        pipeline::forward(&goodbye, &mut self.to_upstream);
-        let both = std::future::poll_fn(|cx| {
-            let client = self.to_client.poll_send(cx, &mut self.client, self.recording.recorder());
-            let upstream = self.to_upstream.poll_send(cx, &mut self.upstream, self.recording.recorder());
-            if client.is_ready() && upstream.is_ready() { Poll::Ready(()) } else { Poll::Pending }
-        });
-        // A peer that does not read cannot hold the session open.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), both).await;
-        let close = async {
-            let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.client).await;
-            let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.upstream).await;
-        };
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), close).await;
+        self.to_upstream.keep_house(&Housekeeping::goodbye(self.conversation.as_ref()));
+        let client = (&mut self.to_client, &mut self.client);
+        parting::part(client, (&mut self.to_upstream, &mut self.upstream), &self.recording).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
@@ -241,7 +240,7 @@ impl Relay {
             }
             self.drain = None;
         }
-        let parked = matches!(self.waiting, Some(Waiting::Approval(_)));
+        let parked = matches!(self.waiting, Some(Waiting::Approval(..)));
         let busy = self.running.is_busy() || self.to_client.backlog() > 0 || !client_clear;
         if parked {
             return Err(Ended::Closed(
@@ -289,7 +288,7 @@ impl Relay {
                     if let Err(refusal) = result {
                         tracing::warn!(%refusal, "the catalog could not be refreshed; judging by the old one");
                     }
-                    self.conversation.reanalyse(&mut statement);
+                    statement.read_again(self.conversation.as_mut());
                     self.judge(statement)?;
                     Ok(true)
                 }
@@ -304,16 +303,17 @@ impl Relay {
                     Ok(true)
                 }
             },
-            Some(Waiting::Asking(mut asking)) => match asking.as_mut().poll(cx) {
+            Some(Waiting::Asking(held, mut asking)) => match asking.as_mut().poll(cx) {
                 Poll::Pending => {
-                    self.waiting = Some(Waiting::Asking(asking));
+                    self.waiting = Some(Waiting::Asking(held, asking));
                     Ok(false)
                 }
-                Poll::Ready(held) => {
-                    if let Some(notice) = held.notice {
-                        self.conversation.notice(&notice, self.to_client.own_words());
+                Poll::Ready(asked) => {
+                    let notice = asked.notice.and_then(|text| OwnWords::notice(self.conversation.as_mut(), &text));
+                    if let Some(notice) = notice {
+                        self.to_client.say(&notice);
                     }
-                    self.waiting = Some(Waiting::Approval(held.ruling));
+                    self.waiting = Some(Waiting::Approval(held, asked.decision));
                     Ok(true)
                 }
             },
@@ -324,17 +324,17 @@ impl Relay {
                 }
                 // A journal that takes nothing any more says so to the statement.
                 Poll::Ready(_) => {
-                    self.send(*permit)?;
+                    self.execute(*permit)?;
                     Ok(true)
                 }
             },
-            Some(Waiting::Approval(mut ruling)) => match ruling.as_mut().poll(cx) {
+            Some(Waiting::Approval(held, mut deciding)) => match deciding.as_mut().poll(cx) {
                 Poll::Pending => {
-                    self.waiting = Some(Waiting::Approval(ruling));
+                    self.waiting = Some(Waiting::Approval(held, deciding));
                     Ok(false)
                 }
-                Poll::Ready(ruling) => {
-                    self.obey(ruling)?;
+                Poll::Ready(decision) => {
+                    self.obey(held.decided(decision))?;
                     Ok(true)
                 }
             },
@@ -377,7 +377,7 @@ impl Relay {
     fn understand_client(&mut self) -> Result<bool, Ended> {
         let mut moved = false;
         while self.waiting.is_none() && self.to_upstream.backlog() < HIGH_WATER {
-            let step = self.conversation.request(self.from_client.unread());
+            let step = crate::understand(self.conversation.as_mut(), self.from_client.unread());
             match step.map_err(|violation| Ended::Violation(violation, Side::Client))? {
                 Step::Need(more) => {
                     self.client_waits = more == 0;
@@ -387,22 +387,18 @@ impl Relay {
                 Step::Got { consumed, item } => {
                     moved = true;
                     let statement = match item {
-                        Request::Forward(bytes) => {
-                            pipeline::forward(&bytes, &mut self.to_upstream);
+                        Wish::Housekeeping(housekeeping) => {
+                            self.to_upstream.keep_house(&housekeeping);
                             None
                         }
-                        Request::Data(bytes) => {
-                            pipeline::forward(bytes, &mut self.to_upstream);
+                        Wish::Answered(words) => {
+                            self.to_client.say(&words);
                             None
                         }
-                        Request::Absorb => None,
-                        Request::Reply(bytes) => {
-                            self.to_client.own_words().extend_from_slice(&bytes);
-                            None
-                        }
-                        Request::Terminate(_) => return Err(Ended::Goodbye),
-                        Request::Statement(statement) => Some((statement, None)),
-                        Request::Refused(statement, refusal) => Some((statement, Some(refusal))),
+                        Wish::Nothing => None,
+                        Wish::Goodbye => return Err(Ended::Goodbye),
+                        Wish::Statement(statement) => Some((statement, None)),
+                        Wish::Impossible(statement, refusal) => Some((statement, Some(refusal))),
                     };
                     self.from_client.consume(consumed);
                     match statement {
@@ -420,30 +416,32 @@ impl Relay {
     }
 
     /// A new statement: refresh the catalog first if it names what the catalog does not know.
-    fn consider(&mut self, statement: Box<Statement>) -> Result<(), Ended> {
+    fn consider(&mut self, understood: Understood) -> Result<(), Ended> {
         self.bulk = false;
-        if statement.facts.unknown_relations.is_empty() || !self.judge.may_refresh(&statement.facts) {
-            return self.judge(statement);
+        let facts = &understood.statement().facts;
+        if facts.unknown_relations.is_empty() || !self.judge.may_refresh(facts) {
+            return self.judge(understood);
         }
         let datasource = self.datasource.clone();
         let refresh = async move { datasource.refresh_catalog().await };
-        self.waiting = Some(Waiting::Catalog(Box::pin(refresh), statement));
+        self.waiting = Some(Waiting::Catalog(Box::pin(refresh), understood));
         Ok(())
     }
 
-    /// judge → approve → execute.
-    fn judge(&mut self, statement: Box<Statement>) -> Result<(), Ended> {
-        self.judge_by(statement, Estimate::NotAsked)
+    /// judge → approve → settle → execute.
+    fn judge(&mut self, understood: Understood) -> Result<(), Ended> {
+        self.judge_by(understood, Estimate::NotAsked)
     }
 
-    fn judge_by(&mut self, statement: Box<Statement>, estimate: Estimate) -> Result<(), Ended> {
-        match self.judge.judge(statement, self.running.shown(), estimate) {
-            Opinion::Ready(judged) => self.obey(pipeline::approve(judged)),
-            Opinion::Ask(statement) => {
+    fn judge_by(&mut self, understood: Understood, estimate: Estimate) -> Result<(), Ended> {
+        match self.judge.judge(understood, &self.running, estimate) {
+            Opinion::Ready(judged) => self.obey(crate::approve(judged)),
+            Opinion::Ask(understood) => {
                 let datasource = self.datasource.clone();
                 let ask = async move {
-                    let asked = tokio::time::timeout(ESTIMATE_WITHIN, datasource.estimate(&statement)).await;
-                    (statement, Estimate::Asked(asked.unwrap_or(None)))
+                    let asked =
+                        tokio::time::timeout(ESTIMATE_WITHIN, datasource.estimate(understood.statement())).await;
+                    (understood, Estimate::Asked(asked.unwrap_or(None)))
                 };
                 self.waiting = Some(Waiting::Estimate(Box::pin(ask)));
                 Ok(())
@@ -453,17 +451,25 @@ impl Relay {
 
     fn obey(&mut self, ruling: Ruling) -> Result<(), Ended> {
         match ruling {
-            Ruling::Permit(permit) => self.send(permit),
+            Ruling::Approved(approved) => self.send(approved),
             Ruling::Refused(refused) => self.refuse(refused),
-            Ruling::Held(judged) => {
-                self.waiting = Some(Waiting::Asking(self.holds.hold(judged)));
+            Ruling::Held(held) => {
+                let asking = self.holds.hold(held.question());
+                self.waiting = Some(Waiting::Asking(held, asking));
                 Ok(())
             }
         }
     }
 
-    fn send(&mut self, permit: Permit) -> Result<(), Ended> {
-        let sent = pipeline::execute(
+    fn send(&mut self, approved: Approved) -> Result<(), Ended> {
+        match crate::settle(approved, self.conversation.as_mut()) {
+            Ok(permit) => self.execute(permit),
+            Err(refused) => self.refuse(refused),
+        }
+    }
+
+    fn execute(&mut self, permit: Permit) -> Result<(), Ended> {
+        let sent = crate::execute(
             permit,
             &self.recording,
             self.conversation.as_mut(),
@@ -481,7 +487,7 @@ impl Relay {
     }
 
     fn refuse(&mut self, refused: Refused) -> Result<(), Ended> {
-        pipeline::refuse(
+        crate::refuse(
             refused,
             &self.recording,
             self.conversation.as_mut(),
@@ -511,7 +517,7 @@ impl Relay {
         Ok(moved)
     }
 
-    /// mask → record → release, for everything that the upstream has said so far.
+    /// hear → mask → record → release, for everything that the upstream has said so far.
     fn understand_upstream(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
         let mut moved = false;
         let mut steps = 0_u32;
@@ -523,20 +529,16 @@ impl Relay {
             {
                 break;
             }
-            let step = self.conversation.answer(self.from_upstream.unread());
-            if step.is_err() {
-                self.conversation.withheld();
-            }
+            let step = crate::hear(self.conversation.as_mut(), self.from_upstream.unread());
             match step.map_err(|violation| Ended::Violation(violation, Side::Upstream))? {
                 Step::Need(more) => {
                     self.from_upstream.want(more);
                     break;
                 }
-                Step::Got { consumed, item } => {
+                Step::Got { consumed, item: heard } => {
                     moved = true;
-                    let answer: Answer<'_> = item;
-                    let masked = pipeline::mask(
-                        answer,
+                    let masked = crate::mask(
+                        heard,
                         &mut self.running,
                         self.conversation.as_mut(),
                         &self.judge,
@@ -545,11 +547,11 @@ impl Relay {
                     )
                     .map_err(|violation| Ended::Violation(violation, Side::Upstream));
                     let recorded = masked.and_then(|masked| {
-                        pipeline::record(masked, &self.recording, &mut self.running)
+                        crate::record(masked, &self.recording, &mut self.running)
                             .map_err(|error| Ended::Closed(Recording::refusal(&error)))
                     });
                     let recorded = recorded.inspect_err(|_| self.conversation.withheld())?;
-                    pipeline::release(&recorded, &mut self.to_client);
+                    crate::release(&recorded, &mut self.to_client);
                     drop(recorded);
                     self.from_upstream.consume(consumed);
                 }

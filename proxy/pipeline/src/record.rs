@@ -1,36 +1,39 @@
 //! Record: journals what the client is about to see. Gives [`Recorded`], the only thing that release takes.
 
-use super::Running;
-use super::mask::{Masked, Matter};
-use crate::session::Recording;
+use crate::mask::Matter;
+use crate::{Masked, Recording, Running};
 use evidence::{CannotRecord, Lsn};
 use std::borrow::Cow;
 
 /// An answer that is in the journal. Built only here.
-pub(crate) struct Recorded<'a> {
+#[derive(Debug)]
+pub struct Recorded<'a> {
     wire: Cow<'a, [u8]>,
     lsn: Option<Lsn>,
 }
 
 impl Recorded<'_> {
     /// What the client gets.
-    pub(super) fn wire(&self) -> &[u8] {
+    pub(crate) fn wire(&self) -> &[u8] {
         &self.wire
     }
 
     /// The record that must be durable before it goes out.
-    pub(super) fn lsn(&self) -> Option<Lsn> {
+    pub(crate) fn lsn(&self) -> Option<Lsn> {
         self.lsn
     }
 }
 
 /// Journals a masked answer.
-pub(crate) fn record<'a>(
+///
+/// # Errors
+/// It cannot be recorded: nothing of it may go out.
+pub fn record<'a>(
     masked: Masked<'a>,
     recording: &Recording,
     running: &mut Running,
 ) -> Result<Recorded<'a>, CannotRecord> {
-    let Masked { matter, wire } = masked;
+    let (matter, wire) = masked.into_parts();
     let lsn = match matter {
         Matter::Nothing => None,
         Matter::Columns { statement } => columns(recording, running, statement)?,

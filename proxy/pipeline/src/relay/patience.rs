@@ -9,7 +9,7 @@ use tokio::time::{Instant, Sleep};
 
 /// What a session is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doing {
+pub(super) enum Doing {
     /// Nothing that has a limit.
     Nothing,
     /// This statement runs upstream.
@@ -19,7 +19,7 @@ pub(crate) enum Doing {
 }
 
 /// The limits, and the clock that runs now.
-pub(crate) struct Patience {
+pub struct Patience {
     statement: Option<Duration>,
     transaction: Option<Duration>,
     doing: Doing,
@@ -28,12 +28,13 @@ pub(crate) struct Patience {
 
 impl Patience {
     /// With these limits; `None` is none.
-    pub(crate) fn new(statement: Option<Duration>, transaction: Option<Duration>) -> Self {
+    #[must_use]
+    pub fn new(statement: Option<Duration>, transaction: Option<Duration>) -> Self {
         Self { statement, transaction, doing: Doing::Nothing, until: None }
     }
 
     /// Ready when the session has been at this for too long. Called at every step; a limit that is not set costs nothing.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, doing: Doing) -> Poll<Refusal> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, doing: Doing) -> Poll<Refusal> {
         if doing != self.doing {
             self.doing = doing;
             let limit = match doing {
