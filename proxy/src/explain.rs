@@ -3,6 +3,7 @@
 use crate::assembly::{self, Failure};
 use crate::clock;
 use crate::config::Setup;
+use crate::second_lock;
 use model::{
     AuthMethod, Decision, Identity, Lineage, OutputPlan, Outputs, Phase, Statement, StatementId, Timestamp, Usage,
     Verdict,
@@ -14,7 +15,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use wire::Datasource;
+use wire::{Datasource, LockMode, LockState};
 
 /// Arguments of `affidavit explain`.
 #[derive(clap::Args)]
@@ -98,13 +99,28 @@ fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
     let rulings = policy.predicate_rulings(&question);
     let access = crate::identity::Access::new(&setup.datasources).allow(&identity, &arguments.datasource);
     let allowed = verdict.decision == Decision::Allow && access.is_ok();
+    let lock = second_lock::mode(datasource.as_ref());
+    if lock != LockMode::Off {
+        let looked = runtime.block_on(second_lock::look(&policy, datasource.as_ref()));
+        datasource.set_lock(match looked {
+            Ok(report) if report.wrong.is_empty() => LockState::InForce,
+            Ok(report) => LockState::Broken(report.wrong.join("; ").into()),
+            Err(refusal) => LockState::Broken(refusal.to_string().into()),
+        });
+    }
+    let shut_out = lock == LockMode::Required && datasource.lock() != LockState::InForce;
+    let allowed = allowed && !shut_out;
     let mut said = describe(&identity, &datasource, &facts, &verdict, &rulings, access.err());
     if let Value::Object(said) = &mut said {
         said.insert("estimated_rows".to_owned(), json!(question.estimated_rows));
         let refused = matches!(verdict.decision, Decision::Deny(_));
         said.insert("class".to_owned(), json!(if refused { "refused" } else { verdict.class.as_str() }));
-        if !refused && wire::LockMode::of(&datasource.spec().options) != wire::LockMode::Off {
-            said.insert("role".to_owned(), json!(verdict.role.as_str()));
+        if lock != LockMode::Off {
+            said.insert("second_lock".to_owned(), json!(lock_words(&datasource.lock(), lock)));
+        }
+        if lock != LockMode::Off && !refused && !shut_out {
+            let role = datasource.role(&as_sent(&arguments.sql, &facts), verdict.role);
+            said.insert("role".to_owned(), json!(role.map_or("the one that was taken last", model::Role::as_str)));
         }
         if let Some(substitution) = verdict.class.substitution() {
             said.insert("because".to_owned(), json!(substitution.because));
@@ -117,6 +133,16 @@ fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
         }
     }
     Ok((said, allowed))
+}
+
+/// How the second lock stands, and what follows.
+fn lock_words(state: &LockState, mode: LockMode) -> String {
+    match (state, mode) {
+        (LockState::InForce, _) => "in force".to_owned(),
+        (LockState::Broken(why), LockMode::Required) => format!("out of order, so every statement is refused: {why}"),
+        (LockState::Broken(why), _) => format!("out of order, so statements run without it: {why}"),
+        (LockState::Unknown, _) => "not looked at".to_owned(),
+    }
 }
 
 /// The statement, as a client would send it.
@@ -302,7 +328,7 @@ fn plain(value: &Value) -> String {
         let _ = writeln!(out, "because   {}", text(&value["because"]));
         let _ = writeln!(out, "masked    {}", list(&value["masked_columns"]));
     }
-    for (key, name) in [("sent", "sent"), ("cannot_be_sent", "not sent"), ("role", "role")] {
+    for (key, name) in [("sent", "sent"), ("cannot_be_sent", "not sent"), ("role", "role"), ("second_lock", "lock")] {
         if !value[key].is_null() {
             let _ = writeln!(out, "{name:<9} {}", text(&value[key]));
         }

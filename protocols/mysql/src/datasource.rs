@@ -15,9 +15,10 @@ use crate::message::error::ErrorPacket;
 use crate::message::greeting::Greeting;
 use crate::own_query::run;
 use crate::procedure::{Analyse, Procedures};
+use crate::roles::role_of;
 use crate::survey::{self, Asker};
 use async_trait::async_trait;
-use model::{Facts, Refusal, Statement, Substitution, TableRef, Verb};
+use model::{Facts, Refusal, Role, Statement, Substitution, TableRef, Verb};
 use sql::{Analyser, Catalog, Dialect, Settings};
 use std::collections::HashSet;
 use std::io;
@@ -286,7 +287,7 @@ impl Datasource for MysqlDatasource {
 
     fn substitute(&self, sql: &str, facts: &Facts, substitution: &Substitution) -> Result<String, String> {
         let (mariadb, mut settings) = self.settings_at_rest();
-        if self.lock_mode() != LockMode::Off {
+        if self.lock_state() == LockState::InForce {
             settings.mask_views = Some(LockNames::of(&self.shared.spec.user).views.into());
         }
         let dialect = if mariadb { Dialect::MariaDb } else { Dialect::Mysql };
@@ -371,6 +372,10 @@ impl Datasource for MysqlDatasource {
 
     fn lock(&self) -> LockState {
         self.lock_state()
+    }
+
+    fn role(&self, statement: &Statement, wanted: Role) -> Option<Role> {
+        role_of(statement, wanted, &self.lock_state(), &self.covered())
     }
 
     async fn sample(&self, order: &SampleOrder<'_>) -> Result<Sample, Refusal> {

@@ -54,6 +54,23 @@ fn needs_none(statement: &Statement) -> bool {
         || settings::is_diagnostic(&statement.sql) && settings::is_independent(facts)
 }
 
+/// The role that a statement runs with; `None` where it needs none. `covered` are the tables that the roles were made for.
+pub(crate) fn role_of(
+    statement: &Statement,
+    wanted: Role,
+    state: &LockState,
+    covered: &HashSet<TableRef>,
+) -> Option<Role> {
+    if needs_none(statement) {
+        return None;
+    }
+    // EXPLAIN shows no value, and the server shows no plan over a view of others.
+    let explains = statement.facts.parts.iter().any(|part| part.verbs.contains(&Verb::Explain));
+    // Tables that came after the roles are not theirs yet; without the lock in force the account's rights are the wire role's.
+    let all = *state == LockState::InForce && !explains && is_covered(&statement.facts, covered);
+    Some(if all { wanted } else { Role::Wire })
+}
+
 impl MysqlConversation {
     /// Settles the role of a statement, or says why it cannot run. Nothing is sent yet.
     pub(crate) fn give_role(&mut self, statement: &mut Statement, role: Role) -> Result<(), Refusal> {
@@ -67,17 +84,7 @@ impl MysqlConversation {
         if let Some(why) = broken {
             return Err(out_of_order(&self.datasource.name(), why));
         }
-        if needs_none(statement) {
-            statement.role = roles.now;
-            return Ok(());
-        }
-        // Tables that came after the roles are not theirs yet; without the lock in force the account's rights are the wire
-        // role's.
-        let covered = self.datasource.covered();
-        // EXPLAIN shows no value, and the server shows no plan over a view of others.
-        let explains = statement.facts.parts.iter().any(|part| part.verbs.contains(&Verb::Explain));
-        let all = state == LockState::InForce && !explains && is_covered(&statement.facts, &covered);
-        statement.role = Some(if all { role } else { Role::Wire });
+        statement.role = role_of(statement, role, &state, &self.datasource.covered()).or(roles.now);
         Ok(())
     }
 

@@ -5,11 +5,12 @@ use crate::auth::upstream::{LoginFailure, Welcome, login};
 use crate::catalog::{LastRead, Snapshot, read};
 use crate::estimate;
 use crate::link::{Link, cancel};
+use crate::roles::role_of;
 use crate::session::{default_settings, server_version};
 use crate::survey;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use model::{Facts, Refusal, RefusalKind, Statement, Substitution, TableRef};
+use model::{Facts, Refusal, RefusalKind, Role, Statement, Substitution, TableRef};
 use sql::{Analyser, Dialect};
 use std::any::Any;
 use std::io;
@@ -242,9 +243,7 @@ impl Datasource for PostgresDatasource {
 
     fn substitute(&self, sql: &str, facts: &Facts, substitution: &Substitution) -> Result<String, String> {
         let mut settings = default_settings(&self.0.spec.user, self.0.version.load(Ordering::Relaxed));
-        if self.0.lock_mode() != LockMode::Off {
-            settings.mask_views = Some(LockNames::of(&self.0.spec.user).views.into());
-        }
+        settings.mask_views = self.0.views_in_force();
         let snapshot = self.0.snapshot.load();
         let dialect = Dialect::Postgres;
         let put = sql::substitute(dialect, sql.as_bytes(), facts, substitution, &snapshot.catalog, &settings)?;
@@ -345,6 +344,10 @@ impl Datasource for PostgresDatasource {
 
     fn lock(&self) -> LockState {
         self.0.lock()
+    }
+
+    fn role(&self, statement: &Statement, wanted: Role) -> Option<Role> {
+        role_of(&statement.facts, wanted, &self.0.lock())
     }
 
     async fn sample(&self, order: &SampleOrder<'_>) -> Result<Sample, Refusal> {

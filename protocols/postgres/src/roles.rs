@@ -79,6 +79,13 @@ pub(crate) fn needs_none(facts: &Facts) -> bool {
     facts.unparsed.is_none() && facts.parts.iter().all(|part| matches!(part.verb, Verb::Transaction | Verb::Empty))
 }
 
+/// The role that a statement runs with; `None` where it needs none.
+pub(crate) fn role_of(facts: &Facts, wanted: Role, state: &LockState) -> Option<Role> {
+    // Without the lock in force, everything runs with what the account itself has.
+    let role = if *state == LockState::InForce { wanted } else { Role::Wire };
+    (!needs_none(facts)).then_some(role)
+}
+
 /// Whether a statement may set the role to anything: code that was not read, DISCARD.
 pub(crate) fn may_set_role(facts: &Facts) -> bool {
     let may = |part: &Part| {
@@ -114,12 +121,10 @@ impl PostgresConversation {
         if let Some(why) = broken {
             return Err(out_of_order(&self.source.spec().name, why));
         }
-        if needs_none(&statement.facts) {
+        let Some(role) = role_of(&statement.facts, role, &state) else {
             statement.role = roles.now.or(roles.pending);
             return Ok(());
-        }
-        // Without the lock in force, everything runs with what the account itself has.
-        let role = if state == LockState::InForce { role } else { Role::Wire };
+        };
         let within = self.transaction != Transaction::Idle || !at_rest;
         if within && (roles.wants(role) || roles.undoable) && goes_on_after_the_end(statement) {
             let text = "a text that ends a transaction and goes on cannot change its role in between";

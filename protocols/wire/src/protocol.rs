@@ -5,7 +5,7 @@ use crate::{
     SampleOrder, Survey, Transport,
 };
 use async_trait::async_trait;
-use model::{Refusal, RefusalKind, SessionInfo, Statement};
+use model::{Refusal, RefusalKind, Role, SessionInfo, Statement};
 use std::fmt;
 use std::sync::Arc;
 
@@ -153,6 +153,12 @@ pub trait Datasource: Send + Sync + std::any::Any {
     /// Whether it is.
     fn lock(&self) -> LockState {
         LockState::Unknown
+    }
+
+    /// The role that a statement runs with whose class asks for `wanted`, as the second lock stands; `None` where whatever role
+    /// was taken stays.
+    fn role(&self, _statement: &Statement, wanted: Role) -> Option<Role> {
+        Some(wanted)
     }
 
     /// Reads a bounded sample of a table's columns, for counting what their values look like.
