@@ -3,20 +3,21 @@
 //!
 //! Backpressure needs no queue: the client is not read while the upstream has bytes to take, and the other way round.
 
+mod client;
 mod ended;
 mod inbox;
 mod parting;
 mod patience;
+mod statement;
 #[cfg(test)]
 mod tests;
+mod upstream;
+mod waiting;
 
-use crate::{
-    Approved, Asking, ClientSink, Deciding, Estimate, Held, Holds, Housekeeping, Judge, Opinion, OwnWords, Permit,
-    Recording, Refused, Ruling, Running, SendError, Splices, Understood, Unsent, UpstreamSink, Wish,
-};
+use crate::{ClientSink, Holds, Housekeeping, Judge, OwnWords, Recording, Running, SendError, Splices, UpstreamSink};
 pub use ended::{Ended, Side};
 pub use inbox::Allowance;
-use inbox::{Filled, Inbox};
+use inbox::Inbox;
 use model::{Refusal, RefusalKind};
 pub use parting::turn_away;
 use patience::Doing;
@@ -27,33 +28,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
-use wire::{Conversation, Datasource, Established, Step, Transport};
+use waiting::Waiting;
+use wire::{Conversation, Datasource, Established, Transport};
 
 /// Bytes that may wait for one side before the other is no longer read.
 const HIGH_WATER: usize = 256 * 1024;
 /// Rounds of one session before the other sessions of its thread have theirs.
 const TURNS: usize = 4;
-/// A read of this much at once is of a large answer.
-const BULK: usize = 32 * 1024;
-/// Steps of the upstream that are recorded before the journal is asked for room again.
-const STEPS_WITHOUT_ASKING: u32 = 8;
-/// A planner that takes longer has no estimate.
-const ESTIMATE_WITHIN: Duration = Duration::from_secs(3);
-
-/// A statement that waits for something before it can be ruled on.
-enum Waiting {
-    /// For a newer catalog, because it names relations that the present one does not know.
-    Catalog(Pin<Box<dyn Future<Output = Result<u64, Refusal>> + Send>>, Understood),
-    /// For the planner's estimate of its rows.
-    Estimate(Pin<Box<dyn Future<Output = (Understood, Estimate)> + Send>>),
-    /// For its request to be written down.
-    Asking(Held, Asking),
-    /// For room in the journal: it is permitted and cannot be recorded yet.
-    Room(Box<Permit>),
-    /// For people.
-    Approval(Held, Deciding),
-}
 
 /// One running session.
 pub struct Relay {
@@ -274,289 +255,5 @@ impl Relay {
             }
             Poll::Ready(Err(SendError::Io(_))) => Ok(false),
         }
-    }
-
-    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
-        match self.waiting.take() {
-            None => Ok(false),
-            Some(Waiting::Catalog(mut refresh, mut statement)) => match refresh.as_mut().poll(cx) {
-                Poll::Pending => {
-                    self.waiting = Some(Waiting::Catalog(refresh, statement));
-                    Ok(false)
-                }
-                Poll::Ready(result) => {
-                    if let Err(refusal) = result {
-                        tracing::warn!(%refusal, "the catalog could not be refreshed; judging by the old one");
-                    }
-                    statement.read_again(self.conversation.as_mut());
-                    self.judge(statement)?;
-                    Ok(true)
-                }
-            },
-            Some(Waiting::Estimate(mut ask)) => match ask.as_mut().poll(cx) {
-                Poll::Pending => {
-                    self.waiting = Some(Waiting::Estimate(ask));
-                    Ok(false)
-                }
-                Poll::Ready((statement, estimate)) => {
-                    self.judge_by(statement, estimate)?;
-                    Ok(true)
-                }
-            },
-            Some(Waiting::Asking(held, mut asking)) => match asking.as_mut().poll(cx) {
-                Poll::Pending => {
-                    self.waiting = Some(Waiting::Asking(held, asking));
-                    Ok(false)
-                }
-                Poll::Ready(asked) => {
-                    let notice = asked.notice.and_then(|text| OwnWords::notice(self.conversation.as_mut(), &text));
-                    if let Some(notice) = notice {
-                        self.to_client.say(&notice);
-                    }
-                    self.waiting = Some(Waiting::Approval(held, asked.decision));
-                    Ok(true)
-                }
-            },
-            Some(Waiting::Room(permit)) => match self.recording.recorder().poll_room(cx, false) {
-                Poll::Pending => {
-                    self.waiting = Some(Waiting::Room(permit));
-                    Ok(false)
-                }
-                // A journal that takes nothing any more says so to the statement.
-                Poll::Ready(_) => {
-                    self.execute(*permit)?;
-                    Ok(true)
-                }
-            },
-            Some(Waiting::Approval(held, mut deciding)) => match deciding.as_mut().poll(cx) {
-                Poll::Pending => {
-                    self.waiting = Some(Waiting::Approval(held, deciding));
-                    Ok(false)
-                }
-                Poll::Ready(decision) => {
-                    self.obey(held.decided(decision))?;
-                    Ok(true)
-                }
-            },
-        }
-    }
-
-    /// While a statement is held, the client is read only to notice that it went away.
-    fn watch_held_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
-        if self.from_client.unread().len() >= HIGH_WATER {
-            return Ok(false);
-        }
-        match self.from_client.poll_fill(cx, &mut self.client) {
-            Poll::Pending => Ok(false),
-            Poll::Ready(Ok(Filled::More)) => Ok(true),
-            Poll::Ready(Ok(Filled::Closed)) => Err(Ended::ClientGone(None)),
-            Poll::Ready(Ok(Filled::NoRoom(limit))) => Err(no_room(limit)),
-            Poll::Ready(Err(error)) => Err(Ended::ClientGone(Some(error))),
-        }
-    }
-
-    fn read_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
-        let mut moved = self.understand_client()?;
-        let full = self.client_waits && self.from_client.unread().len() >= HIGH_WATER;
-        if self.waiting.is_some() || full || self.to_upstream.backlog() >= HIGH_WATER {
-            return Ok(moved);
-        }
-        match self.from_client.poll_fill(cx, &mut self.client) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(Filled::More)) => {
-                self.understand_client()?;
-                moved = true;
-            }
-            Poll::Ready(Ok(Filled::Closed)) => return Err(Ended::ClientGone(None)),
-            Poll::Ready(Ok(Filled::NoRoom(limit))) => return Err(no_room(limit)),
-            Poll::Ready(Err(error)) => return Err(Ended::ClientGone(Some(error))),
-        }
-        Ok(moved)
-    }
-
-    fn understand_client(&mut self) -> Result<bool, Ended> {
-        let mut moved = false;
-        while self.waiting.is_none() && self.to_upstream.backlog() < HIGH_WATER {
-            let step = crate::understand(self.conversation.as_mut(), self.from_client.unread());
-            match step.map_err(|violation| Ended::Violation(violation, Side::Client))? {
-                Step::Need(more) => {
-                    self.client_waits = more == 0;
-                    self.from_client.want(more);
-                    break;
-                }
-                Step::Got { consumed, item } => {
-                    moved = true;
-                    let statement = match item {
-                        Wish::Housekeeping(housekeeping) => {
-                            self.to_upstream.keep_house(&housekeeping);
-                            None
-                        }
-                        Wish::Answered(words) => {
-                            self.to_client.say(&words);
-                            None
-                        }
-                        Wish::Nothing => None,
-                        Wish::Goodbye => return Err(Ended::Goodbye),
-                        Wish::Statement(statement) => Some((statement, None)),
-                        Wish::Impossible(statement, refusal) => Some((statement, Some(refusal))),
-                    };
-                    self.from_client.consume(consumed);
-                    match statement {
-                        None => {}
-                        Some((statement, None)) => self.consider(statement)?,
-                        Some((statement, Some(refusal))) => {
-                            let refused = self.judge.out_of_hand(statement, refusal);
-                            self.refuse(refused)?;
-                        }
-                    }
-                }
-            }
-        }
-        Ok(moved)
-    }
-
-    /// A new statement: refresh the catalog first if it names what the catalog does not know.
-    fn consider(&mut self, understood: Understood) -> Result<(), Ended> {
-        self.bulk = false;
-        let facts = &understood.statement().facts;
-        if facts.unknown_relations.is_empty() || !self.judge.may_refresh(facts) {
-            return self.judge(understood);
-        }
-        let datasource = self.datasource.clone();
-        let refresh = async move { datasource.refresh_catalog().await };
-        self.waiting = Some(Waiting::Catalog(Box::pin(refresh), understood));
-        Ok(())
-    }
-
-    /// judge → approve → settle → execute.
-    fn judge(&mut self, understood: Understood) -> Result<(), Ended> {
-        self.judge_by(understood, Estimate::NotAsked)
-    }
-
-    fn judge_by(&mut self, understood: Understood, estimate: Estimate) -> Result<(), Ended> {
-        match self.judge.judge(understood, &self.running, estimate) {
-            Opinion::Ready(judged) => self.obey(crate::approve(judged)),
-            Opinion::Ask(understood) => {
-                let datasource = self.datasource.clone();
-                let ask = async move {
-                    let asked =
-                        tokio::time::timeout(ESTIMATE_WITHIN, datasource.estimate(understood.statement())).await;
-                    (understood, Estimate::Asked(asked.unwrap_or(None)))
-                };
-                self.waiting = Some(Waiting::Estimate(Box::pin(ask)));
-                Ok(())
-            }
-        }
-    }
-
-    fn obey(&mut self, ruling: Ruling) -> Result<(), Ended> {
-        match ruling {
-            Ruling::Approved(approved) => self.send(approved),
-            Ruling::Refused(refused) => self.refuse(refused),
-            Ruling::Held(held) => {
-                let asking = self.holds.hold(held.question());
-                self.waiting = Some(Waiting::Asking(held, asking));
-                Ok(())
-            }
-        }
-    }
-
-    fn send(&mut self, approved: Approved) -> Result<(), Ended> {
-        match crate::settle(approved, self.conversation.as_mut()) {
-            Ok(permit) => self.execute(permit),
-            Err(refused) => self.refuse(refused),
-        }
-    }
-
-    fn execute(&mut self, permit: Permit) -> Result<(), Ended> {
-        let sent = crate::execute(
-            permit,
-            &self.recording,
-            self.conversation.as_mut(),
-            &mut self.running,
-            &mut self.to_upstream,
-        );
-        match sent {
-            Ok(()) => Ok(()),
-            Err(Unsent::Refused(refused)) => self.refuse(refused),
-            Err(Unsent::NoRoom(permit)) => {
-                self.waiting = Some(Waiting::Room(Box::new(permit)));
-                Ok(())
-            }
-        }
-    }
-
-    fn refuse(&mut self, refused: Refused) -> Result<(), Ended> {
-        crate::refuse(
-            refused,
-            &self.recording,
-            self.conversation.as_mut(),
-            &mut self.running,
-            &mut self.to_upstream,
-            &mut self.to_client,
-        )
-        .map_err(|error| Ended::Closed(Recording::refusal(&error)))
-    }
-
-    fn read_upstream(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
-        let mut moved = self.understand_upstream(cx)?;
-        if self.to_client.backlog() >= HIGH_WATER {
-            return Ok(moved);
-        }
-        match self.from_upstream.poll_fill(cx, &mut self.upstream) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(Filled::More)) => {
-                self.bulk |= self.from_upstream.unread().len() >= BULK;
-                self.understand_upstream(cx)?;
-                moved = true;
-            }
-            Poll::Ready(Ok(Filled::Closed)) => return Err(Ended::UpstreamGone(None)),
-            Poll::Ready(Ok(Filled::NoRoom(limit))) => return Err(no_room(limit)),
-            Poll::Ready(Err(error)) => return Err(Ended::UpstreamGone(Some(error))),
-        }
-        Ok(moved)
-    }
-
-    /// hear → mask → record → release, for everything that the upstream has said so far.
-    fn understand_upstream(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
-        let mut moved = false;
-        let mut steps = 0_u32;
-        while self.to_client.backlog() < HIGH_WATER {
-            // What was read at once may be more than the journal has room for: it is looked at again when there is.
-            steps = steps.wrapping_add(1);
-            if steps.is_multiple_of(STEPS_WITHOUT_ASKING)
-                && self.recording.recorder().poll_room(cx, self.bulk).is_pending()
-            {
-                break;
-            }
-            let step = crate::hear(self.conversation.as_mut(), self.from_upstream.unread());
-            match step.map_err(|violation| Ended::Violation(violation, Side::Upstream))? {
-                Step::Need(more) => {
-                    self.from_upstream.want(more);
-                    break;
-                }
-                Step::Got { consumed, item: heard } => {
-                    moved = true;
-                    let masked = crate::mask(
-                        heard,
-                        &mut self.running,
-                        self.conversation.as_mut(),
-                        &self.judge,
-                        &self.keys,
-                        &mut self.splices,
-                    )
-                    .map_err(|violation| Ended::Violation(violation, Side::Upstream));
-                    let recorded = masked.and_then(|masked| {
-                        crate::record(masked, &self.recording, &mut self.running)
-                            .map_err(|error| Ended::Closed(Recording::refusal(&error)))
-                    });
-                    let recorded = recorded.inspect_err(|_| self.conversation.withheld())?;
-                    crate::release(&recorded, &mut self.to_client);
-                    drop(recorded);
-                    self.from_upstream.consume(consumed);
-                }
-            }
-        }
-        Ok(moved)
     }
 }
