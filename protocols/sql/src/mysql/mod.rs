@@ -6,6 +6,8 @@
 
 mod bodies;
 mod changes;
+mod definitions;
+mod explain;
 mod expressions;
 mod functions;
 mod gate;
@@ -14,6 +16,8 @@ mod maintenance;
 mod projection;
 mod queries;
 mod reader;
+mod set;
+mod show;
 mod source;
 mod sources;
 mod spelling;

@@ -37,7 +37,7 @@ pub(crate) fn substitute(
         if masks.iter().all(|mask| mask.columns.is_empty()) {
             continue;
         }
-        let read = super::statements::readable(statement)
+        let read = super::explain::readable(statement)
             .ok_or_else(|| "a statement of this kind cannot be computed over masks".to_owned())?;
         let (parsed, source) = gate::parse(&read)?;
         let walked = walk(&parsed, &source, settings.case_sensitive_names)?
@@ -75,7 +75,7 @@ pub(crate) fn substitute(
 /// Whether a statement with its masks names what it named before, and masked relations only within what was put in.
 fn verify(statement: &Source, masks: &[SourceMask], put: &[Edit], settings: &Settings) -> Result<(), String> {
     let otherwise = || "with its masks the statement reads otherwise: rewrite it".to_owned();
-    let read = super::statements::readable(statement).ok_or_else(otherwise)?;
+    let read = super::explain::readable(statement).ok_or_else(otherwise)?;
     let (parsed, source) = gate::parse(&read)?;
     let walked = walk(&parsed, &source, settings.case_sensitive_names)?.ok_or_else(otherwise)?;
     let within =
@@ -156,7 +156,7 @@ pub(crate) fn compared(
     let statements = gate::statements(sql, dialect, settings)?;
     let mut compared = Vec::new();
     for (statement, part) in statements.iter().zip(parts) {
-        let Some(read) = super::statements::readable(statement) else { continue };
+        let Some(read) = super::explain::readable(statement) else { continue };
         let (parsed, source) = gate::parse(&read)?;
         let Some(walked) = walk(&parsed, &source, settings.case_sensitive_names)? else { continue };
         for (index, used) in walked.compared {

@@ -1,6 +1,7 @@
 //! PostgreSQL: the server's own grammar (`pg_query`), lowered statement by statement.
 
 mod changes;
+mod comparisons;
 mod definitions;
 mod expressions;
 mod kinds;
@@ -10,6 +11,7 @@ mod net;
 mod own_names;
 mod projection;
 mod queries;
+mod relations;
 mod renames;
 mod sessions;
 mod statements;
