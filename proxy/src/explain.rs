@@ -101,7 +101,7 @@ fn explained(arguments: &ExplainArguments) -> Result<(Value, bool), Failure> {
     let allowed = verdict.decision == Decision::Allow && access.is_ok();
     let lock = second_lock::mode(datasource.as_ref());
     if lock != LockMode::Off {
-        let looked = runtime.block_on(second_lock::look(&policy, datasource.as_ref()));
+        let looked = runtime.block_on(second_lock::look(&policy, &keys, datasource.as_ref()));
         datasource.set_lock(match looked {
             Ok(report) if report.wrong.is_empty() => LockState::InForce,
             Ok(report) => LockState::Broken(report.wrong.join("; ").into()),
