@@ -122,8 +122,11 @@ class Ground:
 
     def is_restless(self, statements, mode):
         """Whether the same twin answers otherwise the second time: clocks, counters and sizes, not values."""
-        door, names = self.doors()[0], self.names[0]
-        first, second = (comparable(self.engine, door.run(statements, mode), names, statements) for _ in range(2))
+        door, other = self.doors()
+        first, second = (comparable(self.engine, door.run(statements, mode), self.names[0], statements) for _ in range(2))
+        # What it leaves behind, it has to leave in both: the next attack meets it.
+        for _ in range(2):
+            other.run(statements, mode)
         return first != second
 
     def modes(self):
