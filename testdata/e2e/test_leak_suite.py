@@ -1,7 +1,7 @@
 """No canary reaches a client: every attack in a session of its own, every byte that comes back swept for every disguise.
 
-Every attack runs on one server of each engine, sent the plain way, with the second lock off (the analysis alone must hold) and
-on (nothing may come either). Every other way of sending (binary results, portals read in pieces, prepared statements), and the
+Every attack runs on one server of each engine, sent the plain way, with the second lock off (the analysis alone must hold), each
+second one with it on (nothing may come either). Every other way of sending (binary results, portals read in pieces, prepared statements), and the
 engines' other servers, run samples that begin elsewhere each time; AFFIDAVIT_FULL=1 runs all of everything. Non-interference
 runs the same attacks against both twins.
 """
@@ -25,23 +25,25 @@ SHOWN_IN_PART = {"dob", "family", "provider", "kin", "alias", "address", "accoun
 
 
 def step(server, mode, lock):
-    """Of how many attacks one is run: all the plain way, a third the others, and with the lock, or elsewhere, fewer."""
+    """Of how many attacks one is run: all the plain way, a sixth the others, and with the lock, or elsewhere, fewer."""
     if FULL:
         return 1
     plain = mode == ENGINES[ENGINE_OF[server]].MODES[0]
     if server in OTHERS:
         return 12 if plain else 48
-    return 1 if plain else 3 if lock is None else 12
+    if plain:
+        return 1 if lock is None else 2
+    return 6 if lock is None else 12
 
 
 def sample(server, mode, lock):
-    """The attacks of a run. Of those that a grammar composes each second is enough where both locks are tried."""
+    """The attacks of a run. Of those that a grammar composes each second is enough where all that are written are tried."""
     every = step(server, mode, lock)
     first = RUNS.index((server, mode, lock)) % every
     chosen = attacks(ENGINE_OF[server])
     if every == 1 and not FULL:
         written = [attack for attack in chosen if attack.category != "composed"]
-        return written + [attack for attack in chosen if attack.category == "composed"][LOCKS.index(lock) :: 2]
+        return written + [attack for attack in chosen if attack.category == "composed"][::2]
     return chosen[first::every]
 
 
